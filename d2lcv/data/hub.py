@@ -1,0 +1,536 @@
+"""The book's archives: download, verify, extract.
+
+An archive is either complete and verified, or not there: it is downloaded into a
+temporary folder, its SHA-1 is compared, and only then it gets its name. Extraction
+works the same way, and writes nowhere but into the chosen folder.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import re
+import socket
+import stat
+import struct
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path, PureWindowsPath
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from d2lcv.data._files import move_into, workspace
+
+DATA_URL = "http://d2l-data.s3-accelerate.amazonaws.com/"
+"""Where *Dive into Deep Learning* publishes its data."""
+
+DATA_HUB: dict[str, tuple[str, str]] = {
+    "hotdog": (
+        DATA_URL + "hotdog.zip",
+        "fba480ffa8aa7e0febbb511d181409f899b9baa5",
+    ),
+    "banana-detection": (
+        DATA_URL + "banana-detection.zip",
+        "5de26c8fce5ccdea9f91267273464dc968d20d72",
+    ),
+    "voc2012": (
+        DATA_URL + "VOCtrainval_11-May-2012.tar",
+        "4e443f8a2eca6b1dac8a6c57641b67dd40621a49",
+    ),
+    "cifar10_tiny": (
+        DATA_URL + "kaggle_cifar10_tiny.zip",
+        "2068874e4b9a9f0fb07ebe0ad2b29754449ccacd",
+    ),
+    "dog_tiny": (
+        DATA_URL + "kaggle_dog_tiny.zip",
+        "0cb91d09b814ecdc07b50f31f8dcad3e81d6a86d",
+    ),
+}
+"""Name -> (URL, SHA-1 of the archive). Add your own entries as you like."""
+
+MAX_BYTES = 16 * 2**30  # VOC 2012, the largest archive of the chapter, has 2 GiB
+_MAX_MEMBERS = 500_000  # the full CIFAR-10 competition has 300,000 test images
+_MAX_RATIO = 200  # pictures hardly shrink, CSV files shrink about tenfold
+_RATIO_FREE = 100 * 2**20  # bytes below which the ratio does not matter
+_CHUNK = 2**20
+
+_CONNECT_SECONDS = 5.0
+_TAR_SUFFIX = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|zip)$", re.IGNORECASE)
+
+
+class HubError(Exception):
+    """What every error of this module is."""
+
+
+class UnknownDatasetError(HubError, LookupError):
+    """The name is neither in `DATA_HUB` nor a URL."""
+
+
+class DownloadError(HubError, OSError):
+    """The server refused, or the transfer broke off."""
+
+
+class OfflineError(DownloadError):
+    """The server could not be reached at all."""
+
+
+class ChecksumError(DownloadError):
+    """The file arrived, and is not the expected one."""
+
+
+class ArchiveError(HubError, ValueError):
+    """The archive is empty, torn, or not an archive."""
+
+
+class UnsafeArchiveError(ArchiveError):
+    """The archive would write outside its folder, or without bound."""
+
+
+def data_dir() -> str:
+    """Return the folder for data: `D2L_DATA`, or else a per-user cache folder.
+
+    The cache folder is the system's own, `~/.cache/d2lcv` on Linux. Nothing is made.
+    """
+    chosen = os.environ.get("D2L_DATA")
+    if chosen:
+        return os.path.abspath(os.path.expanduser(chosen))
+    import pooch
+
+    return str(pooch.os_cache("d2lcv"))
+
+
+def download(
+    name: str,
+    cache_dir: str | os.PathLike[str] | None = None,
+    *,
+    sha1: str | None = None,
+    timeout: float = 20.0,
+) -> str:
+    """Return the path of a verified archive, downloading it if it is not there yet.
+
+    Args:
+        name: a key of `DATA_HUB`, or a URL together with `sha1`.
+        cache_dir: where the file goes; `data_dir()` if not given.
+        sha1: the expected SHA-1, 40 hexadecimal digits; for a URL only.
+        timeout: seconds without a byte from the server after which it is given up.
+
+    Returns:
+        The path of the file. A file that is there with the right checksum is not
+        downloaded again; one with a wrong checksum is replaced.
+
+    Raises:
+        UnknownDatasetError: `name` is not known; the message lists the known names.
+        OfflineError: the server cannot be reached; raised within seconds.
+        DownloadError: the server refused, or the transfer broke off.
+        ChecksumError: what arrived is not the expected file.
+        ValueError: a URL without `sha1`, or a checksum that is none.
+    """
+    url, sha1 = _source(name, sha1)
+    path = _place(url, cache_dir)
+    if not path.is_file() or _sha1_of(path) != sha1:
+        _fetch(url, sha1, path, timeout)
+    return str(path)
+
+
+def download_extract(
+    name: str,
+    folder: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    *,
+    sha1: str | None = None,
+) -> str:
+    """Download an archive, extract it where it lies, and return the folder.
+
+    Once extracted, neither the network nor the archive is needed again.
+
+    Args:
+        name: as for `download`.
+        folder: the folder inside the archive that is wanted; if not given, the one
+            that is called like the archive.
+        cache_dir: as for `download`.
+        sha1: as for `download`.
+
+    Returns:
+        `cache_dir/folder`, or else the archive's path without its extension.
+
+    Raises:
+        HubError: as `download` and `extract` do.
+        ArchiveError: the archive has no such folder.
+    """
+    url, sha1 = _source(name, sha1)
+    archive = _place(url, cache_dir)
+    target = archive.parent / (folder or _TAR_SUFFIX.sub("", archive.name))
+    stamp = archive.with_name(f".{archive.name}.extracted")
+    if _read_stamp(stamp) == sha1 and target.is_dir():
+        return str(target)
+    extract(download(name, cache_dir, sha1=sha1), archive.parent)
+    if not target.is_dir():
+        raise ArchiveError(
+            f"{archive} has no folder {target.name!r}; it was extracted into "
+            f"{archive.parent}: look there, and pass the right folder="
+        )
+    stamp.write_text(sha1 + "\n")
+    return str(target)
+
+
+def extract(
+    archive: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    max_bytes: int = MAX_BYTES,
+) -> str:
+    """Extract a zip or tar archive into a folder, all of it or nothing.
+
+    Files of the same name are replaced, other files in the folder stay.
+
+    Args:
+        archive: a zip file, or a tar file (plain, gzip, bzip2 or xz).
+        target: the folder, made if need be; the archive's own folder if not given.
+        max_bytes: the most that the extracted files may take together.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        FileNotFoundError: there is no such archive.
+        ArchiveError: the archive is empty, torn, encrypted or not an archive.
+        UnsafeArchiveError: a member has an absolute path, climbs with `..`, or is a
+            link or a device; or the archive is larger than `max_bytes`, than 200
+            times its packed size (from 100 MiB on), or has over 500,000 members.
+    """
+    archive = Path(archive)
+    if not archive.is_file():
+        raise FileNotFoundError(f"there is no archive {archive}")
+    target = archive.parent if target is None else Path(target)
+    target = Path(os.path.abspath(target))
+    with workspace(target) as temporary:
+        content = temporary / "content"
+        content.mkdir()
+        _unpack(archive, content, max_bytes)
+        move_into(content, target)
+    return str(target)
+
+
+# ---- download ------------------------------------------------------------------------
+
+
+def _source(name: str, sha1: str | None) -> tuple[str, str]:
+    """Return the URL and the checksum that `name` stands for."""
+    if name in DATA_HUB:
+        url, known = DATA_HUB[name]
+        if sha1 is not None and sha1.lower() != str(known).lower():
+            raise ValueError(
+                f"{name!r} is in DATA_HUB with SHA-1 {known}, but sha1={sha1!r} was "
+                "given; leave it out, or pass the URL instead of the name"
+            )
+        sha1 = known
+    elif re.match(r"https?://", name):
+        url = name
+    else:
+        raise UnknownDatasetError(_unknown(name))
+    if not re.fullmatch(r"[0-9a-fA-F]{40}", str(sha1 or "")):
+        raise ValueError(
+            f"the SHA-1 of {url} must be 40 hexadecimal digits, got {sha1!r}: a file "
+            "is used only after it was verified"
+        )
+    return url, str(sha1).lower()
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, DATA_HUB, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    known = ", ".join(sorted(DATA_HUB))
+    return (
+        f"there is no data set {name!r}; {hint}DATA_HUB knows {known}. Add an entry "
+        "DATA_HUB[name] = (url, sha1), or pass an http(s) URL and sha1="
+    )
+
+
+def _place(url: str, cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Return the path at which the file of `url` is kept."""
+    file_name = PureWindowsPath(unquote(urlsplit(url).path)).name
+    if not file_name or file_name == "..":
+        raise ValueError(f"the URL {url} does not end in a file name")
+    folder = Path(cache_dir if cache_dir is not None else data_dir()).expanduser()
+    return Path(os.path.abspath(folder)) / file_name
+
+
+def _sha1_of(path: Path) -> str:
+    import pooch
+
+    return pooch.file_hash(str(path), alg="sha1")
+
+
+def _read_stamp(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _fetch(url: str, sha1: str, path: Path, timeout: float) -> None:
+    """Download `url` beside `path`, verify it, and only then move it to `path`."""
+    with workspace(path) as temporary:
+        part = temporary / path.name
+        with _explained(url, sha1, path):
+            _check_reachable(url)
+            _transfer(url, part, timeout)
+        got = _sha1_of(part)
+        if got != sha1:
+            size = part.stat().st_size
+            raise ChecksumError(
+                f"{url} gave a file of {size} bytes with SHA-1 {got}, expected {sha1}; "
+                "it was thrown away. Either the transfer was tampered with (a login "
+                "page, a proxy) or the published file has changed: try again later, or "
+                f"put the right file at {path} yourself"
+            )
+        os.replace(part, path)
+
+
+def _transfer(url: str, part: Path, timeout: float) -> None:
+    import pooch
+    from tqdm import tqdm
+
+    with tqdm(desc=part.name, unit="B", unit_scale=True) as bar:
+        load = pooch.HTTPDownloader(
+            progressbar=bar, chunk_size=2**16, timeout=(_CONNECT_SECONDS, timeout)
+        )
+        load(url, str(part), None)
+
+
+@contextmanager
+def _explained(url: str, sha1: str, path: Path) -> Iterator[None]:
+    """Turn the network's many errors into two that say what to do."""
+    import requests
+
+    way_out = (
+        f"Run with --data synthetic, which needs no network, or put the file "
+        f"(SHA-1 {sha1}) at {path} yourself."
+    )
+    if path.is_file():
+        way_out += f" The file that is there has a wrong checksum: {_sha1_of(path)}."
+    try:
+        yield
+    except requests.HTTPError as error:
+        raise DownloadError(
+            f"the server refused {url}: {error.response.status_code} "
+            f"{error.response.reason}. {way_out}"
+        ) from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise OfflineError(
+            f"cannot download {url}: the network failed ({error}). {way_out}"
+        ) from error
+    except requests.RequestException as error:
+        raise DownloadError(
+            f"the transfer of {url} broke off ({error}); nothing was kept. Try again. "
+            f"{way_out}"
+        ) from error
+
+
+def _check_reachable(url: str) -> None:
+    """Raise within seconds if the server of `url` cannot be reached.
+
+    Without this, a name server that is silent, or several addresses that are tried one
+    after the other, can hold an offline reader for minutes.
+    """
+    import requests
+
+    if requests.utils.get_environ_proxies(url):
+        return  # the proxy resolves the name; the connection's own timeout holds
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    outcome: list[str] = []
+
+    def knock() -> None:
+        try:
+            socket.create_connection((parts.hostname, port), _CONNECT_SECONDS).close()
+            outcome.append("")
+        except OSError as error:
+            outcome.append(str(error))
+
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(_CONNECT_SECONDS)
+    problem = outcome[0] if outcome else f"no answer in {_CONNECT_SECONDS:.0f} seconds"
+    if problem:
+        raise requests.ConnectionError(f"{parts.hostname}:{port}: {problem}")
+
+
+# ---- extract -------------------------------------------------------------------------
+
+
+@dataclass
+class _Member:
+    """One entry of an archive, whatever the format."""
+
+    name: str
+    is_dir: bool
+    is_file: bool
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+_TORN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,  # a compression that Python cannot read
+    RuntimeError,  # an encrypted zip member
+    UnicodeError,
+    ValueError,
+    # two members that want to be a file and a folder of one name
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+
+
+def _unpack(archive: Path, folder: Path, max_bytes: int) -> None:
+    """Write all members of `archive` below `folder`."""
+    packed = archive.stat().st_size
+    if packed == 0:
+        raise ArchiveError(
+            f"{archive} is empty (0 bytes); delete it and download again"
+        )
+    limit = min(max_bytes, max(_RATIO_FREE, _MAX_RATIO * packed))
+    try:
+        files = _write_members(archive, folder, limit)
+    except ArchiveError:
+        raise
+    except _TORN as error:
+        raise ArchiveError(_broken(archive, error)) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's trouble, not the archive's
+            raise
+        raise ArchiveError(_broken(archive, error)) from error
+    if files == 0:
+        raise ArchiveError(f"{archive} holds no files")
+
+
+def _broken(archive: Path, error: Exception) -> str:
+    return (
+        f"{archive} is torn, encrypted, or not a zip or tar archive ({error}); nothing "
+        "was extracted. Delete it and download it again"
+    )
+
+
+def _write_members(archive: Path, folder: Path, limit: int) -> int:
+    """Write the members one by one; return how many files there were."""
+    from tqdm import tqdm
+
+    bar = tqdm(
+        _members(archive), desc=f"extract {archive.name}", unit=" files", delay=1
+    )
+    written = files = 0
+    for count, member in enumerate(bar, 1):
+        if count > _MAX_MEMBERS:
+            raise UnsafeArchiveError(f"{archive} has more than {_MAX_MEMBERS} members")
+        path = folder.joinpath(*_safe_parts(archive, member))
+        if member.is_dir:
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        _check_room(archive, written + member.size, limit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written += _write_file(archive, member, path, limit - written)
+        files += 1
+    return files
+
+
+def _write_file(archive: Path, member: _Member, path: Path, room: int) -> int:
+    """Copy one member, counting the bytes: what its header says is not trusted."""
+    written = 0
+    with member.open() as source, open(path, "wb") as target:
+        while chunk := source.read(_CHUNK):
+            written += len(chunk)
+            _check_room(archive, written, room)
+            target.write(chunk)
+    if written != member.size:
+        raise EOFError(f"{member.name} has {written} of {member.size} bytes")
+    return written
+
+
+def _check_room(archive: Path, size: int, limit: int) -> None:
+    if size > limit:
+        raise UnsafeArchiveError(
+            f"{archive} unpacks to more than {limit} bytes, too much for its packed "
+            "size or for max_bytes; nothing was extracted. If you trust it, extract it "
+            "with another tool"
+        )
+
+
+def _safe_parts(archive: Path, member: _Member) -> tuple[str, ...]:
+    """Return the path of `member` below the target, refusing all that leave it.
+
+    The rules of Windows hold everywhere: they include those of other systems.
+    """
+    path = PureWindowsPath(member.name)
+    if path.drive or path.root:
+        problem = "has an absolute path"
+    elif ".." in path.parts:
+        problem = "climbs out of the folder with '..'"
+    elif not (member.is_dir or member.is_file):
+        problem = "is a link or a device, not a file"
+    else:
+        return path.parts
+    raise UnsafeArchiveError(
+        f"{archive}: the member {member.name!r} {problem}; nothing was extracted. Do "
+        "not use this archive unless you trust where it comes from"
+    )
+
+
+def _members(archive: Path) -> Iterator[_Member]:
+    with open(archive, "rb") as file:
+        is_zip = file.read(2) == b"PK"
+    return _zip_members(archive) if is_zip else _tar_members(archive)
+
+
+def _zip_members(archive: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(archive) as source:
+        for info in source.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            yield _Member(
+                info.filename,
+                info.is_dir(),
+                kind in (0, stat.S_IFREG),
+                info.file_size,
+                lambda info=info: source.open(info),
+            )
+
+
+def _tar_members(archive: Path) -> Iterator[_Member]:
+    with tarfile.open(archive) as source:
+        while (info := source.next()) is not None:
+            source.members = []  # else every header stays in memory
+            yield _Member(
+                info.name,
+                info.isdir(),
+                info.isreg(),
+                info.size,
+                lambda info=info: source.extractfile(info),
+            )
+        _check_tar_end(source)
+
+
+def _check_tar_end(source: tarfile.TarFile) -> None:
+    """Raise if the archive ends too early: `tarfile` does not mind a missing end.
+
+    A plain tar must go on with a block of zeros. A compressed one must be read up to
+    its checksum, which comes last.
+    """
+    if isinstance(source.fileobj, io.BufferedReader):
+        source.fileobj.seek(source.offset)
+        if source.fileobj.read(tarfile.BLOCKSIZE).count(0) != tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("unexpected end of data")
+    for _ in range(64):  # what follows the end is padding: never more than a little
+        if not source.fileobj.read(_CHUNK):
+            break
