@@ -1,0 +1,53 @@
+"""Fixtures of all tests: the package on the active backend, a seed, no display."""
+
+import importlib.util
+import os
+import random
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+FRAMEWORKS = ("torch", "mxnet", "paddle", "tensorflow")
+
+try:
+    import hypothesis
+except ModuleNotFoundError:  # only the property tests need it, and they say so
+    hypothesis = None
+else:
+    hypothesis.settings.register_profile(
+        "d2lcv",
+        deadline=None,  # the first call of a framework takes seconds
+        derandomize=True,
+        max_examples=60,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("d2lcv")
+
+
+def require_framework():
+    """Skip when there is nothing to test; a backend asked for by name never skips."""
+    if os.environ.get("D2L_BACKEND"):
+        return
+    if not any(importlib.util.find_spec(name) for name in FRAMEWORKS):
+        pytest.skip(
+            f"no framework is installed: one of {', '.join(FRAMEWORKS)} is needed",
+            allow_module_level=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def d2l():
+    """The package, as a reader imports it."""
+    require_framework()
+    import d2lcv
+
+    return d2lcv
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - what a test leaves unseeded draws from here
