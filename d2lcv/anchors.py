@@ -1,0 +1,167 @@
+"""Anchor boxes: where they lie, which object each one is for, and how far off it is.
+
+Sizes: B batch, A anchors, G rows of a label, H × W feature map. A label row is
+(class, x1, y1, x2, y2), corners in fractions of the image; class −1 marks padding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .backends import backend
+from .checks import check_shapes, check_tensor, floats, in_range
+
+__all__ = [
+    "assign_anchor_to_bbox",
+    "multibox_prior",
+    "multibox_target",
+    "offset_boxes",
+    "offset_inverse",
+]
+
+# Offsets are divided by these (SSD, Liu et al. 2016): about unit variance in training.
+CENTER_SCALE, SIZE_SCALE = 0.1, 0.2
+# Sizes predicted to grow beyond e**30 are cut there: finite predictions, finite boxes.
+MAX_LOG_GROWTH = 30.0
+
+
+def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -> Any:
+    """Anchors of every pixel of a feature map (SSD's default boxes).
+
+    A pixel's anchors are (s₁, r₁), (s₂, r₁), …, (sₙ, r₁), (s₁, r₂), …, (s₁, rₘ) in this
+    order; pixels are taken row by row. The anchor (s, r) has width s·√r·H/W and height
+    s/√r, in fractions of the map, around the pixel's middle ((j+½)/W, (i+½)/H).
+
+    Args:
+        data: (B, C, H, W); only H, W and the device matter.
+        sizes: n scales, fractions of the map's height.
+        ratios: m aspect ratios, width over height.
+
+    Returns:
+        (1, H·W·(n+m−1), 4) corner boxes, float32; they may reach beyond [0, 1].
+
+    Raises:
+        TypeError: `data` is not a tensor of the active framework.
+        ValueError: `data` has not four axes, or sizes or ratios are empty or not positive.
+    """
+    check_tensor("data", data)
+    check_shapes(data=(data, "B C H W"))
+    sizes, ratios = _positive("sizes", sizes), _positive("ratios", ratios)
+    first = [(s, ratios[0]) for s in sizes]
+    others = [(sizes[0], r) for r in ratios[1:]]
+    shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in first + others]
+    return backend.anchors.multibox_prior(data, shapes)
+
+
+def _positive(name: str, values: Sequence[float]) -> list[float]:
+    numbers = [float(v) for v in values]
+    if not numbers or not all(0 < v < math.inf for v in numbers):
+        raise ValueError(f"{name}: expected at least one positive number, got {values!r}")
+    return numbers
+
+
+def assign_anchor_to_bbox(
+    ground_truth: Any, anchors: Any, device: Any = None, iou_threshold: float = 0.5
+) -> Any:
+    """Which ground-truth box each anchor is for.
+
+    First every anchor takes the box it overlaps most, if their IoU reaches the threshold.
+    Then the pairs are gone through by falling IoU, and each box gets one anchor of its
+    own: the pair's anchor is given to the pair's box, and both are struck from the list.
+    The second step overrides the first; it ends when boxes or anchors run out. Equal IoU:
+    the lower anchor index goes first, then the lower box index.
+
+    Args:
+        ground_truth: (G, 4) corner boxes.
+        anchors: (A, 4) corner boxes, in the same unit.
+        device: where the result shall be (`None`: where the anchors are).
+        iou_threshold: in [0, 1].
+
+    Returns:
+        (A,) indices into `ground_truth`, −1 where none; int64 (int32 in MXNet).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape or a threshold outside [0, 1].
+    """
+    ground_truth, anchors = floats(
+        ground_truth=(ground_truth, "G 4"), anchors=(anchors, "A 4")
+    )
+    in_range("iou_threshold", iou_threshold, 0, 1)
+    labels = backend.anchors.as_labels(ground_truth)
+    assigned = backend.anchors.assign_anchors(anchors, labels, iou_threshold)[0]
+    return assigned if device is None else backend.tensors.to(assigned, device)
+
+
+def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
+    """Offsets that a detector learns: from each anchor to its ground-truth box.
+
+    ((x_b − x_a)/w_a/0.1, (y_b − y_a)/h_a/0.1, log(eps + w_b/w_a)/0.2,
+    log(eps + h_b/h_a)/0.2), with the centres and sizes of anchor a and box b. Widths and
+    heights of anchors below `eps` count as `eps`, negative ones of boxes as 0: finite
+    boxes have finite offsets.
+
+    Args:
+        anchors: (..., 4) corner boxes.
+        assigned_bb: (..., 4) corner boxes, one for each anchor.
+        eps: keeps the logarithm finite for empty boxes.
+
+    Returns:
+        (..., 4).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: the last axis is not 4.
+    """
+    anchors, assigned_bb = floats(
+        anchors=(anchors, "... 4"), assigned_bb=(assigned_bb, "... 4")
+    )
+    return backend.anchors.offset_boxes(anchors, assigned_bb, eps)
+
+
+def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
+    """Boxes that the predicted offsets make of the anchors: the inverse of `offset_boxes`.
+
+    Exact, without eps; growth is cut at a factor of e³⁰, so that finite predictions give
+    finite boxes.
+
+    Args:
+        anchors: (..., 4) corner boxes.
+        offset_preds: (..., 4) offsets, one row for each anchor.
+
+    Returns:
+        (..., 4) corner boxes.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: the last axis is not 4.
+    """
+    anchors, offset_preds = floats(
+        anchors=(anchors, "... 4"), offset_preds=(offset_preds, "... 4")
+    )
+    return backend.anchors.offset_inverse(anchors, offset_preds)
+
+
+def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> Any:
+    """Training targets of all anchors, for a batch of labelled images.
+
+    Args:
+        anchors: (1, A, 4) corner boxes, fractions of the image.
+        labels: (B, G, 5) rows (class, x1, y1, x2, y2); rows with class < 0 are padding
+            and take no anchor.
+        iou_threshold: least overlap at which an anchor is for an object, in [0, 1].
+
+    Returns:
+        offsets (B, 4A), float32: `offset_boxes` of the assigned boxes, 0 elsewhere;
+        masks (B, 4A), float32: 1 on the four offsets of every anchor with an object;
+        classes (B, A), int64 (int32 in MXNet): 0 background, k+1 for an object of class k.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape or a threshold outside [0, 1].
+    """
+    anchors, labels = floats(anchors=(anchors, "1 A 4"), labels=(labels, "B G 5"))
+    in_range("iou_threshold", iou_threshold, 0, 1)
+    return backend.anchors.multibox_target(anchors[0], labels, iou_threshold)

@@ -1,0 +1,219 @@
+"""Choose, load and describe a backend.
+
+The rules of this room:
+
+- This file is the only place that knows the backends by name, and it imports none of
+  them: whether one is installed is asked of `importlib.util.find_spec`.
+- A framework is imported in its own column only (`backends/<name>/`); a column never
+  imports another one.
+- Every column has the same files, and each file the same public names with the same
+  signatures (`tests/test_grid.py` holds them to it).
+- A topic module reaches the active column through `backend`: `backend.boxes.box_iou` is
+  `box_iou` in `backends/<active>/boxes.py`.
+- One framework per process: two of them crash each other by import order. Another one's
+  answer is had from a `worker`, a subprocess.
+- A new backend is one new column and one line in `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+__all__ = [
+    "REGISTRY",
+    "Backend",
+    "backend",
+    "backend_name",
+    "framework_of",
+    "installed",
+    "resolve",
+    "source",
+    "use",
+]
+
+ENVIRONMENT_VARIABLE = "D2L_BACKEND"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What can be known of a backend without importing it."""
+
+    name: str
+    title: str
+    package: str  # what `import` and `find_spec` call it
+    distribution: str  # what pip calls it
+    tensor: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def is_installed(self) -> bool:
+        return importlib.util.find_spec(self.package) is not None
+
+    @property
+    def version(self) -> str | None:
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    @property
+    def install_command(self) -> str:
+        return f'pip install "d2lcv[{self.name}]"'
+
+
+REGISTRY = {
+    entry.name: entry
+    for entry in (
+        Backend("torch", "PyTorch", "torch", "torch", "torch.Tensor", ("pytorch",)),
+        Backend("mxnet", "MXNet", "mxnet", "mxnet", "mxnet.np.ndarray", ("mx",)),
+        Backend(
+            "paddle",
+            "PaddlePaddle",
+            "paddle",
+            "paddlepaddle",
+            "paddle.Tensor",
+            ("paddlepaddle",),
+        ),
+        Backend(
+            "tensorflow",
+            "TensorFlow",
+            "tensorflow",
+            "tensorflow",
+            "tf.Tensor",
+            ("tf",),
+        ),
+    )
+}
+
+
+def resolve(name: str) -> str:
+    """The registered name for `name` or one of its aliases.
+
+    Raises `ValueError`, listing the known names, if there is none.
+    """
+    wanted = name.strip().lower()
+    for entry in REGISTRY.values():
+        if wanted == entry.name or wanted in entry.aliases:
+            return entry.name
+    known = ", ".join(
+        "/".join((entry.name, *entry.aliases)) for entry in REGISTRY.values()
+    )
+    raise ValueError(f"unknown backend {name!r}; the known ones are {known}")
+
+
+def installed() -> list[str]:
+    """Names of the backends whose framework is installed, in the default order."""
+    return [entry.name for entry in REGISTRY.values() if entry.is_installed]
+
+
+def framework_of(value: Any) -> Backend | None:
+    """The backend whose framework defines the type of `value`, if any does."""
+    root = type(value).__module__.partition(".")[0]
+    root = {"keras": "tensorflow"}.get(root, root)
+    return next((b for b in REGISTRY.values() if b.package == root), None)
+
+
+class _Active:
+    """The active column: `backend.<topic>` is its module, imported at first use."""
+
+    def __init__(self) -> None:
+        self._chosen: str | None = None
+        self._loaded: str | None = None
+
+    @property
+    def entry(self) -> Backend:
+        return REGISTRY[self._load()]
+
+    def choose(self, name: str) -> str:
+        name = resolve(name)
+        if self._loaded not in (None, name):
+            raise RuntimeError(
+                f"backend {self._loaded!r} is already at work in this process, and "
+                f"frameworks do not share one safely; start a new process with "
+                f"{ENVIRONMENT_VARIABLE}={name}, or run single calls on the other one "
+                f"with d2lcv.worker({name!r})"
+            )
+        entry = REGISTRY[name]
+        if not entry.is_installed:
+            raise ModuleNotFoundError(
+                f"backend {name!r} needs {entry.title}, which is not installed; "
+                f"install it with: {entry.install_command}"
+            )
+        self._chosen = name
+        return name
+
+    def default(self) -> str:
+        named = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+        if named:
+            return named
+        found = installed()
+        if not found:
+            commands = "\n".join(f"  {b.install_command}" for b in REGISTRY.values())
+            raise ModuleNotFoundError(
+                f"d2lcv needs one of its frameworks, and none is installed; "
+                f"choose one:\n{commands}"
+            )
+        return found[0]
+
+    def _load(self) -> str:
+        if self._loaded is None:
+            name = self._chosen or self.choose(self.default())
+            importlib.import_module(f"{__name__}.{name}")
+            self._loaded = name
+        return self._loaded
+
+    def __getattr__(self, topic: str) -> ModuleType:
+        if topic.startswith("_"):
+            raise AttributeError(topic)
+        module = importlib.import_module(f"{__name__}.{self._load()}.{topic}")
+        setattr(self, topic, module)
+        return module
+
+
+backend = _Active()
+
+
+def use(name: str | None = None) -> str:
+    """Choose the backend of this process, before the first call that computes.
+
+    Args:
+        name: `torch`, `mxnet`, `paddle`, `tensorflow` or an alias (`pytorch`,
+            `paddlepaddle`, `tf`). Without it: the environment variable `D2L_BACKEND`,
+            else the first one installed in that order.
+
+    Returns:
+        The registered name. Nothing is imported yet.
+
+    Raises:
+        ValueError: unknown name.
+        ModuleNotFoundError: its framework is not installed (says how to install it).
+        RuntimeError: another backend is already at work in this process.
+    """
+    return backend.choose(name if name is not None else backend.default())
+
+
+def backend_name() -> str:
+    """The active backend's name (chooses and loads the default one if none is yet)."""
+    return backend.entry.name
+
+
+def source(function: Any) -> str:
+    """Source code of what runs on the active backend for a public function or class.
+
+    `source(d2lcv.box_iou)` is the text of `box_iou` in the active column; for a function
+    that is the same on every backend it is the function's own text.
+    """
+    topic = getattr(function, "__module__", "").rpartition(".")[2]
+    name = getattr(function, "__name__", "")
+    try:
+        column = getattr(backend, topic)
+    except ModuleNotFoundError:
+        column = None
+    return inspect.getsource(getattr(column, name, function))

@@ -1,0 +1,1 @@
+"""The PyTorch column: the only place of the package that imports torch."""

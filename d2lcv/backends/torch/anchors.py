@@ -1,0 +1,97 @@
+"""Anchors in PyTorch."""
+
+import torch
+
+from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
+from .boxes import box_center_to_corner, box_corner_to_center, box_iou
+
+__all__ = [
+    "as_labels",
+    "assign_anchors",
+    "multibox_prior",
+    "multibox_target",
+    "offset_boxes",
+    "offset_inverse",
+]
+
+
+def multibox_prior(data, shapes):
+    height, width = data.shape[-2:]
+    options = {"dtype": torch.float32, "device": data.device}
+    cy = (torch.arange(height, **options) + 0.5) / height
+    cx = (torch.arange(width, **options) + 0.5) / width
+    w, h = torch.tensor(shapes, **options).unbind(1)  # (K,) anchors of a pixel
+    cy, cx, w = cy[:, None, None], cx[None, :, None], w * height / width
+    corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    return torch.stack(torch.broadcast_tensors(*corners), -1).reshape(1, -1, 4)
+
+
+def as_labels(boxes):
+    return torch.nn.functional.pad(boxes, (1, 0))[None]  # (1, G, 5), all of class 0
+
+
+@torch.no_grad()
+def assign_anchors(anchors, labels, iou_threshold):
+    """(A, 4), (B, G, 5) → (B, A) indices of label rows, −1 where none."""
+    (B, G), A = labels.shape[:2], len(anchors)
+    assigned = torch.full((B, A), -1, device=anchors.device)
+    if not G or not A:
+        return assigned
+    iou = box_iou(labels[..., 1:].reshape(-1, 4), anchors).reshape(B, G, A)
+    iou.masked_fill_((labels[..., :1] < 0), -1)
+    best, box = iou.max(dim=1)  # every anchor's best box
+    assigned = torch.where(best >= iou_threshold, box, assigned)
+    image, box, anchor = _one_anchor_per_box(iou)
+    assigned[image, anchor] = box
+    return assigned
+
+
+def _one_anchor_per_box(iou):
+    """The greedy matching of iou (B, G, A): image, box and anchor index of its pairs.
+
+    Taking pairs by falling IoU gives the one stable matching, and so does this (Gale and
+    Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
+    asks, the others strike that anchor and ask again. A few rounds serve all images.
+    """
+    G = iou.shape[1]
+    best, anchor = iou.max(dim=2)  # (B, G)
+    earlier = torch.ones(G, G, dtype=torch.bool, device=iou.device).tril(-1)
+    while True:
+        same = (anchor[:, :, None] == anchor[:, None, :]) & (best >= 0)[:, None, :]
+        rival, mine = best[:, None, :], best[:, :, None]
+        lost = (same & ((rival > mine) | (rival == mine) & earlier)).any(dim=2)
+        image, box = (lost & (best >= 0)).nonzero(as_tuple=True)
+        if not len(box):
+            image, box = (best >= 0).nonzero(as_tuple=True)
+            return image, box, anchor[image, box]
+        iou[image, box, anchor[image, box]] = -1
+        best[image, box], anchor[image, box] = iou[image, box].max(dim=1)
+
+
+def offset_boxes(anchors, assigned_bb, eps):
+    a, b = box_corner_to_center(anchors), box_corner_to_center(assigned_bb)
+    size = a[..., 2:].clamp(min=eps)
+    center = (b[..., :2] - a[..., :2]) / size / CENTER_SCALE
+    growth = torch.log(eps + b[..., 2:].clamp(min=0) / size) / SIZE_SCALE
+    return torch.cat((center, growth), dim=-1)
+
+
+def offset_inverse(anchors, offset_preds):
+    a = box_corner_to_center(anchors)
+    center = a[..., :2] + offset_preds[..., :2] * CENTER_SCALE * a[..., 2:]
+    growth = (offset_preds[..., 2:] * SIZE_SCALE).clamp(max=MAX_LOG_GROWTH)
+    return box_center_to_corner(torch.cat((center, a[..., 2:] * growth.exp()), dim=-1))
+
+
+@torch.no_grad()
+def multibox_target(anchors, labels, iou_threshold):
+    assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
+    positive = assigned >= 0
+    classes = torch.zeros_like(assigned)
+    offsets = torch.zeros(*assigned.shape, 4, device=anchors.device)
+    image, anchor = positive.nonzero(as_tuple=True)
+    rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
+    classes[image, anchor] = rows[:, 0].long() + 1
+    offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+    masks = positive[..., None].expand(-1, -1, 4).to(offsets)
+    return offsets.flatten(1), masks.flatten(1), classes

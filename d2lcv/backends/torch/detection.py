@@ -1,0 +1,46 @@
+"""Detections in PyTorch."""
+
+import torch
+from torchvision import ops
+
+from .anchors import offset_inverse
+
+__all__ = ["batched_nms", "multibox_detection", "nms"]
+
+
+def nms(boxes, scores, iou_threshold):
+    return ops.nms(boxes, scores, iou_threshold)
+
+
+def batched_nms(boxes, scores, classes, iou_threshold):
+    # for few boxes torchvision moves the classes apart, which is exact in double only
+    kept = ops.batched_nms(boxes.double(), scores.double(), classes, iou_threshold)
+    kept = kept.sort().values
+    return kept[scores[kept].argsort(descending=True, stable=True)]
+
+
+@torch.no_grad()
+def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
+    B, _, A = cls_probs.shape
+    confidence, label = cls_probs[:, 1:].max(dim=1)  # (B, A)
+    boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
+
+    # one call for the batch: boxes of different images are of different classes
+    image = torch.arange(B, device=anchors.device).repeat_interleave(A)
+    kept = torch.zeros(B * A, dtype=torch.bool, device=anchors.device)
+    kept[batched_nms(boxes.reshape(-1, 4), confidence.flatten(), image, nms_threshold)] = 1
+    kept = kept.view(B, A)
+
+    # a stable sort leaves the removed ones, of equal rank, in the order of their index
+    rank = torch.where(kept, confidence, -torch.inf)
+    order = rank.argsort(dim=1, descending=True, stable=True)
+    is_object = kept & (confidence >= pos_threshold)
+    rows = torch.stack(
+        (
+            torch.where(is_object, label, -1),
+            torch.where(confidence < pos_threshold, 1 - confidence, confidence),
+            *boxes.unbind(-1),
+        ),
+        dim=-1,
+    )
+    return rows.gather(1, order[..., None].expand(-1, -1, 6))

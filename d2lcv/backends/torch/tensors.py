@@ -1,0 +1,124 @@
+"""The vocabulary in PyTorch."""
+
+import torch
+from torch import (
+    abs,
+    arange,
+    clip,
+    cos,
+    exp,
+    eye,
+    float32,
+    int32,
+    int64,
+    is_tensor,
+    linspace,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    ones,
+    rand,
+    randn,
+    relu,
+    reshape,
+    sigmoid,
+    sin,
+    softmax,
+    sqrt,
+    tanh,
+    where,
+    zeros,
+)
+
+__all__ = """
+    float32 int32 int64
+    tensor zeros ones arange eye linspace meshgrid rand randn normal
+    reshape transpose stack concat size
+    exp log sin cos tanh abs sqrt matmul maximum minimum where softmax sigmoid relu clip
+    reduce_sum reduce_mean argmax
+    numpy astype to is_tensor as_float
+    try_gpu try_all_gpus device_name synchronize
+""".split()
+
+
+def tensor(data, dtype=None, device=None):
+    if is_tensor(data):
+        return data.detach().clone().to(device=device, dtype=dtype)
+    if isinstance(data, (list, tuple)) and any(map(is_tensor, data)):
+        return stack([tensor(x, dtype, device) for x in data])
+    return torch.tensor(data, dtype=dtype, device=device)
+
+
+def meshgrid(*axes):
+    return torch.meshgrid(*axes, indexing="ij")
+
+
+def normal(mean=0.0, std=1.0, size=()):
+    return torch.normal(mean, std, size)
+
+
+def transpose(x, axes=None):
+    return x.permute(*(reversed(range(x.dim())) if axes is None else axes))
+
+
+def stack(tensors, axis=0):
+    return torch.stack(tuple(tensors), dim=axis)
+
+
+def concat(tensors, axis=0):
+    return torch.cat(tuple(tensors), dim=axis)
+
+
+def size(x):
+    return x.numel()
+
+
+def reduce_sum(x, axis=None):
+    return x.sum() if axis is None else x.sum(dim=axis)
+
+
+def reduce_mean(x, axis=None):
+    return x.mean() if axis is None else x.mean(dim=axis)
+
+
+def argmax(x, axis=None):
+    return x.argmax(dim=axis)
+
+
+def numpy(x):
+    # NumPy has no bfloat16
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy().copy()
+
+
+def astype(x, dtype):
+    return x.to(dtype)
+
+
+def to(x, device):
+    return x.to(device)
+
+
+def as_float(x):
+    return x if x.is_floating_point() else x.float()
+
+
+def try_gpu(i=0):
+    return torch.device(f"cuda:{i}" if torch.cuda.device_count() > i else "cpu")
+
+
+def try_all_gpus():
+    return [torch.device(f"cuda:{i}") for i in range(torch.cuda.device_count())] or [
+        torch.device("cpu")
+    ]
+
+
+def device_name(device=None):
+    device = try_gpu() if device is None else torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def synchronize():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -1,0 +1,155 @@
+"""Minibatches: the framework's own data loader over sets that are read lazily.
+
+A set has `len()` and `example(i)`, the i-th example as a tuple of NumPy arrays. The order
+of each epoch is drawn in NumPy from `d2lcv.seed`, so that all backends see equal batches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from .backends import backend
+from .data.detection import DetectionFolder, read_detection_folder
+from .weights import current_seed
+
+__all__ = [
+    "BananasDataset",
+    "EpochOrder",
+    "banana_folder",
+    "get_dataloader_workers",
+    "load_data_bananas",
+    "loader",
+    "read_data_bananas",
+]
+
+
+class Examples(Protocol):
+    def __len__(self) -> int: ...
+
+    def example(self, i: int) -> tuple[np.ndarray, ...]: ...
+
+
+class EpochOrder:
+    """The indices of a set, in a new order each time they are gone through.
+
+    The n-th pass has the same order on every backend and for every equal seed.
+    """
+
+    def __init__(self, length: int, shuffle: bool) -> None:
+        self.length, self.shuffle, self.epoch = length, shuffle, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        indices = np.arange(self.length)
+        if self.shuffle:
+            np.random.default_rng([current_seed(), self.epoch]).shuffle(indices)
+            self.epoch += 1
+        return iter(indices.tolist())
+
+
+def get_dataloader_workers() -> int:
+    """How many worker processes a loader starts: none, unless `D2L_WORKERS` says so.
+
+    Decoding keeps up with training on a CPU, and processes forked after a framework has
+    started its threads can hang.
+    """
+    return int(os.environ.get("D2L_WORKERS", "0"))
+
+
+def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
+    """The framework's data loader over `examples`, giving tuples of native tensors.
+
+    The last batch of an epoch may be smaller; none is dropped. `len()` of it is the
+    number of batches.
+
+    Raises:
+        ValueError: the set is empty, or the batch size is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    if not len(examples):
+        raise ValueError("examples: expected at least one, the set is empty")
+    order = EpochOrder(len(examples), shuffle)
+    return backend.loading.loader(examples, order, batch_size, get_dataloader_workers())
+
+
+def banana_folder(data: str = "synthetic") -> str:
+    """The folder of a detection set, made or downloaded first where needed.
+
+    Args:
+        data: "synthetic" (drawn in seconds, no network), "book" (downloads the book's
+            banana set), or the path of a folder in that layout.
+    """
+    from .data import hub, synthetic
+
+    if data == "synthetic":
+        return synthetic.synthetic("bananas")
+    if data == "book":
+        return hub.download_extract("banana-detection")
+    if os.path.isdir(data):
+        return data
+    raise FileNotFoundError(
+        f"data: expected 'synthetic', 'book' or a folder, and there is none at {data!r}"
+    )
+
+
+def read_data_bananas(is_train: bool = True, data: str = "synthetic") -> Any:
+    """All images of a banana set and their labels.
+
+    Returns:
+        A list of uint8 images (3, H, W) and a float32 tensor of labels (N, G, 5), boxes
+        in fractions of the image. Everything is in memory at once; see `BananasDataset`.
+    """
+    images, labels = read_detection_folder(banana_folder(data), is_train)
+    tensor = backend.tensors.tensor
+    return [tensor(image.transpose(2, 0, 1).copy()) for image in images], tensor(labels)
+
+
+class BananasDataset:
+    """The banana set, read one image at a time.
+
+    Args:
+        is_train: the training or the validation part.
+        data: as for `banana_folder`.
+        size: (height, width) that images are resized to; `None`: as they are.
+
+    `dataset[i]` is the image (3, H, W), float32 in 0–255, and its label (G, 5) as tensors
+    of the active framework; `example(i)` is the same in NumPy.
+    """
+
+    def __init__(
+        self,
+        is_train: bool,
+        data: str = "synthetic",
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self.folder = DetectionFolder(banana_folder(data), is_train, size)
+        self.num_classes = self.folder.num_classes
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def example(self, i: int) -> tuple[np.ndarray, ...]:
+        return self.folder.example(i)
+
+    def __getitem__(self, i: int) -> tuple[Any, ...]:
+        return tuple(backend.tensors.tensor(array) for array in self.example(i))
+
+
+def load_data_bananas(
+    batch_size: int, data: str = "synthetic", size: tuple[int, int] | None = None
+) -> tuple[Any, Any]:
+    """Loaders of the banana set's training part, shuffled, and validation part.
+
+    Each gives images (B, 3, H, W), float32 in 0–255, and labels (B, G, 5).
+    """
+    return (
+        loader(BananasDataset(True, data, size), batch_size, shuffle=True),
+        loader(BananasDataset(False, data, size), batch_size),
+    )

@@ -1,0 +1,194 @@
+"""Single-shot multibox detection (Liu et al., "SSD", ECCV 2016), in the small.
+
+Sizes: B batch, A anchors, C classes without background, H × W feature map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .anchors import multibox_prior
+from .backends import backend
+from .checks import check_tensor, checked, floats
+from .weights import initialize
+
+__all__ = [
+    "TINY_SSD_RATIOS",
+    "TINY_SSD_SIZES",
+    "TinySSD",
+    "base_net",
+    "bbox_eval",
+    "bbox_predictor",
+    "blk_forward",
+    "calc_loss",
+    "cls_eval",
+    "cls_predictor",
+    "concat_preds",
+    "down_sample_blk",
+    "flatten_pred",
+    "focal_loss",
+    "smooth_l1",
+]
+
+# Scales grow evenly from 0.2; the second of each pair is the geometric mean with the next
+TINY_SSD_SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))
+TINY_SSD_RATIOS = ((1, 2, 0.5),) * 5
+TINY_SSD_CHANNELS = (64, 128, 128, 128, 128)
+TINY_SSD_ANCHORS = 4  # of a pixel: two sizes and three ratios, less the shared pair
+
+
+def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
+    """Class scores of every anchor: a 3 × 3 convolution to num_anchors·(num_classes+1).
+
+    Returns the framework's convolution layer, (B, num_inputs, H, W) → (B, …, H, W).
+    """
+    return initialize(
+        backend.ssd.cls_predictor(num_inputs, num_anchors, num_classes)
+    )
+
+
+def bbox_predictor(num_inputs: int, num_anchors: int) -> Any:
+    """Four offsets of every anchor: a 3 × 3 convolution to num_anchors·4 channels."""
+    return initialize(backend.ssd.bbox_predictor(num_inputs, num_anchors))
+
+
+def down_sample_blk(in_channels: int, out_channels: int) -> Any:
+    """Two of 3 × 3 convolution, batch norm, ReLU; then 2 × 2 max pooling halves the map.
+
+    The convolutions have no bias: the batch norm after them would take it away again.
+    """
+    return initialize(backend.ssd.down_sample_blk(in_channels, out_channels))
+
+
+def base_net() -> Any:
+    """Three down-sampling blocks: (B, 3, H, W) → (B, 64, H/8, W/8)."""
+    return initialize(backend.ssd.base_net())
+
+
+def flatten_pred(pred: Any) -> Any:
+    """(B, K, H, W) predictions as (B, H·W·K): those of one pixel stand together."""
+    (pred,) = checked(pred=(pred, "B K H W"))
+    _, K, H, W = pred.shape
+    t = backend.tensors
+    return t.reshape(t.transpose(pred, (0, 2, 3, 1)), (-1, H * W * K))
+
+
+def concat_preds(preds: Sequence[Any]) -> Any:
+    """Predictions of several scales, (B, Kᵢ, Hᵢ, Wᵢ) each, as one (B, Σ Hᵢ·Wᵢ·Kᵢ)."""
+    return backend.tensors.concat([flatten_pred(p) for p in preds], axis=1)
+
+
+def blk_forward(
+    X: Any,
+    blk: Any,
+    size: Sequence[float],
+    ratio: Sequence[float],
+    cls_predictor: Any,
+    bbox_predictor: Any,
+) -> tuple[Any, Any, Any, Any]:
+    """One scale of the detector: feature map, its anchors, class and offset predictions.
+
+    Args:
+        X: (B, C, H, W) the scale before it.
+        blk: layer that makes this scale's feature map.
+        size, ratio: sizes and ratios of `multibox_prior`.
+        cls_predictor, bbox_predictor: layers of this scale.
+
+    Returns:
+        Y (B, C', H', W'), anchors (1, A, 4), class scores (B, …, H', W'), offsets
+        (B, …, H', W').
+    """
+    Y = blk(X)
+    return Y, multibox_prior(Y, size, ratio), cls_predictor(Y), bbox_predictor(Y)
+
+
+def TinySSD(num_classes: int) -> Any:
+    """A small single-shot detector with five scales: 32², 16², 8², 4², 1² at 256 × 256.
+
+    `base_net`, three down-sampling blocks of 128 channels and a global max pooling make
+    the scales; on each, every pixel has four anchors (`TINY_SSD_SIZES` and
+    `TINY_SSD_RATIOS`) and a class and an offset predictor.
+
+    Args:
+        num_classes: classes without background.
+
+    Returns:
+        A module of the active framework (`isinstance(net, torch.nn.Module)` holds), its
+        weights drawn from `d2lcv.seed`. Called with images (B, 3, H, W), float32, it
+        gives anchors (1, A, 4), class scores (B, A, num_classes+1) and offsets (B, 4A);
+        A = 5444 at 256 × 256.
+    """
+    if num_classes < 1:
+        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    return initialize(backend.ssd.TinySSD(num_classes))
+
+
+def calc_loss(
+    cls_preds: Any, cls_labels: Any, bbox_preds: Any, bbox_labels: Any, bbox_masks: Any
+) -> Any:
+    """Loss of each image: mean cross-entropy of the classes + mean L1 of the offsets.
+
+    Args:
+        cls_preds: (B, A, C+1) scores (logits).
+        cls_labels: (B, A) integers, 0 background.
+        bbox_preds, bbox_labels, bbox_masks: (B, 4A); where the mask is 0, no loss.
+
+    Returns:
+        (B,). The mean is over all A anchors, whether they have an object or not.
+    """
+    checked(
+        cls_preds=(cls_preds, "B A C"),
+        cls_labels=(cls_labels, "B A"),
+        bbox_preds=(bbox_preds, "B 4A"),
+        bbox_labels=(bbox_labels, "B 4A"),
+        bbox_masks=(bbox_masks, "B 4A"),
+    )
+    return backend.ssd.calc_loss(
+        cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks
+    )
+
+
+def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
+    """How many anchors have their class right: a scalar tensor.
+
+    `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers.
+    """
+    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    t = backend.tensors
+    guesses = t.astype(t.argmax(cls_preds, -1), cls_labels.dtype)
+    return t.reduce_sum(t.astype(guesses == cls_labels, t.float32))
+
+
+def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
+    """Sum of the absolute errors of all offsets whose mask is 1: a scalar tensor.
+
+    All of shape (B, 4A).
+    """
+    checked(
+        bbox_preds=(bbox_preds, "B N"),
+        bbox_labels=(bbox_labels, "B N"),
+        bbox_masks=(bbox_masks, "B N"),
+    )
+    t = backend.tensors
+    return t.reduce_sum(t.abs((bbox_labels - bbox_preds) * bbox_masks))
+
+
+def smooth_l1(x: Any, sigma: float) -> Any:
+    """(σx)²/2 where |x| < 1/σ², else |x| − 1/(2σ²), elementwise (Girshick, 2015)."""
+    (x,) = floats(x=(x, "..."))
+    if not sigma > 0:
+        raise ValueError(f"sigma: expected a positive number, got {sigma}")
+    t = backend.tensors
+    magnitude = t.abs(x)
+    return t.where(
+        magnitude < 1 / sigma**2, (sigma * x) ** 2 / 2, magnitude - 0.5 / sigma**2
+    )
+
+
+def focal_loss(gamma: float, p: Any) -> Any:
+    """−(1 − p)^γ·log p, elementwise; p the probability of the true class (Lin, 2017)."""
+    check_tensor("p", p)
+    if not gamma >= 0:
+        raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
+    return -((1 - p) ** gamma) * backend.tensors.log(p)

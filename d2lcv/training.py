@@ -1,0 +1,94 @@
+"""Training that stays visible: the loop is yours, a step is one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .backends import backend
+
+__all__ = ["Trainer", "predict"]
+
+OPTIMIZERS = ("sgd", "adam")
+
+
+class Trainer:
+    """An optimizer for `net` with the same update rule on every backend.
+
+    `sgd`: g ← g + λw, v ← μv + g, w ← w − ηv. `adam` (Kingma and Ba, 2015): the same
+    coupled λ, β = (0.9, 0.999), ε = 1e-8 added to the root of the corrected second
+    moment. η is `lr`, μ `momentum`, λ `weight_decay`, which acts on every parameter.
+
+    ```python
+    trainer = d2lcv.Trainer(net, "sgd", lr=0.2, weight_decay=5e-4)
+
+    def step(X, Y):
+        loss = ...                # a scalar: the mean over the batch
+        return loss, metrics      # metrics: any tensors to report
+
+    for X, Y in train_iter:
+        loss, metrics = trainer.step(step, X, Y)
+    ```
+
+    Args:
+        net: a module of the active framework.
+        optimizer: "sgd" or "adam".
+        lr: learning rate, also to be read and set as `trainer.lr`.
+        momentum: for "sgd".
+        weight_decay: coupled L2 penalty.
+
+    Raises:
+        ValueError: unknown optimizer, a negative number, or momentum with "adam".
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        optimizer: str = "sgd",
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
+            )
+        for name, value in (
+            ("lr", lr),
+            ("momentum", momentum),
+            ("weight_decay", weight_decay),
+        ):
+            if not value >= 0:
+                raise ValueError(f"{name}: expected a number of at least 0, got {value}")
+        if momentum and optimizer != "sgd":
+            raise ValueError("momentum: only for the optimizer 'sgd'; 'adam' has its own")
+        self.net = net
+        self._stepper = backend.training.Stepper(
+            net, optimizer, lr, momentum, weight_decay
+        )
+
+    @property
+    def lr(self) -> float:
+        return self._stepper.lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._stepper.lr = float(value)
+
+    def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
+        """One update: `function(*batch)` in training mode, gradients, new weights.
+
+        `function` returns a scalar loss and anything to report; so does this, with the
+        values from before the update, detached from the graph. TensorFlow compiles
+        `function` once and runs the compiled form, so what it prints appears once only.
+        """
+        return self._stepper.step(function, *batch)
+
+
+def predict(net: Any, *inputs: Any) -> Any:
+    """`net(*inputs)` in evaluation mode and without gradients.
+
+    The mode the net was in is restored.
+    """
+    return backend.training.predict(net, *inputs)

@@ -1,0 +1,139 @@
+"""Weights that are the same on every backend: drawn from one seed, saved in one layout.
+
+The canonical layout: convolutions (out, in, kH, kW), dense (out, in), everything float32;
+names are the path of the layer and `weight`, `bias`, `running_mean` or `running_var`, as
+in `blocks.1.0.weight`.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .backends import backend
+
+__all__ = ["get_weights", "initialize", "load_weights", "save_weights", "seed", "set_weights"]
+
+FORMAT = {"format": "d2lcv", "version": "1"}
+
+
+class _Draws:
+    """Where initial weights come from: a seed, and how many nets it has served."""
+
+    seed: int = int(np.random.SeedSequence().entropy) % 2**32
+    nets = 0
+
+
+def seed(n: int) -> None:
+    """Make what follows repeatable: initial weights, and the framework's own draws.
+
+    Equal seeds give equal networks on all backends, in the order they are made. What the
+    framework itself draws (`d2lcv.rand`, dropout) repeats on that framework only.
+    """
+    if n < 0:
+        raise ValueError(f"n: expected an integer of at least 0, got {n}")
+    _Draws.seed, _Draws.nets = int(n), 0
+    backend.weights.manual_seed(int(n))
+
+
+def current_seed() -> int:
+    """The seed of this process: what `seed` was given last, else drawn at its start."""
+    return _Draws.seed
+
+
+def initialize(net: Any) -> Any:
+    """Give `net` fresh weights from the seed, and return it.
+
+    Matrices and kernels are drawn from U(−a, a), a = √(6/(fan_in + fan_out)) (Glorot and
+    Bengio, 2010); biases and running means are 0, scales and running variances 1. Each
+    tensor has its own stream of numbers, chosen by its name.
+    """
+    _Draws.nets += 1
+    for name, slot in backend.weights.slots(net).items():
+        stream = np.random.default_rng(
+            [_Draws.seed, _Draws.nets, zlib.crc32(name.encode())]
+        )
+        slot.put(_initial(name, slot.shape, stream))
+    return net
+
+
+def _initial(name: str, shape: tuple[int, ...], stream: np.random.Generator) -> np.ndarray:
+    if len(shape) > 1:
+        field = int(np.prod(shape[2:]))
+        bound = np.sqrt(6 / (field * (shape[0] + shape[1])))
+        return stream.uniform(-bound, bound, shape).astype(np.float32)
+    is_one = name.endswith(("weight", "running_var"))
+    return np.full(shape, 1 if is_one else 0, np.float32)
+
+
+def get_weights(net: Any) -> dict[str, np.ndarray]:
+    """All weights and statistics of `net` as NumPy arrays in the canonical layout."""
+    return {name: slot.get() for name, slot in backend.weights.slots(net).items()}
+
+
+def set_weights(net: Any, weights: Mapping[str, np.ndarray]) -> Any:
+    """Put arrays in the canonical layout into `net`, all or none, and return it.
+
+    Raises:
+        ValueError: tensors are missing, superfluous or of another shape (all are listed);
+            `net` is then as it was.
+    """
+    slots = backend.weights.slots(net)
+    wrong = [f"missing: {name}" for name in slots if name not in weights]
+    wrong += [f"not in this net: {name}" for name in weights if name not in slots]
+    wrong += [
+        f"{name}: the net has shape {slots[name].shape}, given is {np.shape(array)}"
+        for name, array in weights.items()
+        if name in slots and tuple(np.shape(array)) != slots[name].shape
+    ]
+    if wrong:
+        raise ValueError("these weights are not of this net:\n  " + "\n  ".join(wrong))
+    for name, array in weights.items():
+        slots[name].put(np.asarray(array, np.float32))
+    return net
+
+
+def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
+    """Write the weights and statistics of `net` to a safetensors file; returns its path.
+
+    The file is the same whichever backend wrote it, and any of them reads it. It appears
+    only when it is whole.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
+    partial.write_bytes(save(arrays, metadata=FORMAT))
+    partial.replace(path)
+    return str(path)
+
+
+def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
+    """Read a file of `save_weights` into `net`, whichever backend wrote it; returns `net`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a whole safetensors file, or not of this net (the tensors
+            that are missing, superfluous or of another shape are listed); `net` is then
+            as it was.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights file at {path}")
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    try:
+        return set_weights(net, weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
