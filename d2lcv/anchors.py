@@ -58,7 +58,9 @@ def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -
 def _positive(name: str, values: Sequence[float]) -> list[float]:
     numbers = [float(v) for v in values]
     if not numbers or not all(0 < v < math.inf for v in numbers):
-        raise ValueError(f"{name}: expected at least one positive number, got {values!r}")
+        raise ValueError(
+            f"{name}: expected at least one positive number, got {values!r}"
+        )
     return numbers
 
 

@@ -42,6 +42,7 @@ def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for name, (value, expected) in arguments.items():
         shape = tuple(value.shape)
+        others = dict(sizes)
         wanted = expected.split()
         tail = shape
         if wanted[:1] == ["..."]:
@@ -51,7 +52,7 @@ def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
             _fits(given, want, sizes) for given, want in zip(tail, wanted, strict=True)
         )
         if not fits:
-            known = ", ".join(f"{k} = {v}" for k, v in sizes.items() if k in expected)
+            known = ", ".join(f"{k} = {v}" for k, v in others.items() if k in expected)
             raise ValueError(
                 f"{name}: expected shape ({', '.join(expected.split())}"
                 f"{',' if len(expected.split()) == 1 else ''})"

@@ -223,7 +223,9 @@ def _iou(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     upper_left = np.maximum(boxes1[:, None, :2], boxes2[:, :2])
     lower_right = np.minimum(boxes1[:, None, 2:], boxes2[:, 2:])
     intersection = np.prod((lower_right - upper_left).clip(0), axis=-1)
-    areas1, areas2 = (np.prod((b[:, 2:] - b[:, :2]).clip(0), -1) for b in (boxes1, boxes2))
+    areas1, areas2 = (
+        np.prod((b[:, 2:] - b[:, :2]).clip(0), -1) for b in (boxes1, boxes2)
+    )
     union = areas1[:, None] + areas2 - intersection
     return np.divide(
         intersection, union, out=np.zeros_like(intersection), where=union > 0

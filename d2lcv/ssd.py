@@ -32,7 +32,13 @@ __all__ = [
 ]
 
 # Scales grow evenly from 0.2; the second of each pair is the geometric mean with the next
-TINY_SSD_SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))
+TINY_SSD_SIZES = (
+    (0.2, 0.272),
+    (0.37, 0.447),
+    (0.54, 0.619),
+    (0.71, 0.79),
+    (0.88, 0.961),
+)
 TINY_SSD_RATIOS = ((1, 2, 0.5),) * 5
 TINY_SSD_CHANNELS = (64, 128, 128, 128, 128)
 TINY_SSD_ANCHORS = 4  # of a pixel: two sizes and three ratios, less the shared pair
@@ -43,9 +49,7 @@ def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
 
     Returns the framework's convolution layer, (B, num_inputs, H, W) → (B, …, H, W).
     """
-    return initialize(
-        backend.ssd.cls_predictor(num_inputs, num_anchors, num_classes)
-    )
+    return initialize(backend.ssd.cls_predictor(num_inputs, num_anchors, num_classes))
 
 
 def bbox_predictor(num_inputs: int, num_anchors: int) -> Any:

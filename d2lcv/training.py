@@ -60,9 +60,13 @@ class Trainer:
             ("weight_decay", weight_decay),
         ):
             if not value >= 0:
-                raise ValueError(f"{name}: expected a number of at least 0, got {value}")
+                raise ValueError(
+                    f"{name}: expected a number of at least 0, got {value}"
+                )
         if momentum and optimizer != "sgd":
-            raise ValueError("momentum: only for the optimizer 'sgd'; 'adam' has its own")
+            raise ValueError(
+                "momentum: only for the optimizer 'sgd'; 'adam' has its own"
+            )
         self.net = net
         self._stepper = backend.training.Stepper(
             net, optimizer, lr, momentum, weight_decay

@@ -17,7 +17,14 @@ import numpy as np
 
 from .backends import backend
 
-__all__ = ["get_weights", "initialize", "load_weights", "save_weights", "seed", "set_weights"]
+__all__ = [
+    "get_weights",
+    "initialize",
+    "load_weights",
+    "save_weights",
+    "seed",
+    "set_weights",
+]
 
 FORMAT = {"format": "d2lcv", "version": "1"}
 
@@ -62,7 +69,9 @@ def initialize(net: Any) -> Any:
     return net
 
 
-def _initial(name: str, shape: tuple[int, ...], stream: np.random.Generator) -> np.ndarray:
+def _initial(
+    name: str, shape: tuple[int, ...], stream: np.random.Generator
+) -> np.ndarray:
     if len(shape) > 1:
         field = int(np.prod(shape[2:]))
         bound = np.sqrt(6 / (field * (shape[0] + shape[1])))

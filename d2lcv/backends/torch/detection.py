@@ -28,7 +28,9 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     # one call for the batch: boxes of different images are of different classes
     image = torch.arange(B, device=anchors.device).repeat_interleave(A)
     kept = torch.zeros(B * A, dtype=torch.bool, device=anchors.device)
-    kept[batched_nms(boxes.reshape(-1, 4), confidence.flatten(), image, nms_threshold)] = 1
+    kept[
+        batched_nms(boxes.reshape(-1, 4), confidence.flatten(), image, nms_threshold)
+    ] = 1
     kept = kept.view(B, A)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index

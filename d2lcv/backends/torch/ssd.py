@@ -90,5 +90,7 @@ class TinySSD(nn.Module):
 
 def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
     cls = F.cross_entropy(cls_preds.mT, cls_labels, reduction="none")  # (B, A)
-    bbox = F.l1_loss(bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none")
+    bbox = F.l1_loss(
+        bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none"
+    )
     return cls.mean(dim=1) + bbox.mean(dim=1)

@@ -1,0 +1,165 @@
+"""Measure a training run: `Timer` for seconds, `Accumulator` for running sums.
+
+Neither imports a framework. An `Accumulator` keeps a tensor's value where the tensor is,
+so that adding to it does not make the program wait for the device.
+"""
+
+from __future__ import annotations
+
+import numbers
+import time
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Accumulator", "Timer"]
+
+
+class Timer:
+    """A stopwatch that remembers every interval; it runs from its construction.
+
+    Seconds are read from a monotonic clock. A device may still be computing when `stop`
+    is called: read a result back first if its time is to be included.
+
+    Attributes:
+        times: the measured intervals, in seconds, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin a new interval now."""
+        self._started = time.perf_counter()
+
+    def stop(self) -> float:
+        """End the interval, remember it and return its seconds."""
+        self.times.append(time.perf_counter() - self._started)
+        return self.times[-1]
+
+    def avg(self) -> float:
+        """The mean interval in seconds; `RuntimeError` if none was measured yet."""
+        if not self.times:
+            raise RuntimeError(
+                "Timer.avg: expected at least one measured interval, got none; "
+                "call stop() first"
+            )
+        return self.sum() / len(self.times)
+
+    def sum(self) -> float:
+        """All intervals together, in seconds (0.0 if there is none)."""
+        return float(sum(self.times))
+
+    def cumsum(self) -> list[float]:
+        """Seconds up to the end of each interval, as a list of the same length."""
+        return [float(seconds) for seconds in accumulate(self.times)]
+
+
+class Accumulator:
+    """`n` running sums: `add` one scalar to each, read them with `[i]`.
+
+    Scalars are numbers, NumPy scalars or native tensors of one element. Tensors are
+    summed on their device, without their gradient; only `[i]` waits for the result.
+
+    Args:
+        n: how many sums, at least 1.
+
+    Raises:
+        ValueError: `n` is below 1; `add` has not exactly `n` values or has a tensor of
+            more than one element.
+        TypeError: `n` is no integer; a value is no scalar.
+    """
+
+    # Sums kept on a device are float32 or int32 as a rule. Moving them into a Python
+    # float now and then keeps the one exact and the other from overflowing.
+    _ADDS_ON_DEVICE = 256
+
+    def __init__(self, n: int) -> None:
+        if isinstance(n, bool) or not isinstance(n, numbers.Integral):
+            raise TypeError(f"n: expected a number of sums, got {n!r}")
+        if n < 1:
+            raise ValueError(f"n: expected at least 1 sum, got {n}")
+        self._n = int(n)
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all sums to zero."""
+        self._sums = [0.0] * self._n
+        self._on_device: list[dict[str, Any]] = [{} for _ in range(self._n)]
+        self._adds = 0
+
+    def add(self, *args: Any) -> None:
+        """Add one scalar to each sum, in order; nothing is added if one is unfit."""
+        if len(args) != self._n:
+            raise ValueError(f"add: expected {self._n} values, got {len(args)}")
+        for i, value in enumerate(args):
+            _check_scalar(i, value)
+        for i, value in enumerate(args):
+            if isinstance(value, (numbers.Real, np.ndarray, np.generic)):
+                self._sums[i] += float(np.asarray(value).reshape(()))
+            else:
+                value = _plain(value)
+                sums, key = self._on_device[i], _home(value)
+                # 0 + value is a new tensor: the caller may overwrite theirs.
+                sums[key] = sums.get(key, 0) + value
+        self._adds += 1
+        if self._adds % self._ADDS_ON_DEVICE == 0:
+            for i in range(self._n):
+                self._collect(i)
+
+    def _collect(self, i: int) -> float:
+        self._sums[i] += sum(float(value) for value in self._on_device[i].values())
+        self._on_device[i].clear()
+        return self._sums[i]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, idx: int | slice) -> Any:
+        """The sum at `idx` as a float (a list of them for a slice)."""
+        chosen = range(self._n)[idx]
+        if isinstance(idx, slice):
+            return [self._collect(i) for i in chosen]
+        return self._collect(chosen)
+
+
+def _check_scalar(i: int, value: Any) -> None:
+    if isinstance(value, (numbers.Real, np.bool_)):
+        return
+    shape = getattr(value, "shape", None)
+    if shape is None or not hasattr(value, "dtype"):
+        raise TypeError(
+            f"add: expected a number or a tensor of one element as value {i}, "
+            f"got {type(value).__module__}.{type(value).__qualname__}"
+        )
+    if any(size != 1 for size in shape):
+        raise ValueError(
+            f"add: expected one element as value {i}, got shape {tuple(shape)}"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """The tensor of shape () without its graph, of a type that sums keep exact."""
+    if hasattr(value, "detach"):
+        value = value.detach()
+    if len(value.shape):
+        value = (
+            value.reshape(())
+            if hasattr(value, "reshape")
+            else value[(0,) * len(value.shape)]
+        )
+    if not any(t in str(value.dtype) for t in ("float32", "float64", "int32", "int64")):
+        from .tensors import astype, float32
+
+        value = astype(value, float32)
+    return value
+
+
+def _home(value: Any) -> str:
+    """A tensor's type and device: what can be added without conversion or a move."""
+    for attribute in ("device", "place", "ctx"):
+        if hasattr(value, attribute):
+            return f"{value.dtype} {getattr(value, attribute)}"
+    return str(value.dtype)
