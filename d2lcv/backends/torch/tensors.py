@@ -2,33 +2,7 @@
 
 import torch
 from torch import (
-    abs,
-    arange,
-    clip,
-    cos,
-    exp,
-    eye,
-    float32,
-    int32,
-    int64,
     is_tensor,
-    linspace,
-    log,
-    matmul,
-    maximum,
-    minimum,
-    ones,
-    rand,
-    randn,
-    relu,
-    reshape,
-    sigmoid,
-    sin,
-    softmax,
-    sqrt,
-    tanh,
-    where,
-    zeros,
 )
 
 __all__ = """
