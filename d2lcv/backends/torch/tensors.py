@@ -2,18 +2,48 @@
 
 import torch
 from torch import (
+    abs,
+    arange,
+    clip,
+    cos,
+    exp,
+    eye,
+    float32,
+    int32,
+    int64,
     is_tensor,
+    linspace,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    ones,
+    rand,
+    randn,
+    relu,
+    reshape,
+    sigmoid,
+    sin,
+    softmax,
+    sqrt,
+    tanh,
+    where,
+    zeros,
 )
 
-__all__ = """
-    float32 int32 int64
-    tensor zeros ones arange eye linspace meshgrid rand randn normal
-    reshape transpose stack concat size
-    exp log sin cos tanh abs sqrt matmul maximum minimum where softmax sigmoid relu clip
-    reduce_sum reduce_mean argmax
-    numpy astype to is_tensor as_float
-    try_gpu try_all_gpus device_name synchronize
-""".split()
+# fmt: off
+__all__ = [
+    "float32", "int32", "int64",
+    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
+    "rand", "randn", "normal",
+    "reshape", "transpose", "stack", "concat", "size",
+    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
+    "where", "softmax", "sigmoid", "relu", "clip",
+    "reduce_sum", "reduce_mean", "argmax",
+    "numpy", "astype", "to", "is_tensor", "as_float",
+    "try_gpu", "try_all_gpus", "device_name", "synchronize",
+]
+# fmt: on
 
 
 def tensor(data, dtype=None, device=None):
