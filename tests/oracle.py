@@ -367,11 +367,7 @@ def mean_average_precision(detections, labels, iou_threshold=0.5):
     Everingham et al., PASCAL VOC: by falling score a detection hits the object of its
     class and image that it overlaps most, if by the threshold and not hit before.
     """
-    labels = np.asarray(labels, dtype=np.float64)
-    objects = [
-        [row for row in _rows(image, 5) if row[0] >= 0]
-        for image in labels.reshape(len(labels), -1, 5)
-    ]
+    objects = [[row for row in _rows(image, 5) if row[0] >= 0] for image in labels]
     classes = sorted({row[0] for image in objects for row in image})
     precisions = []
     for label in classes:
