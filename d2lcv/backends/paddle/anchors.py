@@ -1,0 +1,99 @@
+"""Anchors in PaddlePaddle."""
+
+import paddle
+
+from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
+from .boxes import box_center_to_corner, box_corner_to_center, box_iou
+
+__all__ = [
+    "as_labels",
+    "assign_anchors",
+    "multibox_prior",
+    "multibox_target",
+    "offset_boxes",
+    "offset_inverse",
+]
+
+
+def multibox_prior(data, shapes):
+    height, width = data.shape[-2:]
+    options = {"dtype": "float32", "device": data.place}
+    cy = (paddle.arange(height, **options) + 0.5) / height
+    cx = (paddle.arange(width, **options) + 0.5) / width
+    w, h = paddle.to_tensor(shapes, "float32", data.place).unbind(1)  # of a pixel
+    cy, cx, w = cy[:, None, None], cx[None, :, None], w * height / width
+    corners = [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]
+    return paddle.stack(paddle.broadcast_tensors(corners), axis=-1).reshape([1, -1, 4])
+
+
+def as_labels(boxes):
+    return paddle.concat([paddle.zeros_like(boxes[:, :1]), boxes], axis=1)[None]
+
+
+@paddle.no_grad()
+def assign_anchors(anchors, labels, iou_threshold):
+    """(A, 4), (B, G, 5) → (B, A) indices of label rows, −1 where none."""
+    (B, G), A = labels.shape[:2], len(anchors)
+    if not G or not A:
+        return paddle.full([B, A], -1, dtype="int64")
+    iou = box_iou(labels[..., 1:].reshape([-1, 4]), anchors).reshape([B, G, A])
+    iou.masked_fill_(labels[..., :1] < 0, -1)
+    assigned = paddle.where(iou.max(1) >= iou_threshold, iou.argmax(1), -1)
+    image, box, anchor = _one_anchor_per_box(iou)
+    assigned[image, anchor] = box
+    return assigned
+
+
+def _one_anchor_per_box(iou):
+    """The greedy matching of iou (B, G, A): image, box and anchor index of its pairs.
+
+    Taking pairs by falling IoU gives the one stable matching, and so does this (Gale and
+    Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
+    asks, the others strike that anchor and ask again. A few rounds serve all images.
+    """
+    G = iou.shape[1]
+    anchor = iou.argmax(2)  # (B, G)
+    best = iou.take_along_axis(anchor[..., None], 2).squeeze(2)
+    earlier = paddle.ones([G, G]).tril(-1).astype("bool")
+    while True:
+        same = (anchor[:, :, None] == anchor[:, None, :]) & (best >= 0)[:, None, :]
+        rival, mine = best[:, None, :], best[:, :, None]
+        lost = (same & ((rival > mine) | (rival == mine) & earlier)).any(2)
+        image, box = (lost & (best >= 0)).nonzero(as_tuple=True)
+        if not len(box):
+            image, box = (best >= 0).nonzero(as_tuple=True)
+            return image, box, anchor[image, box]
+        iou[image, box, anchor[image, box]] = -1
+        rows = iou[image, box]
+        best[image, box], anchor[image, box] = rows.max(1), rows.argmax(1)
+
+
+def offset_boxes(anchors, assigned_bb, eps):
+    a, b = box_corner_to_center(anchors), box_corner_to_center(assigned_bb)
+    size = a[..., 2:].clip(min=eps)
+    center = (b[..., :2] - a[..., :2]) / size / CENTER_SCALE
+    growth = paddle.log(eps + b[..., 2:].clip(min=0) / size) / SIZE_SCALE
+    return paddle.concat([center, growth], axis=-1)
+
+
+def offset_inverse(anchors, offset_preds):
+    a = box_corner_to_center(anchors)
+    center = a[..., :2] + offset_preds[..., :2] * CENTER_SCALE * a[..., 2:]
+    growth = (offset_preds[..., 2:] * SIZE_SCALE).clip(max=MAX_LOG_GROWTH)
+    return box_center_to_corner(
+        paddle.concat([center, a[..., 2:] * growth.exp()], axis=-1)
+    )
+
+
+@paddle.no_grad()
+def multibox_target(anchors, labels, iou_threshold):
+    assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
+    positive = assigned >= 0
+    classes = paddle.zeros_like(assigned)
+    offsets = paddle.zeros([*assigned.shape, 4])
+    image, anchor = positive.nonzero(as_tuple=True)
+    rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
+    classes[image, anchor] = rows[:, 0].astype("int64") + 1
+    offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+    masks = positive.astype("float32").repeat_interleave(4, 1)
+    return offsets.flatten(1), masks, classes

@@ -1,0 +1,95 @@
+"""Single-shot detection in PaddlePaddle."""
+
+import paddle
+from paddle import nn
+from paddle.nn import functional as F
+
+from ...anchors import multibox_prior
+from ...ssd import (
+    TINY_SSD_ANCHORS,
+    TINY_SSD_CHANNELS,
+    TINY_SSD_RATIOS,
+    TINY_SSD_SIZES,
+    concat_preds,
+)
+
+__all__ = [
+    "TinySSD",
+    "base_net",
+    "bbox_predictor",
+    "calc_loss",
+    "cls_predictor",
+    "down_sample_blk",
+]
+
+
+def cls_predictor(num_inputs, num_anchors, num_classes):
+    return nn.Conv2D(num_inputs, num_anchors * (num_classes + 1), 3, padding=1)
+
+
+def bbox_predictor(num_inputs, num_anchors):
+    return nn.Conv2D(num_inputs, num_anchors * 4, 3, padding=1)
+
+
+def down_sample_blk(in_channels, out_channels):
+    layers = []
+    for channels in (in_channels, out_channels):
+        layers += [
+            nn.Conv2D(channels, out_channels, 3, padding=1, bias_attr=False),
+            nn.BatchNorm2D(out_channels),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers, nn.MaxPool2D(2))
+
+
+def base_net():
+    return nn.Sequential(
+        down_sample_blk(3, 16), down_sample_blk(16, 32), down_sample_blk(32, 64)
+    )
+
+
+class TinySSD(nn.Layer):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+        self.blocks = nn.LayerList(
+            [
+                base_net(),
+                down_sample_blk(64, 128),
+                down_sample_blk(128, 128),
+                down_sample_blk(128, 128),
+                nn.AdaptiveMaxPool2D(1),
+            ]
+        )
+        self.cls_predictors = nn.LayerList(
+            [cls_predictor(c, TINY_SSD_ANCHORS, num_classes) for c in TINY_SSD_CHANNELS]
+        )
+        self.bbox_predictors = nn.LayerList(
+            [bbox_predictor(c, TINY_SSD_ANCHORS) for c in TINY_SSD_CHANNELS]
+        )
+
+    def forward(self, X):
+        anchors, cls_preds, bbox_preds = [], [], []
+        scales = zip(
+            self.blocks,
+            self.cls_predictors,
+            self.bbox_predictors,
+            TINY_SSD_SIZES,
+            TINY_SSD_RATIOS,
+            strict=True,
+        )
+        for block, cls_head, bbox_head, sizes, ratios in scales:
+            X = block(X)
+            anchors.append(multibox_prior(X, sizes, ratios))
+            cls_preds.append(cls_head(X))
+            bbox_preds.append(bbox_head(X))
+        cls_preds = concat_preds(cls_preds).reshape([len(X), -1, self.num_classes + 1])
+        return paddle.concat(anchors, axis=1), cls_preds, concat_preds(bbox_preds)
+
+
+def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
+    cls = F.cross_entropy(cls_preds, cls_labels, reduction="none")  # (B, A)
+    bbox = F.l1_loss(
+        bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none"
+    )
+    return cls.mean(1) + bbox.mean(1)

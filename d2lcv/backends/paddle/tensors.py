@@ -1,0 +1,124 @@
+"""The vocabulary in PaddlePaddle."""
+
+import paddle
+from paddle import (
+    abs,
+    arange,
+    clip,
+    cos,
+    exp,
+    eye,
+    float32,
+    int32,
+    int64,
+    is_tensor,
+    linspace,
+    log,
+    matmul,
+    maximum,
+    meshgrid,
+    minimum,
+    ones,
+    rand,
+    randn,
+    reshape,
+    sin,
+    sqrt,
+    tanh,
+    where,
+    zeros,
+)
+from paddle.nn.functional import relu, sigmoid, softmax
+
+# fmt: off
+__all__ = [
+    "float32", "int32", "int64",
+    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
+    "rand", "randn", "normal",
+    "reshape", "transpose", "stack", "concat", "size",
+    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
+    "where", "softmax", "sigmoid", "relu", "clip",
+    "reduce_sum", "reduce_mean", "argmax",
+    "numpy", "astype", "to", "is_tensor", "as_float",
+    "try_gpu", "try_all_gpus", "device_name", "synchronize",
+]
+# fmt: on
+
+
+def tensor(data, dtype=None, device=None):
+    if is_tensor(data):
+        data = data.detach().clone()
+    return paddle.to_tensor(data, dtype=dtype, place=device)
+
+
+def normal(mean=0.0, std=1.0, size=()):
+    return paddle.normal(mean, std, size)
+
+
+def transpose(x, axes=None):
+    return x.transpose(list(reversed(range(x.ndim))) if axes is None else axes)
+
+
+def stack(tensors, axis=0):
+    return paddle.stack(list(tensors), axis)
+
+
+def concat(tensors, axis=0):
+    return paddle.concat(list(tensors), axis)
+
+
+def size(x):
+    return int(x.size)
+
+
+def reduce_sum(x, axis=None):
+    return x.sum(axis)
+
+
+def reduce_mean(x, axis=None):
+    return x.mean(axis)
+
+
+def argmax(x, axis=None):
+    return x.argmax(axis)
+
+
+def numpy(x):
+    # NumPy has no bfloat16
+    return (x.astype("float32") if x.dtype == paddle.bfloat16 else x).numpy()
+
+
+def astype(x, dtype):
+    return x.astype(dtype)
+
+
+def to(x, device):
+    return x.to(device)
+
+
+def as_float(x):
+    return x if x.is_floating_point() else x.astype("float32")
+
+
+def try_gpu(i=0):
+    return try_all_gpus()[i] if _num_gpus() > i else paddle.CPUPlace()
+
+
+def try_all_gpus():
+    return [paddle.CUDAPlace(i) for i in range(_num_gpus())] or [paddle.CPUPlace()]
+
+
+def _num_gpus():
+    return paddle.device.cuda.device_count()
+
+
+def device_name(device=None):
+    device = try_gpu() if device is None else device
+    if isinstance(device, paddle.CUDAPlace):
+        return paddle.device.cuda.get_device_name(device)
+    return "cpu"
+
+
+def synchronize():
+    if _num_gpus():
+        paddle.device.synchronize()

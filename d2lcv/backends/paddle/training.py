@@ -1,0 +1,48 @@
+"""A training step in PaddlePaddle."""
+
+import paddle
+from paddle.utils import map_structure
+
+__all__ = ["Stepper", "predict"]
+
+
+class Stepper:
+    def __init__(self, net, optimizer, lr, momentum, weight_decay):
+        self.net = net
+        options = {"parameters": net.parameters(), "weight_decay": weight_decay}
+        self.optimizer = (
+            paddle.optimizer.Momentum(lr, momentum, **options)
+            if optimizer == "sgd"
+            else paddle.optimizer.Adam(lr, **options)
+        )
+
+    @property
+    def lr(self):
+        return self.optimizer.get_lr()
+
+    @lr.setter
+    def lr(self, value):
+        self.optimizer.set_lr(value)
+
+    def step(self, function, *batch):
+        self.net.train()
+        self.optimizer.clear_grad()
+        loss, metrics = function(*batch)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), map_structure(_detached, metrics)
+
+
+def _detached(x):
+    return x.detach() if paddle.is_tensor(x) else x
+
+
+@paddle.no_grad()
+def predict(net, *inputs):
+    was_training = net.training
+    net.eval()
+    try:
+        return net(*inputs)
+    finally:
+        if was_training:
+            net.train()
