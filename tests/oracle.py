@@ -390,7 +390,7 @@ def mean_average_precision(detections, labels, iou_threshold=0.5):
                 hit_before[image][best] = True
             hits.append(int(hit))
         precisions.append(_average_precision(hits, sum(map(len, wanted))))
-    return sum(precisions) / len(precisions) if precisions else 0.0
+    return sum(precisions) / len(precisions)
 
 
 # --- regions of interest ----------------------------------------------------------
