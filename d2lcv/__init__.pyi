@@ -101,6 +101,7 @@ from .tensors import where as where
 from .tensors import zeros as zeros
 from .training import Trainer as Trainer
 from .training import predict as predict
+from .training import warmup_cosine as warmup_cosine
 from .weights import get_weights as get_weights
 from .weights import initialize as initialize
 from .weights import load_weights as load_weights

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,12 @@ class Chapter:
             f"{backend.tensors.device_name()}, preset {self.preset}{data}, "
             f"seed {self.seed}, output in {self.out}"
         )
+
+    def progress(self, iterable: Iterable[Any], description: str) -> Iterable[Any]:
+        """`iterable` with a progress bar, where there is a screen to show it."""
+        from tqdm.auto import tqdm
+
+        return tqdm(iterable, description, leave=False, disable=None)
 
     def report(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from .backends import backend
 
-__all__ = ["Trainer", "predict"]
+__all__ = ["Trainer", "predict", "warmup_cosine"]
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -96,3 +97,18 @@ def predict(net: Any, *inputs: Any) -> Any:
     The mode the net was in is restored.
     """
     return backend.training.predict(net, *inputs)
+
+
+def warmup_cosine(progress: float, warmup: float = 0.1) -> float:
+    """Factor of the learning rate: up in a straight line, then down along a cosine.
+
+    Args:
+        progress: share of the training that is done, in [0, 1].
+        warmup: share of it after which the factor is 1.
+
+    Returns:
+        A number in [0.01, 1].
+    """
+    rising = min(1.0, progress / warmup) if warmup > 0 else 1.0
+    falling = max(0.0, (progress - warmup) / (1 - warmup))
+    return max(0.01, rising * (1 + math.cos(math.pi * falling)) / 2)

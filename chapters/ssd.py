@@ -1,0 +1,352 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Single-shot multibox detection
+#
+# A detector has to answer two questions at once: *what* is in the picture, and *where*?
+# The single-shot detector (SSD) answers both in one pass. It lays a fixed grid of anchor
+# boxes over the picture at several scales, and for each of them it predicts a class and
+# four numbers that move and stretch the anchor onto the object. Here we build a small
+# one, train it to find bananas, and look at what it finds.
+#
+# The script is the same for every framework; `D2L_BACKEND` chooses which one computes.
+
+# %%
+import numpy as np
+
+import d2lcv as d2l
+
+run = d2l.Chapter(
+    "ssd",
+    quick={"num_epochs": 5, "batch_size": 16, "image_size": 128, "optimizer": "adam",
+           "lr": 3e-3, "weight_decay": 0.0, "schedule": "cosine", "threshold": 0.5},
+    book={"num_epochs": 20, "batch_size": 32, "image_size": 256, "optimizer": "sgd",
+          "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant", "threshold": 0.9},
+)  # fmt: skip
+
+# %% [markdown]
+# ## The model
+#
+# ### Predicting classes
+#
+# Let a feature map have height $h$ and width $w$, with $a$ anchors around each pixel, and
+# let there be $q$ classes of objects. Class 0 is the background, so each anchor needs
+# $q + 1$ scores, and the map $h w a (q + 1)$. A fully connected layer for that many
+# outputs would be enormous. A convolution does it with few weights: it keeps the map's
+# size and gives $a (q + 1)$ channels, so that the scores of the anchors around a pixel
+# stand in the channels of that very pixel. A 3 × 3 kernel lets each pixel look at its
+# neighbours as well.
+
+# %%
+cls_head = d2l.cls_predictor(num_inputs=8, num_anchors=5, num_classes=10)
+Y1 = cls_head(d2l.zeros((2, 8, 20, 20)))
+Y2 = d2l.cls_predictor(16, 3, 10)(d2l.zeros((2, 16, 10, 10)))
+print("class scores of two scales:", tuple(Y1.shape), tuple(Y2.shape))
+
+# %% [markdown]
+# ### Predicting boxes
+#
+# The second predictor has the same form. It gives four offsets for each anchor instead of
+# $q + 1$ scores.
+
+# %%
+bbox_head = d2l.bbox_predictor(num_inputs=8, num_anchors=5)
+print("offsets:", tuple(bbox_head(d2l.zeros((2, 8, 20, 20))).shape))
+
+# %% [markdown]
+# ### Joining the scales
+#
+# Maps of different sizes do not stack. We therefore move the channels to the end, so that
+# the predictions of one pixel stand together, flatten everything but the batch, and join
+# the scales one after the other: $20 \cdot 20 \cdot 55 + 10 \cdot 10 \cdot 33 = 25300$.
+
+# %%
+print("joined:", tuple(d2l.concat_preds([Y1, Y2]).shape))
+
+# %% [markdown]
+# ### Halving the map
+#
+# Smaller maps see larger objects, because each of their pixels covers more of the picture.
+# A down-sampling block applies a 3 × 3 convolution, batch normalisation and ReLU twice and
+# then halves the height and width by max pooling. A pixel of its output depends on a patch
+# of 10 × 10 pixels of its input: each convolution adds one pixel on every side, and the
+# pooling doubles what came before it.
+
+# %%
+block = d2l.down_sample_blk(in_channels=3, out_channels=10)
+print("halved:", tuple(block(d2l.zeros((2, 3, 20, 20))).shape))
+
+# %% [markdown]
+# Three of these blocks, with 16, 32 and 64 channels, make the base network, which turns a
+# picture into the first and finest feature map.
+
+# %%
+print("base network:", tuple(d2l.base_net()(d2l.zeros((2, 3, 256, 256))).shape))
+
+# %% [markdown]
+# ### The whole detector
+#
+# TinySSD has five scales: the base network, three more blocks of 128 channels, and a
+# global max pooling down to a single pixel. The finer scales carry the smaller anchors.
+# Scales grow evenly from 0.2 towards 1.05; each map also gets the geometric mean of its
+# own scale and the next ($\sqrt{0.2 \cdot 0.37} = 0.272$, and so on), and the aspect ratios
+# 1, 2 and ½. That makes four anchors for each pixel. This is the code that runs here:
+
+# %%
+net = d2l.TinySSD(num_classes=1)
+print(d2l.source(type(net)))
+
+# %% [markdown]
+# On a picture of 256 × 256 pixels the maps measure 32², 16², 8², 4² and 1², hence
+# $(1024 + 256 + 64 + 16 + 1) \cdot 4 = 5444$ anchors.
+
+# %%
+anchors, cls_preds, bbox_preds = net(d2l.zeros((4, 3, 256, 256)))
+print("anchors:", tuple(anchors.shape))
+print("class scores:", tuple(cls_preds.shape))
+print("offsets:", tuple(bbox_preds.shape))
+
+# %% [markdown]
+# ## The data
+#
+# By default we draw pictures with one banana each on a cluttered background and store them
+# the way the book's set is stored. `--data book` downloads the book's pictures, and
+# `--data FOLDER` reads your own in the same layout, several objects to a picture allowed.
+# A label is a row (class, x1, y1, x2, y2), with the corners in fractions of the picture.
+
+# %%
+folder = d2l.banana_folder(run.data)
+print("data from", folder)
+size = (run.image_size, run.image_size)
+train_set = d2l.BananasDataset(True, folder, size)
+val_set = d2l.BananasDataset(False, folder, size)
+train_iter = d2l.loader(train_set, run.batch_size, shuffle=True)
+val_iter = d2l.loader(val_set, run.batch_size)
+print(len(train_set), "pictures to train on,", len(val_set), "to validate")
+X, Y = next(iter(train_iter))
+print("a batch:", tuple(X.shape), tuple(Y.shape))
+
+# %%
+images = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1)))[:10] / 255
+axes = d2l.show_images(images, 2, min(5, len(images)), scale=2)
+for ax, label in zip(axes, d2l.numpy(Y)):
+    real = label[label[:, 0] >= 0]
+    d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors=["w"])
+d2l.show("data")
+
+# %% [markdown]
+# ## Training
+#
+# ### Loss
+#
+# Each anchor is assigned to an object or to the background, which gives it a class to
+# predict, and, if it has an object, four offsets. The classes have a cross-entropy loss.
+# The offsets have an $L_1$ loss, under a mask that leaves out the anchors without an
+# object. Both are averaged over the anchors of a picture and added.
+
+# %%
+print(d2l.source(d2l.calc_loss))
+
+# %% [markdown]
+# We watch two numbers that mean something to a person: the share of anchors whose class is
+# wrong, and the mean absolute error of the offsets.
+#
+# ### The loop
+#
+# A step is everything from a batch to its loss: anchors and predictions, targets from the
+# labels, loss. `Trainer.step` runs it, differentiates it and updates the weights, and how
+# it does that is the framework's own way.
+
+# %%
+d2l.seed(run.seed)
+net = d2l.to(d2l.TinySSD(train_set.num_classes), run.device)
+trainer = d2l.Trainer(net, run.optimizer, lr=run.lr, weight_decay=run.weight_decay)
+
+
+def step(X, Y):
+    anchors, cls_preds, bbox_preds = net(X)
+    bbox_labels, bbox_masks, cls_labels = d2l.multibox_target(anchors, Y)
+    loss = d2l.calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks)
+    right = d2l.cls_eval(cls_preds, cls_labels)
+    error = d2l.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
+    return d2l.reduce_mean(loss), (right, error)
+
+
+# %% [markdown]
+# ### Finding objects
+#
+# To use the detector we turn scores into probabilities and let `multibox_detection` move
+# the anchors by their predicted offsets and keep one box per object. We judge it by the
+# mean average precision at an IoU of 0.5 (mAP@0.5): a detection counts as right if it
+# overlaps an object of its class by at least that much and no surer detection has claimed
+# the object already. An untrained net is our baseline.
+
+
+# %%
+def detect(X):
+    anchors, cls_preds, bbox_preds = d2l.predict(net, d2l.to(X, run.device))
+    cls_probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
+    return d2l.multibox_detection(cls_probs, bbox_preds, anchors)
+
+
+def evaluate(data_iter):
+    detections, labels = [], []
+    for X, Y in run.progress(data_iter, "validation"):
+        detections.extend(d2l.numpy(detect(X)))
+        labels.extend(d2l.numpy(Y))
+    return d2l.mean_average_precision(detections, np.stack(labels))
+
+
+untrained = evaluate(val_iter)
+print(f"mAP@0.5 before training: {untrained:.3f}")
+
+# %% [markdown]
+# Now the loop itself. The quick preset uses Adam with a learning rate that rises over the
+# first tenth of the steps and then falls along a cosine; it gets by with few epochs. The
+# book's preset uses plain gradient descent at a constant rate.
+
+# %%
+schedules = {"cosine": d2l.warmup_cosine, "constant": lambda progress: 1.0}
+schedule = schedules[run.schedule]
+animator = d2l.Animator(
+    xlabel="epoch",
+    yscale="log",
+    xlim=[1, run.num_epochs],
+    legend=["class error", "bbox mae"],
+)
+timer, num_batches = d2l.Timer(), len(train_iter)
+anchors_per_image = net(d2l.to(X[:1], run.device))[0].shape[1]
+seconds = 0.0
+for epoch in range(run.num_epochs):
+    sums = d2l.Accumulator(4)  # right classes, classes, offset error, offsets
+    timer.start()
+    batches = run.progress(train_iter, f"epoch {epoch + 1}/{run.num_epochs}")
+    for i, (X, Y) in enumerate(batches):
+        progress = (epoch + i / num_batches) / run.num_epochs
+        trainer.lr = run.lr * schedule(progress)
+        X, Y = d2l.to(X, run.device), d2l.to(Y, run.device)
+        loss, (right, error) = trainer.step(step, X, Y)
+        num_anchors = len(X) * anchors_per_image
+        sums.add(right, num_anchors, error, 4 * num_anchors)
+    class_error, bbox_mae = 1 - sums[0] / sums[1], sums[2] / sums[3]
+    seconds += timer.stop()
+    animator.add(epoch + 1, (class_error, bbox_mae))
+    print(f"epoch {epoch + 1}: class error {class_error:.2e}, bbox mae {bbox_mae:.2e}")
+d2l.show("curves")
+
+# %% [markdown]
+# ## Looking at the result
+#
+# The white boxes are the labels, the coloured ones what the detector found with a
+# confidence above the threshold. These pictures were not used in training.
+
+# %%
+X, Y = next(iter(val_iter))
+found = d2l.numpy(detect(X))
+images = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1)))[:8] / 255
+axes = d2l.show_images(images, 2, min(4, len(images)), scale=2.5)
+for ax, rows, label in zip(axes, found, d2l.numpy(Y)):
+    real = label[label[:, 0] >= 0]
+    d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors="w")
+    sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
+    captions = [f"{confidence:.2f}" for confidence in sure[:, 1]]
+    d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions)
+d2l.show("detections")
+
+# %%
+trained = evaluate(val_iter)
+print(f"mAP@0.5: {untrained:.3f} before training, {trained:.3f} after")
+print("weights in", d2l.save_weights(net, run.out / "tinyssd.safetensors"))
+
+# %% [markdown]
+# ## Other losses
+#
+# ### Smooth $L_1$
+#
+# The $L_1$ loss pulls with the same force however close a box already is. Smooth $L_1$ is
+# a parabola around zero and a straight line further out; $\sigma$ sets where the one turns
+# into the other:
+#
+# $$f(x) = \begin{cases}(\sigma x)^2 / 2 & |x| < 1/\sigma^2\\
+# |x| - 0.5/\sigma^2 & \text{otherwise}\end{cases}$$
+
+# %%
+x = d2l.linspace(-2, 2, 101)
+d2l.set_figsize((5, 3))
+for sigma, style in ((10, "-"), (1, "--"), (0.5, "-.")):
+    y = d2l.smooth_l1(x, sigma)
+    d2l.plt.plot(d2l.numpy(x), d2l.numpy(y), style, label=f"$\\sigma$ = {sigma}")
+d2l.set_axes(d2l.plt.gca(), "x", "smooth L1", None, None, "linear", "linear", [])
+d2l.plt.legend()
+d2l.show("smooth-l1")
+
+# %% [markdown]
+# ### Focal loss
+#
+# Nearly all anchors are background, and nearly all of those are easy. Each adds little to
+# the cross-entropy, but together they drown the few that matter. The focal loss
+# $-(1 - p)^\gamma \log p$ shrinks the share of an anchor whose true class already has a
+# high probability $p$, and the more so the greater $\gamma$ is; $\gamma = 0$ is the
+# cross-entropy.
+
+# %%
+p = d2l.linspace(0.01, 1, 100)
+d2l.set_figsize((5, 3))
+for gamma, style in ((0, "-"), (1, "--"), (5, "-.")):
+    y = d2l.focal_loss(gamma, p)
+    d2l.plt.plot(d2l.numpy(p), d2l.numpy(y), style, label=f"$\\gamma$ = {gamma}")
+d2l.set_axes(d2l.plt.gca(), "p", "focal loss", None, None, "linear", "linear", [])
+d2l.plt.legend()
+d2l.show("focal-loss")
+
+# %% [markdown]
+# ## Class-aware suppression
+#
+# `multibox_detection` does not ask which class a box has: a sure cat removes a less sure
+# dog that stands in front of it. `batched_nms` compares boxes of one class only. In the
+# following four boxes the second has another class than the first, so it stays.
+
+# %%
+boxes = d2l.tensor(
+    [[0.1, 0.1, 0.5, 0.9], [0.1, 0.1, 0.5, 0.8], [0.1, 0.2, 0.5, 0.9], [0.6, 0.2, 0.9, 0.9]]
+)
+scores, classes = d2l.tensor([0.9, 0.8, 0.7, 0.6]), d2l.tensor([0, 1, 0, 0])
+print("whatever the class:", d2l.numpy(d2l.nms(boxes, scores, 0.5)))
+print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0.5)))
+
+# %% [markdown]
+# ## Summary
+#
+# - A single-shot detector predicts a class and four offsets for every anchor of several
+#   feature maps, in one pass. Coarse maps carry the large anchors.
+# - Convolutions make these predictions with few weights; the channels of a pixel hold the
+#   scores or the offsets of the anchors around it.
+# - Training assigns objects to anchors first. Then it is classification and regression,
+#   the latter under a mask.
+#
+# ## Exercises
+#
+# 1. Replace the $L_1$ loss of the offsets by `d2l.smooth_l1` in `step`. What becomes of
+#    the mean absolute error?
+# 2. Most anchors are background. Keep only the hardest of them in the class loss, three
+#    for each anchor with an object. Does it help small objects?
+# 3. Why does the first scale need the most anchors, and which objects would be lost
+#    without it?
+
+# %%
+run.report(
+    {
+        "class_error": class_error,
+        "bbox_mae": bbox_mae,
+        "mAP@0.5": trained,
+        "mAP@0.5_untrained": untrained,
+    },
+    num_examples=run.num_epochs * len(train_set),
+    seconds=seconds,
+)
