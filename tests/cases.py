@@ -8,6 +8,9 @@ oracle, and how near they must be. Nothing here knows a framework by name.
         if not case.missing(d2l):
             cases.compare(case(d2l), case.expected(), case)
 
+`compare` holds two backends' answers against each other as well and returns the
+largest difference by key.
+
 Inputs are chosen so that float32 decides as float64 does: either no overlap lies
 within 1e-5 of a threshold or of the rival it is compared with, or coordinates are
 multiples of a power of two, whose overlaps float32 holds exactly (`check` tells).
@@ -561,6 +564,38 @@ _assign_case(
     np.array([[0, 0, 4, 4], [5, 5, 9, 9]]),
     np.array([[0, 0, 4, 3], [5] * 4]),
 )
+
+
+# So many that the number of an anchor and box among all pairs is no float32, and
+# divided by the number of boxes it would name the anchor after. Every box lies on one
+# anchor only, half as large, which it gets by force.
+_MILLIONS, _LAST_BOX = 2_042_040, 8
+_POSITIVE = _MILLIONS - 1 - 7 * np.arange(_LAST_BOX + 1)
+
+
+@case(
+    "anchors",
+    lambda: {
+        "shape": np.array([_MILLIONS]),
+        "positive": _POSITIVE[::-1],
+        "box": np.arange(_LAST_BOX + 1)[::-1],
+    },
+)
+def assign_millions(d2l):
+    right = f32(2 * np.arange(_LAST_BOX + 1)[:, None] * [1, 0, 1, 0])
+    anchors = np.tile(f32([-2, -2, -1, -1]), (_MILLIONS, 1))
+    anchors[_POSITIVE] = f32(HALF) + right
+    assigned = d2l.numpy(
+        d2l.assign_anchor_to_bbox(
+            d2l.tensor(f32(UNIT) + right), d2l.tensor(anchors), d2l.try_gpu(), 0.75
+        )
+    )
+    positive = np.flatnonzero(assigned >= 0)
+    return {
+        "shape": np.array(assigned.shape),
+        "positive": positive,
+        "box": assigned[positive],
+    }
 
 
 # --- anchors: offsets -------------------------------------------------------------
