@@ -33,7 +33,7 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     boxes = offset_inverse(anchors, offset_preds.reshape([B, A, 4]))
 
     # one call for the batch: boxes of different images are of different classes
-    image = paddle.arange(B).repeat_interleave(A)
+    image = paddle.arange(B)[:, None].expand([B, A]).flatten()
     kept = paddle.zeros([B * A], dtype="bool")
     kept[
         batched_nms(boxes.reshape([-1, 4]), confidence.flatten(), image, nms_threshold)

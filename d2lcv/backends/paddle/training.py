@@ -7,7 +7,7 @@ __all__ = ["Stepper", "predict"]
 
 
 class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay):
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
         self.net = net
         options = {"parameters": net.parameters(), "weight_decay": weight_decay}
         self.optimizer = (
