@@ -1,0 +1,114 @@
+"""Anchors in MXNet."""
+
+import mxnet as mx
+from mxnet import autograd, np, npx
+
+from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
+from .boxes import box_center_to_corner, box_corner_to_center
+
+__all__ = [
+    "as_labels",
+    "assign_anchors",
+    "multibox_prior",
+    "multibox_target",
+    "offset_boxes",
+    "offset_inverse",
+]
+
+
+def multibox_prior(data, shapes):
+    height, width = data.shape[-2:]
+    K, ctx = len(shapes), data.ctx
+    cy = ((np.arange(height, ctx=ctx) + 0.5) / height).reshape(height, 1, 1)
+    cx = ((np.arange(width, ctx=ctx) + 0.5) / width).reshape(1, width, 1)
+    w, h = np.array(shapes, ctx=ctx).T  # (K,) anchors of a pixel
+    w = w * (height / width)
+    corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    corners = [np.broadcast_to(c, (height, width, K)) for c in corners]
+    return np.stack(corners, axis=-1).reshape(1, -1, 4)
+
+
+def as_labels(boxes):
+    classes = np.zeros((len(boxes), 1), dtype=boxes.dtype, ctx=boxes.ctx)
+    return np.expand_dims(np.concatenate((classes, boxes), axis=1), 0)  # (1, G, 5)
+
+
+def assign_anchors(anchors, labels, iou_threshold):
+    """(A, 4), (B, G, 5) → (B, A) indices of label rows, −1 where none."""
+    (B, G), A = labels.shape[:2], len(anchors)
+    if not B * G * A:
+        return np.full((B, A), -1, dtype=np.int32, ctx=anchors.ctx)
+    with autograd.pause():
+        iou = _iou(labels[..., 1:].reshape(-1, 4), anchors).reshape(B, G, A)
+        iou -= 2 * (labels[..., :1] < 0)
+        box = iou.argmax(axis=1)  # every anchor's best box
+        enough = npx.pick(iou, box, axis=1) >= iou_threshold
+        assigned = np.where(enough, box, -1).astype(np.int32)
+        image, box, anchor = _one_anchor_per_box(iou)
+        assigned[image, anchor] = box
+        return assigned
+
+
+def _iou(boxes1, boxes2):
+    # one kernel, without gradients: here none are wanted
+    boxes1, boxes2 = boxes1.as_nd_ndarray(), boxes2.as_nd_ndarray()
+    return mx.nd.contrib.box_iou(boxes1, boxes2).as_np_ndarray()
+
+
+def _one_anchor_per_box(iou):
+    """The greedy matching of iou (B, G, A): image, box and anchor index of its pairs.
+
+    Taking pairs by falling IoU gives the one stable matching, and so does this (Gale and
+    Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
+    asks, the others strike that anchor and ask again. A few rounds serve all images.
+    """
+    B, G, _ = iou.shape
+    anchor = iou.argmax(axis=2)  # (B, G)
+    best = npx.pick(iou, anchor)
+    earlier = np.tril(np.ones((G, G), ctx=iou.ctx), -1).astype(bool)
+    while True:
+        mine, rival = best.reshape(B, G, 1), best.reshape(B, 1, G)
+        same = anchor.reshape(B, G, 1) == anchor.reshape(B, 1, G)
+        # & and | do not broadcast booleans; * and + do
+        lost = (same * ((rival > mine) + (rival == mine) * earlier)).any(axis=2)
+        image, box = np.nonzero(lost * (best >= 0))
+        if not len(box):
+            image, box = np.nonzero(best >= 0)
+            return image, box, anchor[image, box]
+        iou[image, box, anchor[image, box]] = -1
+        row = iou[image, box]  # (boxes that lost, A)
+        anchor[image, box] = row.argmax(axis=1)
+        best[image, box] = row.max(axis=1)
+
+
+def offset_boxes(anchors, assigned_bb, eps):
+    (a, a_size), (b, b_size) = (
+        np.split(box_corner_to_center(x), 2, axis=-1) for x in (anchors, assigned_bb)
+    )
+    a_size = np.maximum(a_size, eps)
+    center = (b - a) / a_size / CENTER_SCALE
+    growth = np.log(eps + np.maximum(b_size, 0) / a_size) / SIZE_SCALE
+    return np.concatenate((center, growth), axis=-1)
+
+
+def offset_inverse(anchors, offset_preds):
+    a, size = np.split(box_corner_to_center(anchors), 2, axis=-1)
+    shift, growth = np.split(offset_preds, 2, axis=-1)
+    center = a + shift * CENTER_SCALE * size
+    size = size * np.exp(np.minimum(growth * SIZE_SCALE, MAX_LOG_GROWTH))
+    return box_center_to_corner(np.concatenate((center, size), axis=-1))
+
+
+def multibox_target(anchors, labels, iou_threshold):
+    with autograd.pause():
+        assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
+        positive = assigned >= 0
+        classes = np.zeros_like(assigned)
+        offsets = np.zeros((*assigned.shape, 4), ctx=anchors.ctx)
+        image, anchor = np.nonzero(positive)
+        if len(image):  # MXNet refuses to index labels without rows, even nowhere
+            rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
+            classes[image, anchor] = rows[:, 0] + 1
+            offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+        masks = np.repeat(positive.astype(np.float32), 4, axis=1)
+        return offsets.reshape(len(labels), -1), masks, classes

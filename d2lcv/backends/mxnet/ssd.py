@@ -1,0 +1,107 @@
+"""Single-shot detection in MXNet."""
+
+from mxnet import gluon, np
+from mxnet.gluon import nn
+
+from ...anchors import multibox_prior
+from ...ssd import (
+    TINY_SSD_ANCHORS,
+    TINY_SSD_CHANNELS,
+    TINY_SSD_RATIOS,
+    TINY_SSD_SIZES,
+    concat_preds,
+)
+from .layers import BatchNorm2d
+
+__all__ = [
+    "TinySSD",
+    "base_net",
+    "bbox_predictor",
+    "calc_loss",
+    "cls_predictor",
+    "down_sample_blk",
+]
+
+
+def _conv3x3(in_channels, channels, use_bias=True):
+    return nn.Conv2D(channels, 3, padding=1, use_bias=use_bias, in_channels=in_channels)
+
+
+def _sequential(*layers):
+    net = nn.HybridSequential()
+    net.add(*layers)
+    return net
+
+
+def cls_predictor(num_inputs, num_anchors, num_classes):
+    return _conv3x3(num_inputs, num_anchors * (num_classes + 1))
+
+
+def bbox_predictor(num_inputs, num_anchors):
+    return _conv3x3(num_inputs, num_anchors * 4)
+
+
+def down_sample_blk(in_channels, out_channels):
+    layers = []
+    for channels in (in_channels, out_channels):
+        layers += [
+            _conv3x3(channels, out_channels, use_bias=False),
+            BatchNorm2d(out_channels),
+            nn.Activation("relu"),
+        ]
+    return _sequential(*layers, nn.MaxPool2D(2))
+
+
+def base_net():
+    return _sequential(
+        down_sample_blk(3, 16), down_sample_blk(16, 32), down_sample_blk(32, 64)
+    )
+
+
+class TinySSD(nn.Block):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+        self.blocks = _sequential(
+            base_net(),
+            down_sample_blk(64, 128),
+            down_sample_blk(128, 128),
+            down_sample_blk(128, 128),
+            nn.GlobalMaxPool2D(),
+        )
+        self.cls_predictors = _sequential(
+            *(
+                cls_predictor(c, TINY_SSD_ANCHORS, num_classes)
+                for c in TINY_SSD_CHANNELS
+            )
+        )
+        self.bbox_predictors = _sequential(
+            *(bbox_predictor(c, TINY_SSD_ANCHORS) for c in TINY_SSD_CHANNELS)
+        )
+
+    def forward(self, X):
+        anchors, cls_preds, bbox_preds = [], [], []
+        scales = zip(
+            self.blocks,
+            self.cls_predictors,
+            self.bbox_predictors,
+            TINY_SSD_SIZES,
+            TINY_SSD_RATIOS,
+            strict=True,
+        )
+        for block, cls_head, bbox_head, sizes, ratios in scales:
+            X = block(X)
+            anchors.append(multibox_prior(X, sizes, ratios))
+            cls_preds.append(cls_head(X))
+            bbox_preds.append(bbox_head(X))
+        cls_preds = concat_preds(cls_preds).reshape(len(X), -1, self.num_classes + 1)
+        return np.concatenate(anchors, axis=1), cls_preds, concat_preds(bbox_preds)
+
+
+cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()  # both: the mean of each image
+l1_loss = gluon.loss.L1Loss()
+
+
+def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
+    cls = cross_entropy(cls_preds, cls_labels)
+    return cls + l1_loss(bbox_preds * bbox_masks, bbox_labels * bbox_masks)

@@ -1,0 +1,138 @@
+"""The vocabulary in MXNet."""
+
+import numpy as onp
+from mxnet import gluon, np, npx
+from mxnet.numpy import (
+    abs,
+    arange,
+    argmax,
+    clip,
+    cos,
+    exp,
+    eye,
+    float32,
+    int32,
+    int64,
+    linspace,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    reshape,
+    sin,
+    sqrt,
+    tanh,
+    transpose,
+    where,
+)
+from mxnet.numpy_extension import relu, sigmoid
+
+__all__ = """
+    float32 int32 int64
+    tensor zeros ones arange eye linspace meshgrid rand randn normal
+    reshape transpose stack concat size
+    exp log sin cos tanh abs sqrt matmul maximum minimum where softmax sigmoid relu clip
+    reduce_sum reduce_mean argmax
+    numpy astype to is_tensor as_float
+    try_gpu try_all_gpus device_name synchronize
+""".split()
+
+
+def is_tensor(x):
+    return isinstance(x, np.ndarray)
+
+
+def tensor(data, dtype=None, device=None):
+    if isinstance(data, (list, tuple)) and any(map(is_tensor, data)):
+        return stack([tensor(x, dtype, device) for x in data])
+    if is_tensor(data):
+        return np.array(data, dtype=dtype or data.dtype, ctx=device or data.ctx)
+    return np.array(data, dtype=dtype, ctx=device)
+
+
+def _shape(sizes):
+    return sizes if sizes and isinstance(sizes[0], int) else tuple(*sizes)
+
+
+def zeros(*shape, dtype=float32, device=None):
+    return np.zeros(_shape(shape), dtype=dtype, ctx=device)
+
+
+def ones(*shape, dtype=float32, device=None):
+    return np.ones(_shape(shape), dtype=dtype, ctx=device)
+
+
+def rand(*shape, device=None):
+    return np.random.uniform(size=_shape(shape), ctx=device)
+
+
+def randn(*shape, device=None):
+    return np.random.normal(size=_shape(shape), ctx=device)
+
+
+def normal(mean=0.0, std=1.0, size=()):
+    return np.random.normal(mean, std, size)
+
+
+def meshgrid(*axes):
+    return np.meshgrid(*axes, indexing="ij")
+
+
+def stack(tensors, axis=0):
+    return np.stack(tuple(tensors), axis=axis)
+
+
+def concat(tensors, axis=0):
+    return np.concatenate(tuple(tensors), axis=axis)
+
+
+def size(x):
+    return x.size
+
+
+def softmax(x, axis=-1):
+    return npx.softmax(x, axis=axis)
+
+
+def reduce_sum(x, axis=None):
+    return x.sum(axis=axis)
+
+
+def reduce_mean(x, axis=None):
+    return x.mean(axis=axis)
+
+
+def numpy(x):
+    return x.asnumpy()
+
+
+def astype(x, dtype):
+    return x.astype(dtype)
+
+
+def to(x, device):
+    if isinstance(x, gluon.Block):
+        x.collect_params().reset_ctx(device)
+        return x
+    return x.as_in_ctx(device)
+
+
+def as_float(x):
+    return x if onp.issubdtype(x.dtype, onp.floating) else x.astype(float32)
+
+
+def try_gpu(i=0):
+    return npx.gpu(i) if npx.num_gpus() > i else npx.cpu()
+
+
+def try_all_gpus():
+    return [npx.gpu(i) for i in range(npx.num_gpus())] or [npx.cpu()]
+
+
+def device_name(device=None):
+    device = try_gpu() if device is None else device
+    return str(device) if device.device_type == "gpu" else "cpu"
+
+
+def synchronize():
+    npx.waitall()

@@ -1,0 +1,42 @@
+"""Reaching the weights of a Gluon net; its layout is the canonical one."""
+
+from dataclasses import dataclass
+
+import mxnet as mx
+from mxnet import gluon, np
+
+__all__ = ["Slot", "manual_seed", "slots"]
+
+CANONICAL = {"gamma": "weight", "beta": "bias"}
+
+
+def manual_seed(n):
+    mx.random.seed(n)
+
+
+@dataclass
+class Slot:
+    """One tensor of a net, read and written as a NumPy array in the canonical layout."""
+
+    parameter: gluon.Parameter
+
+    @property
+    def shape(self):
+        return tuple(self.parameter.shape)
+
+    def get(self):
+        return self.parameter.list_data()[0].asnumpy()
+
+    def put(self, array):
+        if self.parameter._data is None:  # fresh from its layer's constructor
+            self.parameter.initialize()
+        self.parameter.set_data(np.array(array))
+
+
+def slots(net):
+    # by the path of the layer: collect_params() has the names of a global count instead
+    found = {}
+    for name, parameter in net._collect_params_with_prefix().items():
+        path, _, kind = name.rpartition(".")
+        found[f"{path}.{CANONICAL.get(kind, kind)}".lstrip(".")] = Slot(parameter)
+    return found
