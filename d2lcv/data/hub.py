@@ -231,7 +231,7 @@ def _source(name: str, sha1: str | None) -> tuple[str, str]:
                 "given; leave it out, or pass the URL instead of the name"
             )
         sha1 = known
-    elif re.match(r"https?://", name):
+    elif re.match(r"https?://[^/]", name):
         url = name
     else:
         raise UnknownDatasetError(_unknown(name))
@@ -255,8 +255,8 @@ def _unknown(name: str) -> str:
 
 def _place(url: str, cache_dir: str | os.PathLike[str] | None) -> Path:
     """Return the path at which the file of `url` is kept."""
-    file_name = PureWindowsPath(unquote(urlsplit(url).path)).name
-    if not file_name or file_name == "..":
+    file_name = unquote(urlsplit(url).path.rpartition("/")[2])
+    if file_name in ("", "..") or file_name != PureWindowsPath(file_name).name:
         raise ValueError(f"the URL {url} does not end in a file name")
     folder = Path(cache_dir if cache_dir is not None else data_dir()).expanduser()
     return Path(os.path.abspath(folder)) / file_name
@@ -298,7 +298,8 @@ def _transfer(url: str, part: Path, timeout: float) -> None:
     import pooch
     from tqdm import tqdm
 
-    with tqdm(desc=part.name, unit="B", unit_scale=True) as bar:
+    # the total is put right by pooch; without one, a bar counts as no bar
+    with tqdm(desc=part.name, total=1, unit="B", unit_scale=True) as bar:
         load = pooch.HTTPDownloader(
             progressbar=bar, chunk_size=2**16, timeout=(_CONNECT_SECONDS, timeout)
         )
@@ -352,7 +353,7 @@ def _check_reachable(url: str) -> None:
         try:
             socket.create_connection((parts.hostname, port), _CONNECT_SECONDS).close()
             outcome.append("")
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # no such host, or not a host's name
             outcome.append(str(error))
 
     thread = threading.Thread(target=knock, daemon=True)
