@@ -37,6 +37,8 @@ class Trainer:
         lr: learning rate, also to be read and set as `trainer.lr`.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
+        eager: run each line of a step as it comes, in the framework's default layout:
+            to print and to debug, or to compare the speed with.
 
     Raises:
         ValueError: unknown optimizer, a negative number, or momentum with "adam".
@@ -50,6 +52,7 @@ class Trainer:
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        eager: bool = False,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise ValueError(
@@ -70,7 +73,7 @@ class Trainer:
             )
         self.net = net
         self._stepper = backend.training.Stepper(
-            net, optimizer, lr, momentum, weight_decay
+            net, optimizer, lr, momentum, weight_decay, eager
         )
 
     @property
@@ -85,8 +88,9 @@ class Trainer:
         """One update: `function(*batch)` in training mode, gradients, new weights.
 
         `function` returns a scalar loss and anything to report; so does this, with the
-        values from before the update, detached from the graph. TensorFlow compiles
-        `function` once and runs the compiled form, so what it prints appears once only.
+        values from before the update, detached from the graph. Unless `eager` was asked for,
+        TensorFlow compiles `function` and runs the compiled form: what Python prints in
+        it appears once only.
         """
         return self._stepper.step(function, *batch)
 

@@ -10,8 +10,9 @@ LAYOUT = torch.channels_last
 
 
 class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay):
-        self.net = net.to(memory_format=LAYOUT)
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
+        self.net = net if eager else net.to(memory_format=LAYOUT)
+        self.prepare = (lambda x: x) if eager else _channels_last
         options = {"lr": lr, "weight_decay": weight_decay}
         self.optimizer = (
             torch.optim.SGD(net.parameters(), momentum=momentum, **options)
@@ -31,7 +32,7 @@ class Stepper:
     def step(self, function, *batch):
         self.net.train()
         self.optimizer.zero_grad()
-        loss, metrics = function(*(_channels_last(x) for x in batch))
+        loss, metrics = function(*map(self.prepare, batch))
         loss.backward()
         self.optimizer.step()
         return loss.detach(), tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
@@ -47,6 +48,6 @@ def predict(net, *inputs):
     was_training = net.training
     net.eval()
     try:
-        return net(*(_channels_last(x) for x in inputs))
+        return net(*inputs)
     finally:
         net.train(was_training)

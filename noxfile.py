@@ -1,0 +1,40 @@
+"""All checks, one environment per framework: `nox`; one of them: `nox -s tests_paddle`."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+BACKENDS = ("torch", "mxnet", "paddle", "tensorflow")
+CONSTRAINED = ("-c", "constraints.txt")
+
+
+@nox.session
+def lint(session):
+    """Style and format, and what can be said of the grid without a framework."""
+    session.install("ruff", *CONSTRAINED)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+def _tests(backend):
+    @nox.session(name=f"tests_{backend}")
+    def tests(session):
+        session.install("-e", f".[{backend},test]", *CONSTRAINED)
+        # one thread: small operations in two are slower on small machines
+        env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+        session.run("python", "-m", "pytest", *session.posargs, env=env)
+
+    tests.__doc__ = f"The tests on {backend}, in an environment with nothing else."
+    return tests
+
+
+for _backend in BACKENDS:
+    _tests(_backend)
+
+
+@nox.session(default=False)
+def bench(session):
+    """The package against plain loops, on all backends."""
+    session.install("-e", ".[all]", *CONSTRAINED)
+    session.run("python", "tools/bench.py", *session.posargs)
