@@ -1,4 +1,4 @@
-"""Layers in MXNet, where its conventions are not those of the others."""
+"""Layers in MXNet: its conventions are those of the package, by other names."""
 
 from mxnet.gluon import nn
 
@@ -6,7 +6,5 @@ __all__ = ["BatchNorm2d"]
 
 
 class BatchNorm2d(nn.BatchNorm):
-    """Epsilon and momentum are the common ones; only the arguments' names are not."""
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__(in_channels=num_features, epsilon=eps, momentum=1 - momentum)
+    def __init__(self, num_features):
+        super().__init__(in_channels=num_features)

@@ -27,15 +27,19 @@ from mxnet.numpy import (
 )
 from mxnet.numpy_extension import relu, sigmoid
 
-__all__ = """
-    float32 int32 int64
-    tensor zeros ones arange eye linspace meshgrid rand randn normal
-    reshape transpose stack concat size
-    exp log sin cos tanh abs sqrt matmul maximum minimum where softmax sigmoid relu clip
-    reduce_sum reduce_mean argmax
-    numpy astype to is_tensor as_float
-    try_gpu try_all_gpus device_name synchronize
-""".split()
+# fmt: off
+__all__ = [
+    "float32", "int32", "int64",
+    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
+    "rand", "randn", "normal",
+    "reshape", "transpose", "stack", "concat", "size",
+    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
+    "where", "softmax", "sigmoid", "relu", "clip",
+    "reduce_sum", "reduce_mean", "argmax",
+    "numpy", "astype", "to", "is_tensor", "as_float",
+    "try_gpu", "try_all_gpus", "device_name", "synchronize",
+]
+# fmt: on
 
 
 def is_tensor(x):
@@ -51,7 +55,7 @@ def tensor(data, dtype=None, device=None):
 
 
 def _shape(sizes):
-    return sizes if sizes and isinstance(sizes[0], int) else tuple(*sizes)
+    return tuple(*sizes) if isinstance(sizes[0], (list, tuple)) else sizes
 
 
 def zeros(*shape, dtype=float32, device=None):
