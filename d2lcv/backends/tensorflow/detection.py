@@ -1,0 +1,62 @@
+"""Detections in TensorFlow."""
+
+import keras
+import tensorflow as tf
+
+from .anchors import offset_inverse
+
+__all__ = ["batched_nms", "multibox_detection", "nms"]
+
+
+def nms(boxes, scores, iou_threshold):
+    return tf.cast(_nms(boxes, scores, iou_threshold), tf.int64)
+
+
+def _nms(boxes, scores, iou_threshold):
+    # TensorFlow would turn inverted boxes over; for us they are empty
+    boxes = tf.concat((boxes[:, :2], tf.maximum(boxes[:, :2], boxes[:, 2:])), axis=1)
+    return tf.image.non_max_suppression(boxes, scores, tf.size(scores), iou_threshold)
+
+
+def _keep(boxes, scores, iou_threshold):
+    """Masks (B, n) of what NMS keeps of each boxes (B, n, 4) and scores (B, n)."""
+
+    def keep(image):
+        kept = _nms(*image, iou_threshold)[:, None]
+        return tf.scatter_nd(
+            kept, tf.ones_like(kept[:, 0], tf.bool), tf.shape(image[1])
+        )
+
+    return tf.map_fn(keep, (boxes, scores), fn_output_signature=tf.bool)
+
+
+def batched_nms(boxes, scores, classes, iou_threshold):
+    # one NMS per class, for which the boxes of others, scored −∞, do not exist
+    own = classes == tf.unique(classes).y[:, None]  # (C, n)
+    boxes = tf.broadcast_to(boxes, (*own.shape, 4))
+    kept = _keep(boxes, tf.where(own, scores, -float("inf")), iou_threshold)
+    kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
+    order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
+    return tf.gather(kept, order)
+
+
+def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
+    B, _, A = keras.ops.shape(cls_probs)
+    confidence = tf.reduce_max(cls_probs[:, 1:], axis=1)  # (B, A)
+    label = tf.argmax(cls_probs[:, 1:], axis=1)
+    boxes = offset_inverse(anchors, tf.reshape(offset_preds, (B, A, 4)))
+    kept = _keep(boxes, confidence, nms_threshold)
+
+    # a stable sort leaves the removed ones, of equal rank, in the order of their index
+    rank = tf.where(kept, confidence, -float("inf"))
+    order = tf.argsort(rank, direction="DESCENDING", stable=True)
+    is_object = kept & (confidence >= pos_threshold)
+    rows = tf.stack(
+        (
+            tf.cast(tf.where(is_object, label, -1), confidence.dtype),
+            tf.where(confidence < pos_threshold, 1 - confidence, confidence),
+            *tf.unstack(boxes, axis=-1),
+        ),
+        axis=-1,
+    )
+    return tf.gather(rows, order, batch_dims=1)

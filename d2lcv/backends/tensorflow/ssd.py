@@ -1,0 +1,98 @@
+"""Single-shot detection in TensorFlow."""
+
+import keras
+import tensorflow as tf
+
+from ...anchors import multibox_prior
+from ...ssd import (
+    TINY_SSD_ANCHORS,
+    TINY_SSD_CHANNELS,
+    TINY_SSD_RATIOS,
+    TINY_SSD_SIZES,
+    concat_preds,
+)
+from .layers import BatchNorm2d, conv2d
+
+__all__ = [
+    "TinySSD",
+    "base_net",
+    "bbox_predictor",
+    "calc_loss",
+    "cls_predictor",
+    "down_sample_blk",
+]
+
+
+def cls_predictor(num_inputs, num_anchors, num_classes):
+    return conv2d(num_inputs, num_anchors * (num_classes + 1))
+
+
+def bbox_predictor(num_inputs, num_anchors):
+    return conv2d(num_inputs, num_anchors * 4)
+
+
+def down_sample_blk(in_channels, out_channels):
+    layers = []
+    for channels in (in_channels, out_channels):
+        layers += [
+            conv2d(channels, out_channels, use_bias=False),
+            BatchNorm2d(out_channels),
+            keras.layers.ReLU(),
+        ]
+    pool = keras.layers.MaxPooling2D(2, data_format="channels_first")
+    return keras.Sequential([*layers, pool])
+
+
+def base_net():
+    return keras.Sequential(
+        [down_sample_blk(3, 16), down_sample_blk(16, 32), down_sample_blk(32, 64)]
+    )
+
+
+class TinySSD(keras.Model):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+        self.blocks = [
+            base_net(),
+            down_sample_blk(64, 128),
+            down_sample_blk(128, 128),
+            down_sample_blk(128, 128),
+            keras.layers.GlobalMaxPooling2D(
+                data_format="channels_first", keepdims=True
+            ),
+        ]
+        self.cls_predictors = [
+            cls_predictor(c, TINY_SSD_ANCHORS, num_classes) for c in TINY_SSD_CHANNELS
+        ]
+        self.bbox_predictors = [
+            bbox_predictor(c, TINY_SSD_ANCHORS) for c in TINY_SSD_CHANNELS
+        ]
+        self.built = True
+
+    def call(self, X):
+        anchors, cls_preds, bbox_preds = [], [], []
+        scales = zip(
+            self.blocks,
+            self.cls_predictors,
+            self.bbox_predictors,
+            TINY_SSD_SIZES,
+            TINY_SSD_RATIOS,
+            strict=True,
+        )
+        for block, cls_head, bbox_head, sizes, ratios in scales:
+            X = block(X)
+            anchors.append(multibox_prior(X, sizes, ratios))
+            cls_preds.append(cls_head(X))
+            bbox_preds.append(bbox_head(X))
+        anchors, cls_preds = tf.concat(anchors, axis=1), concat_preds(cls_preds)
+        shape = (-1, anchors.shape[1], self.num_classes + 1)
+        return anchors, tf.reshape(cls_preds, shape), concat_preds(bbox_preds)
+
+
+def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
+    cls = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        cls_labels, cls_preds
+    )  # (B, A)
+    bbox = tf.abs(bbox_preds * bbox_masks - bbox_labels * bbox_masks)
+    return tf.reduce_mean(cls, axis=1) + tf.reduce_mean(bbox, axis=1)

@@ -1,0 +1,89 @@
+"""A training step in TensorFlow."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+__all__ = ["Stepper", "predict"]
+
+
+class SGD(keras.optimizers.SGD):
+    """The velocity does not hold the learning rate, which may change between steps."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self.momentum:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            gradient = self.momentum * velocity + gradient
+            velocity.assign(gradient)
+        variable.assign_sub(learning_rate * gradient)
+
+
+class Adam(keras.optimizers.Adam):
+    """ε is that of the paper's algorithm; Keras has the ε̂ of the text before it."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        m = self._momentums[self._get_variable_index(variable)]
+        v = self._velocities[self._get_variable_index(variable)]
+        m.assign(self.beta_1 * m + (1 - self.beta_1) * gradient)
+        v.assign(self.beta_2 * v + (1 - self.beta_2) * gradient**2)
+        t = tf.cast(self.iterations + 1, variable.dtype)
+        mean, square = m / (1 - self.beta_1**t), v / (1 - self.beta_2**t)
+        variable.assign_sub(learning_rate * mean / (tf.sqrt(square) + self.epsilon))
+
+
+class _Mode(keras.Layer):
+    """Keras layers called without `training=` take it from the layer around them: this."""
+
+    def call(self, function, training=None):
+        return function(training)
+
+
+class Stepper:
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
+        self.net, self.weight_decay, self.eager = net, weight_decay, eager
+        self.optimizer = (
+            SGD(float(lr), float(momentum))
+            if optimizer == "sgd"
+            else Adam(float(lr), epsilon=1e-8)
+        )
+        self._lr = lr
+        # bounded: a function that is made anew for every step shall not fill the memory
+        self._compiled = functools.lru_cache(maxsize=8)(self._compile)
+
+    @property
+    def lr(self):
+        return self._lr
+
+    @lr.setter
+    def lr(self, value):
+        self._lr = value
+        self.optimizer.learning_rate = value  # a variable, which compiled steps read
+
+    def step(self, function, *batch):
+        compiled = self._compiled(function)
+        return _Mode()(function=lambda _: compiled(*batch), training=True)
+
+    def _compile(self, function):
+        def step(*batch):
+            with tf.GradientTape() as tape:
+                loss, metrics = function(*batch)
+            weights = self.net.trainable_variables
+            gradients = [
+                g if g is None else g + self.weight_decay * w
+                for g, w in zip(tape.gradient(loss, weights), weights, strict=True)
+            ]
+            self.optimizer.apply(gradients, weights)
+            return loss, metrics
+
+        return step if self.eager else tf.function(step)
+
+
+def predict(net, *inputs):
+    def evaluate(mode):
+        outputs = net(*inputs, training=False)
+        # Keras leaves the mode of an inner call to what is called next
+        _Mode()(function=lambda _: None, training=mode)
+        return tf.nest.map_structure(tf.stop_gradient, outputs)
+
+    return _Mode()(function=evaluate)

@@ -1,0 +1,82 @@
+"""Reaching the weights of a Keras net and bringing them into the canonical layout."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+__all__ = ["Slot", "manual_seed", "slots"]
+
+NAMES = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def manual_seed(n):
+    # Python's and NumPy's generators too: Keras draws the seeds of its layers there
+    keras.utils.set_random_seed(n % 2**32)
+
+
+@dataclass
+class Slot:
+    """One tensor of a net, read and written as a NumPy array in the canonical layout."""
+
+    variable: keras.Variable
+
+    @property
+    def _axes(self):
+        """(kH, kW, in, out) or, transposed, (kH, kW, out, in): the last two go first."""
+        *field, last, first = range(len(self.variable.shape))
+        return (first, last, *field)
+
+    @property
+    def _is_kernel(self):
+        return self.variable.name == "kernel"
+
+    @property
+    def shape(self):
+        shape = tuple(self.variable.shape)
+        return tuple(shape[i] for i in self._axes) if self._is_kernel else shape
+
+    def get(self):
+        array = keras.ops.convert_to_numpy(self.variable)
+        array = array.transpose(self._axes) if self._is_kernel else array
+        return np.array(array, np.float32, order="C")
+
+    def put(self, array):
+        array = array.transpose(np.argsort(self._axes)) if self._is_kernel else array
+        self.variable.assign(array)
+
+
+def slots(net):
+    return dict(_slots(net))
+
+
+def _slots(layer, path=""):
+    children = list(_children(layer))
+    theirs = {id(v) for _, child in children for v in child.weights}
+    for v in layer.weights:
+        if id(v) not in theirs:
+            yield path + NAMES.get(v.name, v.name), Slot(v)
+    for name, child in children:
+        yield from _slots(child, f"{path}{name}.")
+
+
+def _children(layer):
+    """The layers that are attributes of `layer`, alone or in lists, with their names."""
+    if isinstance(layer, keras.Sequential):
+        yield from enumerate(layer.layers)
+        return
+    for name, value in vars(layer).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, keras.Layer):
+            yield name, value
+        elif isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                if isinstance(item, keras.Layer):
+                    yield f"{name}.{i}", item
