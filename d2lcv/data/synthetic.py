@@ -41,12 +41,19 @@ def synthetic(name: str = "bananas", **parameters: int) -> str:
         parameters: `num_train`, `num_val`, `size`, `seed` of `make_bananas`. Every
             combination has its own folder below `data_dir()/synthetic`.
 
+    Returns:
+        The path of the folder.
+
     Raises:
-        ValueError: another name.
+        ValueError: another name, or a parameter that `make_bananas` refuses.
+        TypeError: another parameter.
     """
     if name != "bananas":
         raise ValueError(f"there is no synthetic data set {name!r}; there is 'bananas'")
-    given = {"num_train": 1000, "num_val": 100, "size": 256, "seed": 0} | parameters
+    given = {"num_train": 1000, "num_val": 100, "size": 256, "seed": 0}
+    if unknown := set(parameters) - set(given):
+        raise TypeError(f"bananas have no {sorted(unknown)}; they have {list(given)}")
+    given |= parameters
     stamp = "train{num_train}-val{num_val}-{size}px-seed{seed}".format(**given)
     folder = os.path.join(data_dir(), "synthetic", f"bananas-v{VERSION}-{stamp}")
     return folder if os.path.isdir(folder) else make_bananas(folder, **given)
