@@ -54,7 +54,9 @@ class Backend:
 
     @property
     def is_installed(self) -> bool:
-        return importlib.util.find_spec(self.package) is not None
+        spec = importlib.util.find_spec(self.package)
+        # a folder of that name without an `__init__.py` is found, too: it has no origin
+        return spec is not None and spec.origin is not None
 
     @property
     def version(self) -> str | None:
@@ -210,10 +212,13 @@ def source(function: Any) -> str:
     `source(d2lcv.box_iou)` is the text of `box_iou` in the active column; for a function
     that is the same on every backend it is the function's own text.
     """
-    topic = getattr(function, "__module__", "").rpartition(".")[2]
+    module = getattr(function, "__module__", None) or ""
+    column = None
+    if module.startswith(f"{__package__.partition('.')[0]}."):
+        try:
+            column = getattr(backend, module.rpartition(".")[2])
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith(f"{__name__}."):
+                raise  # the column is there, something it needs is not
     name = getattr(function, "__name__", "")
-    try:
-        column = getattr(backend, topic)
-    except ModuleNotFoundError:
-        column = None
     return inspect.getsource(getattr(column, name, function))
