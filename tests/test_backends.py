@@ -1,0 +1,331 @@
+"""Choosing, loading and describing a backend."""
+
+import ast
+import importlib.util
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from d2lcv import backends
+from d2lcv.backends import REGISTRY, Backend, framework_of, resolve
+
+PACKAGE = Path(backends.__file__).parents[1]
+NAMES = ["torch", "mxnet", "paddle", "tensorflow"]
+ALIASES = [
+    ("pytorch", "torch"),
+    ("mx", "mxnet"),
+    ("paddlepaddle", "paddle"),
+    ("tf", "tensorflow"),
+]
+
+
+@pytest.fixture
+def fresh():
+    """A process in which nothing is chosen and nothing is loaded, so to say."""
+    return backends._Active()
+
+
+@pytest.fixture
+def have(monkeypatch):
+    """Say which frameworks are installed: `have("paddle", "mxnet")`."""
+    monkeypatch.delenv("D2L_BACKEND", raising=False)
+
+    def install(*names):
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name: (
+                ModuleSpec(name, None, origin="here") if name in names else None
+            ),
+        )
+
+    return install
+
+
+def run(code, **environment):
+    """Standard output of `code` in a new interpreter."""
+    keep = {k: v for k, v in os.environ.items() if k not in ("D2L_BACKEND",)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**keep, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ---- names --------------------------------------------------------------------------
+
+
+def test_registry_order():
+    assert list(REGISTRY) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resolve_name(name):
+    assert resolve(name) == name
+    assert resolve(f" {name.upper()} ") == name
+
+
+@pytest.mark.parametrize("alias,name", ALIASES)
+def test_resolve_alias(alias, name):
+    assert resolve(alias) == name
+    assert resolve(alias.title()) == name
+
+
+@pytest.mark.parametrize("name", ["jax", "", "torch2", "d2l"])
+def test_resolve_exception(name):
+    with pytest.raises(ValueError) as error:
+        resolve(name)
+    assert repr(name) in str(error.value)
+    for known in [*NAMES, *(alias for alias, _ in ALIASES)]:
+        assert known in str(error.value)
+
+
+# ---- choosing ------------------------------------------------------------------------
+
+
+def test_default_is_the_first_installed(fresh, have):
+    have("tensorflow", "paddle", "mxnet")
+    assert fresh.default() == "mxnet"
+    have("tensorflow")
+    assert fresh.default() == "tensorflow"
+    assert backends.installed() == ["tensorflow"]
+
+
+def test_default_is_the_variable(fresh, have, monkeypatch):
+    have(*NAMES)
+    monkeypatch.setenv("D2L_BACKEND", " TF ")
+    assert fresh.choose(fresh.default()) == "tensorflow"
+    monkeypatch.setenv("D2L_BACKEND", "")
+    assert fresh.choose(fresh.default()) == "torch"
+
+
+def test_choice_outranks_the_variable(fresh, have, monkeypatch):
+    have(*NAMES)
+    monkeypatch.setenv("D2L_BACKEND", "paddle")
+    loaded = []
+    monkeypatch.setattr(backends.importlib, "import_module", loaded.append)
+    fresh.choose("mxnet")
+    assert loaded == []
+    assert fresh.entry.name == "mxnet"
+    assert loaded == ["d2lcv.backends.mxnet"]
+
+
+def test_unknown_variable_exception(fresh, have, monkeypatch):
+    have(*NAMES)
+    monkeypatch.setenv("D2L_BACKEND", "jax")
+    with pytest.raises(ValueError, match=r"'jax'.*torch.*tensorflow"):
+        fresh.entry  # noqa: B018
+
+
+def test_choice_can_change_before_the_first_call(fresh, have):
+    have(*NAMES)
+    assert fresh.choose("paddle") == "paddle"
+    assert fresh.choose("tf") == "tensorflow"
+    assert fresh.choose("tensorflow") == "tensorflow"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_not_installed_exception(fresh, have, name):
+    have(*(n for n in NAMES if n != name))
+    with pytest.raises(ModuleNotFoundError) as error:
+        fresh.choose(name)
+    assert f'pip install "d2lcv[{name}]"' in str(error.value)
+    assert REGISTRY[name].title in str(error.value)
+
+
+def test_extras_exist():
+    """What the install commands name is in the package's metadata."""
+    import importlib.metadata
+
+    extras = importlib.metadata.metadata("d2lcv").get_all("Provides-Extra")
+    assert {*NAMES, "all"} <= set(extras)
+
+
+def test_none_installed_exception(fresh, have):
+    have()
+    with pytest.raises(ModuleNotFoundError) as error:
+        fresh.default()
+    for name in NAMES:
+        assert f'pip install "d2lcv[{name}]"' in str(error.value)
+
+
+def test_a_leftover_folder_is_not_installed(tmp_path, monkeypatch):
+    (tmp_path / "leftover_framework").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = Backend("x", "X", "leftover_framework", "x", "x.Tensor")
+    assert not entry.is_installed
+    (tmp_path / "leftover_framework" / "__init__.py").touch()
+    importlib.invalidate_caches()
+    assert entry.is_installed
+    assert entry.version is None
+
+
+def test_second_backend_exception(d2l):
+    active = d2l.backend_name()
+    other = next(name for name in NAMES if name != active)
+    with pytest.raises(RuntimeError) as error:
+        d2l.use(other)
+    for part in (active, other, "d2lcv.worker", f"D2L_BACKEND={other}"):
+        assert part in str(error.value)
+    assert d2l.backend_name() == active
+    assert d2l.use(active) == active
+    assert [d2l.use(alias) for alias, name in ALIASES if name == active] == [active]
+
+
+def test_unknown_name_after_the_first_call_exception(d2l):
+    d2l.backend_name()
+    with pytest.raises(ValueError, match="unknown backend 'jax'"):
+        d2l.use("jax")
+
+
+def test_active_backend_is_the_one_asked_for(d2l):
+    asked = os.environ.get("D2L_BACKEND", "").strip()
+    expected = resolve(asked) if asked else backends.installed()[0]
+    assert d2l.backend_name() == expected
+    module = type(d2l.zeros((1,))).__module__
+    assert module.partition(".")[0] == REGISTRY[expected].package
+
+
+# ---- importing -----------------------------------------------------------------------
+
+
+def test_import_loads_no_framework():
+    code = "import json, sys, d2lcv; dir(d2lcv); d2lcv.use('NAME'); "
+    code += "print(json.dumps(sorted(sys.modules)))"
+    name = backends.installed()[0]
+    modules = json.loads(run(code.replace("NAME", name), EAGER_IMPORT=""))
+    assert "d2lcv" in modules
+    heavy = {"torch", "torchvision", "mxnet", "paddle", "tensorflow", "keras"}
+    heavy |= {"numpy", "matplotlib", "PIL", "IPython"}
+    assert not heavy & {name.partition(".")[0] for name in modules}
+
+
+def test_dir_is_the_stub(d2l):
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    names = {alias.asname for node in tree.body for alias in node.names}
+    assert len(names) > 90
+    assert names <= set(dir(d2l))
+    assert names == set(d2l.__all__)
+
+
+def test_unknown_attribute_exception(d2l):
+    with pytest.raises(AttributeError, match="no_such_name"):
+        d2l.no_such_name  # noqa: B018
+
+
+# ---- tensors of others ---------------------------------------------------------------
+
+
+def make_foreign(module):
+    return type("Tensor", (), {"__module__": module, "shape": (2, 4)})()
+
+
+FOREIGN = [
+    ("torch", "torch"),
+    ("mxnet.numpy.multiarray", "mxnet"),
+    ("paddle.fake", "paddle"),
+    ("tensorflow.python.framework.ops", "tensorflow"),
+    ("keras.src.backend.common.variables", "tensorflow"),
+]
+
+
+@pytest.mark.parametrize("module,name", FOREIGN)
+def test_framework_of_value(module, name):
+    assert framework_of(make_foreign(module)) is REGISTRY[name]
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros(1), [1.0], 1, None, make_foreign("torchlike.tensor")]
+)
+def test_framework_of_none(value):
+    assert framework_of(value) is None
+
+
+@pytest.mark.parametrize("module,name", FOREIGN)
+def test_foreign_tensor_exception(d2l, module, name):
+    active = REGISTRY[d2l.backend_name()]
+    good = d2l.zeros((1, 4))
+    with pytest.raises(TypeError) as error:
+        d2l.box_iou(good, make_foreign(module))
+    assert "boxes2" in str(error.value)
+    assert active.title in str(error.value)
+    if name != active.name:
+        assert REGISTRY[name].title in str(error.value)
+        assert f"{module}.Tensor" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros((2, 4), np.float32), [[0.0, 0.0, 1.0, 1.0]], None, 3.0]
+)
+def test_no_tensor_exception(d2l, value):
+    with pytest.raises(TypeError) as error:
+        d2l.box_iou(value, d2l.zeros((1, 4)))
+    message = str(error.value)
+    assert "boxes1" in message and "d2lcv.tensor" in message
+    assert type(value).__name__ in message
+
+
+# ---- source --------------------------------------------------------------------------
+
+
+def text_of(name, topic):
+    """The text of a definition, cut out of the file of the active column by hand."""
+    path = PACKAGE / "backends" / backends.backend_name() / f"{topic}.py"
+    text = path.read_text(encoding="utf-8")
+    node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == name)
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "name,topic",
+    [
+        ("box_iou", "boxes"),
+        ("multibox_target", "anchors"),
+        ("nms", "detection"),
+        ("TinySSD", "ssd"),
+        ("calc_loss", "ssd"),
+        ("predict", "training"),
+        ("numpy", "tensors"),
+    ],
+)
+def test_source_is_of_the_column(d2l, name, topic):
+    assert d2l.source(getattr(d2l, name)) == text_of(name, topic)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["concat_preds", "mean_average_precision", "Trainer", "BananasDataset", "Chapter"],
+)
+def test_source_of_what_is_shared(d2l, name):
+    value = getattr(d2l, name)
+    assert d2l.source(value) == inspect.getsource(value)
+    assert d2l.source(value).splitlines()[0].split()[1].startswith(name)
+
+
+def test_source_of_a_net(d2l):
+    net = d2l.TinySSD(1)
+    assert d2l.source(type(net)) == text_of("TinySSD", "ssd")
+
+
+def test_source_of_other_functions(d2l):
+    """Also when they have the name of one of ours, or none of a topic."""
+
+    def box_iou():
+        return "mine"
+
+    for module in ("__main__", "my.boxes", "boxes", "d2lcvextra.boxes"):
+        box_iou.__module__ = module
+        assert '"mine"' in d2l.source(box_iou)
+    assert d2l.source(json.dumps).startswith("def dumps")
