@@ -168,10 +168,6 @@ def _display(figure: Figure, handle: Any = None) -> Any:
     return handle
 
 
-def _remember(figure: Figure) -> None:
-    _drawn.add(figure)
-
-
 def _activate(figure: Figure) -> bool:
     """Make it pyplot's current figure; False if pyplot no longer holds it."""
     number = getattr(figure, "number", None)
@@ -315,7 +311,7 @@ def show_images(
         ax.set_yticks([])
         if titles:
             ax.set_title(titles[i], fontsize=fontsize, pad=3)
-    _remember(figure)
+    _drawn.add(figure)
     return axes
 
 
@@ -426,7 +422,7 @@ def show_bboxes(
         axes.add_patch(bbox_to_rect(boxes[i], color))
         if texts[i]:
             axes.add_artist(_Label(boxes[i], texts[i], color))
-    _remember(axes.get_figure())
+    _drawn.add(axes.get_figure())
 
 
 def _texts(labels: Any, count: int) -> list[str]:
@@ -488,8 +484,6 @@ class _Label(Text):
             bbox={"facecolor": color, "linewidth": 0, "pad": self.PAD},
         )
         self.box = box
-        # It is inside the axes when drawn: no reason to make room for it before.
-        self.set_in_layout(False)
 
     def draw(self, renderer: Any) -> None:
         peers = [
@@ -687,11 +681,12 @@ class Animator:
                 self._marked.add(self.lines[-1])
             self._points.append(([], []))
         if self._legend:
-            self.axes[0].legend(self.lines, self._legend[: len(self.lines)])
+            named = min(len(self.lines), len(self._legend))
+            self.axes[0].legend(self.lines[:named], self._legend[:named])
 
     def _update(self) -> None:
         kernel = _kernel()
-        _remember(self.fig)
+        _drawn.add(self.fig)
         if kernel is None and _activate(self.fig):
             return
         if self not in _detached:
