@@ -95,5 +95,5 @@ def multibox_target(anchors, labels, iou_threshold):
     rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
     classes[image, anchor] = rows[:, 0].astype("int64") + 1
     offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
-    masks = positive.astype("float32").repeat_interleave(4, 1)
-    return offsets.flatten(1), masks, classes
+    masks = positive[..., None].expand_as(offsets).astype("float32")
+    return offsets.flatten(1), masks.flatten(1), classes

@@ -1,23 +1,38 @@
 """Data loading in PaddlePaddle."""
 
-from paddle.io import BatchSampler, DataLoader, Dataset
+from paddle.io import BatchSampler, DataLoader, Dataset, get_worker_info
 
 __all__ = ["loader"]
 
 
 class _Examples(Dataset):
     def __init__(self, examples):
-        self.examples = examples
+        self.examples, self.error = examples, None
 
     def __len__(self):
         return len(self.examples)
 
     def __getitem__(self, i):
-        return self.examples.example(i)
+        try:
+            return self.examples.example(i)
+        except Exception as error:
+            if get_worker_info() is not None:
+                raise
+            # any other exception ends the loader's thread, which is waited for for ever
+            self.error = error
+            raise StopIteration from None
+
+
+class _Loader(DataLoader):
+    def __iter__(self):
+        yield from super().__iter__()
+        if self.dataset.error is not None:
+            error, self.dataset.error = self.dataset.error, None
+            raise error
 
 
 def loader(examples, order, batch_size, workers):
-    return DataLoader(
+    return _Loader(
         _Examples(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
