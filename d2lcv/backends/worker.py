@@ -15,16 +15,23 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import traceback
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from . import ENVIRONMENT_VARIABLE, REGISTRY, framework_of, resolve
+from . import ENVIRONMENT_VARIABLE, REGISTRY, backend, framework_of, resolve, use
 
 __all__ = ["Worker", "WorkerError", "worker"]
+
+MARK = b"d2l:"  # each message begins with it: what else a process prints is no answer
 
 
 class WorkerError(RuntimeError):
@@ -63,13 +70,39 @@ class Worker:
         root = str(Path(__file__).parents[2])
         paths = [root, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
-        self._process = subprocess.Popen(
-            [str(python or sys.executable), "-m", "d2lcv.backends.worker", self.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
+        try:
+            self._process = subprocess.Popen(
+                [
+                    str(python or sys.executable),
+                    "-m",
+                    "d2lcv.backends.worker",
+                    self.name,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
+        except OSError as error:
+            raise WorkerError(
+                f"the {self.name} worker did not start: {error}"
+            ) from error
+        self._printed: deque[str] = deque(maxlen=40)
+        self._relay = threading.Thread(
+            target=_pass_on, args=(self._process.stderr, self._printed), daemon=True
         )
-        self._receive()
+        self._relay.start()
+        # a handle that is dropped ends its process, too, which waits for calls till then
+        weakref.finalize(self, _close, self._process.stdin)
+        try:
+            self._exchange(())
+        except WorkerError:
+            self.close()
+            raise
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def call(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call `function` in the worker: a public name of d2lcv, or "module:name".
@@ -81,45 +114,49 @@ class Worker:
         Raises:
             WorkerError: the call raised (with its traceback), or the process died.
         """
-        if self._process.poll() is not None:
+        if not self.is_running:
             raise WorkerError(f"the {self.name} worker is not running any more")
-        try:
-            _send(self._process.stdin, [function, list(args), kwargs])
-        except BrokenPipeError as error:
-            raise self._death() from error
-        return self._receive()
+        return self._exchange(_encode([function, list(args), kwargs]))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return lambda *args, **kwargs: self.call(name, *args, **kwargs)
 
-    def _receive(self) -> Any:
+    def _exchange(self, message: Iterable[Any]) -> Any:
         try:
+            for part in message:
+                self._process.stdin.write(part)
+            self._process.stdin.flush()
             status, value = _read(self._process.stdout)
-        except EOFError as error:
-            raise self._death() from error
+        except (OSError, EOFError) as error:
+            self.close()
+            printed = "".join(self._printed).strip()
+            raise WorkerError(
+                f"the {self.name} worker died with exit status "
+                f"{self._process.returncode}{' after' if printed else ''}"
+                f"{chr(10) + printed if printed else ''}"
+            ) from error
+        except BaseException:  # the rest of this answer must not pass for the next one
+            self._process.kill()
+            self.close()
+            raise
         if status == "error":
             raise WorkerError(f"in the {self.name} worker:\n{value}")
         return value
 
-    def _death(self) -> WorkerError:
-        self.close()
-        return WorkerError(
-            f"the {self.name} worker died with exit status {self._process.returncode}"
-        )
-
     def close(self) -> None:
         """End the process."""
-        if self._process.stdin:
-            self._process.stdin.close()
+        _close(self._process.stdin)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._process.stdout.close()
+        self._relay.join(1)
+        if not self._relay.is_alive():  # else a process of the worker's holds the line
+            self._process.stderr.close()
 
     def __enter__(self) -> Worker:
         return self
@@ -133,18 +170,38 @@ class Worker:
         self.close()
 
 
-def _send(stream: BinaryIO, message: Any) -> None:
+def _close(stream: BinaryIO) -> None:
+    with suppress(OSError):  # of what is still to be written to a dead process
+        stream.close()
+
+
+def _pass_on(stream: BinaryIO, printed: deque[str]) -> None:
+    for line in stream:
+        printed.append(line.decode(errors="replace"))
+        with suppress(Exception):  # read on in any case, or the process would wait
+            sys.stderr.write(printed[-1])
+
+
+def _encode(message: Any) -> tuple[Any, ...]:
     arrays: list[np.ndarray] = []
     head = json.dumps(_pack(message, arrays)).encode()
     body = io.BytesIO()
     np.savez(body, **{str(i): array for i, array in enumerate(arrays)})
-    stream.write(struct.pack("<QQ", len(head), body.tell()))
-    stream.write(head)
-    stream.write(body.getbuffer())
+    return MARK, struct.pack("<QQ", len(head), body.tell()), head, body.getbuffer()
+
+
+def _send(stream: BinaryIO, message: Any) -> None:
+    for part in _encode(message):
+        stream.write(part)
     stream.flush()
 
 
 def _read(stream: BinaryIO) -> Any:
+    mark = _exactly(stream, len(MARK))
+    if mark != MARK:
+        raise WorkerError(
+            f"expected a message of a worker, got {mark + stream.read1()!r}"
+        )
     head, body = struct.unpack("<QQ", _exactly(stream, 16))
     message = json.loads(_exactly(stream, head))
     with np.load(io.BytesIO(_exactly(stream, body)), allow_pickle=False) as arrays:
@@ -169,10 +226,8 @@ def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
         return {
             "dict": [[_pack(k, arrays), _pack(v, arrays)] for k, v in value.items()]
         }
-    if framework_of(value) is not None:
-        from ..tensors import numpy
-
-        value = numpy(value)
+    if framework_of(value) is not None and backend.tensors.is_tensor(value):
+        value = backend.tensors.numpy(value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}
@@ -196,9 +251,7 @@ def _unpack(value: Any, arrays: Any) -> Any:
 
 def _native(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        from ..tensors import tensor
-
-        return tensor(value)
+        return backend.tensors.tensor(value)
     if isinstance(value, (list, tuple)):
         return type(value)(map(_native, value))
     if isinstance(value, dict):
@@ -215,40 +268,53 @@ def _perform(function: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
     return getattr(d2lcv, name)(*_native(args), **_native(kwargs))
 
 
-def _module(name: str) -> Any:
+_FILES: dict[Path, ModuleType] = {}
+
+
+def _module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         return importlib.import_module(name)
     path = Path(name).resolve()
-    if path.stem not in sys.modules:
+    if path not in _FILES:
+        # its name may be taken, by another file or by the standard library
+        alias = str(path) if path.stem in sys.modules else path.stem
+        spec = importlib.util.spec_from_file_location(alias, path)
+        module = sys.modules[alias] = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(path.parent))
-        importlib.import_module(path.stem)
-    return sys.modules[path.stem]
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[alias]
+            raise
+        _FILES[path] = module
+    return _FILES[path]
 
 
 def main(name: str) -> None:
     """Answer calls until the other end closes."""
-    # frameworks print to standard output, which is the line to the other end
-    line = os.fdopen(os.dup(1), "wb")
+    # the line to the other end is ours alone: frameworks print to standard output, and
+    # what a function reads or starts must not read from it
+    calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)
     try:
-        from . import backend, use
-
         use(name)
         assert backend.entry.name in REGISTRY
-        _send(line, ["ready", None])
+        _send(answers, ["ready", None])
     except Exception:
-        _send(line, ["error", traceback.format_exc()])
+        _send(answers, ["error", traceback.format_exc()])
         return
     while True:
         try:
-            function, args, kwargs = _read(sys.stdin.buffer)
+            function, args, kwargs = _read(calls)
         except EOFError:
             return
         try:
             answer = ["value", _perform(function, args, kwargs)]
-            _send(line, answer)
+            _send(answers, answer)
         except Exception:
-            _send(line, ["error", traceback.format_exc()])
+            _send(answers, ["error", traceback.format_exc()])
 
 
 if __name__ == "__main__":
