@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from PIL import Image, ImageDraw
 
-VERSION = 1  # count up when the pictures change: older sets are then not served again
+VERSION = 2  # count up when the pictures change: older sets are then not served again
 
 _SPLITS = ("train", "val")
 _HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
@@ -167,7 +167,7 @@ def draw_banana(
     canvas = _background(rng, size)
     for _ in range(rng.integers(1, 5)):
         _place(rng, canvas, _distractor(rng, size))
-    mask = _place(rng, canvas, _banana(rng, size * rng.uniform(0.24, 0.5)))
+    mask = _place(rng, canvas, _banana(rng, size * rng.uniform(0.3, 0.55)))
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     return _develop(rng, canvas), box, mask
@@ -378,12 +378,12 @@ _BANANA_WIDTH = (0.3, 0.27, 0.24, 0.34, 0.66, 0.93, 1, 0.95, 0.74, 0.42, 0.25, 0
 
 def _banana(rng: Generator, length: float) -> _Sprite:
     """A banana whose box is `length` pixels on its longer side."""
-    thick = rng.uniform(0.17, 0.23)
+    thick = rng.uniform(0.18, 0.24)
 
     def half_width(along: np.ndarray) -> np.ndarray:
         return thick * np.interp(along, _BANANA_AT, _BANANA_WIDTH)
 
-    tube = _tube(rng, length, rng.uniform(1.3, 2.1), half_width, rng.uniform(-0.2, 0.2))
+    tube = _tube(rng, length, rng.uniform(1.5, 2.3), half_width, rng.uniform(-0.2, 0.2))
     colour = _shade(tube, _ripeness(rng))
     for ridge in (rng.uniform(-0.45, -0.15), rng.uniform(0.3, 0.55)):
         edge = np.exp(-(((tube.across - ridge) / 0.09) ** 2))
