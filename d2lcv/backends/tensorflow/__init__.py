@@ -4,15 +4,13 @@ import os
 
 # Read when TensorFlow is loaded: no notes on start-up
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-# Keras chooses what it runs on when it is imported, by default from a file
-_NAME = __name__.rpartition(".")[2]
-os.environ.setdefault("KERAS_BACKEND", _NAME)
+# Read when Keras is loaded, which takes what it runs on from a file otherwise
+os.environ.setdefault("KERAS_BACKEND", __name__.rpartition(".")[2])
 
 import keras
 
-if keras.backend.backend() != _NAME:
+if keras.backend.backend() != __name__.rpartition(".")[2]:
     raise RuntimeError(
-        f"the backend {_NAME!r} needs Keras to run on it, but Keras runs on "
-        f"{keras.backend.backend()!r}; start a new process with KERAS_BACKEND={_NAME}"
+        "this backend needs Keras to run on TensorFlow, but Keras runs on "
+        f"{keras.backend.backend()!r}; unset KERAS_BACKEND and start a new process"
     )

@@ -23,9 +23,10 @@ def multibox_prior(data, shapes):
     cy = (tf.range(H) + 0.5) / H
     cx = (tf.range(W) + 0.5) / W
     w, h = tf.unstack(tf.constant(shapes), axis=1)  # (K,) anchors of a pixel
-    centers = tf.stack(tf.meshgrid(cx, cy), axis=-1)[:, :, None]  # (H, W, 1, 2)
-    half = tf.stack((w * H / W, h), axis=-1) / 2  # (K, 2)
-    corners = tf.concat((centers - half, centers + half), axis=-1)
+    w = w * H / W
+    x, y = tf.meshgrid(cx, cy)
+    centers = tf.stack((x, y, x, y), axis=-1)[:, :, None]  # (H, W, 1, 4)
+    corners = centers + tf.stack((-w, -h, w, h), axis=-1) / 2
     return tf.reshape(corners, (1, height * width * len(shapes), 4))
 
 

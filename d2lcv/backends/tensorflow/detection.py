@@ -27,7 +27,8 @@ def _keep(boxes, scores, iou_threshold):
             kept, tf.ones_like(kept[:, 0], tf.bool), tf.shape(image[1])
         )
 
-    return tf.map_fn(keep, (boxes, scores), fn_output_signature=tf.bool)
+    kept = tf.map_fn(keep, (boxes, scores), fn_output_signature=tf.bool)
+    return tf.reshape(kept, tf.shape(scores))  # of no images the shape is forgotten
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
