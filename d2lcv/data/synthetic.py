@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from PIL import Image, ImageDraw
 
-VERSION = 2  # count up when the pictures change: older sets are then not served again
+VERSION = 3  # count up when the pictures change: older sets are then not served again
 
 _SPLITS = ("train", "val")
 _HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
@@ -487,10 +487,9 @@ def _pepper(rng: Generator, length: float) -> _Sprite:
 
 
 def _develop(rng: Generator, canvas: np.ndarray) -> np.ndarray:
-    """Vary exposure and colour cast as different cameras do, and add some grain."""
+    """Vary exposure and colour cast, as different cameras do."""
     from PIL import Image
 
-    grain = rng.integers(0, 7, (*canvas.shape[:2], 1), dtype=np.uint8)
     gain = rng.uniform(0.8, 1.12) * rng.uniform(0.94, 1.06, (3, 1))
-    curves = np.clip(gain * np.arange(256) - 3, 0, 255 - 6).astype(np.uint8)
-    return np.asarray(Image.fromarray(canvas).point(curves.ravel().tolist())) + grain
+    curves = np.clip(gain * np.arange(256), 0, 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(canvas).point(curves.ravel().tolist()))
