@@ -34,7 +34,7 @@ def _keep(boxes, scores, iou_threshold):
 def batched_nms(boxes, scores, classes, iou_threshold):
     # one NMS per class, for which the boxes of others, scored −∞, do not exist
     own = classes == tf.unique(classes).y[:, None]  # (C, n)
-    boxes = tf.broadcast_to(boxes, (*own.shape, 4))
+    boxes = tf.broadcast_to(boxes, (*keras.ops.shape(own), 4))
     kept = _keep(boxes, tf.where(own, scores, -float("inf")), iou_threshold)
     kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)

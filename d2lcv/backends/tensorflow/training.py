@@ -32,7 +32,7 @@ class Adam(keras.optimizers.Adam):
         variable.assign_sub(learning_rate * mean / (tf.sqrt(square) + self.epsilon))
 
 
-class _Mode(keras.Layer):
+class Mode(keras.Layer):
     """Keras layers called without `training=` take it from the layer around them: this."""
 
     def call(self, function, training=None):
@@ -47,6 +47,8 @@ class Stepper:
             if optimizer == "sgd"
             else Adam(float(lr), epsilon=1e-8)
         )
+        if net.built:  # else in the first step, which is then compiled twice
+            self.optimizer.build(net.trainable_variables)
         self._lr = lr
         # bounded: a function that is made anew for every step shall not fill the memory
         self._compiled = functools.lru_cache(maxsize=8)(self._compile)
@@ -62,7 +64,7 @@ class Stepper:
 
     def step(self, function, *batch):
         compiled = self._compiled(function)
-        return _Mode()(function=lambda _: compiled(*batch), training=True)
+        return Mode()(function=lambda _: compiled(*batch), training=True)
 
     def _compile(self, function):
         def step(*batch):
@@ -83,7 +85,7 @@ def predict(net, *inputs):
     def evaluate(mode):
         outputs = net(*inputs, training=False)
         # Keras leaves the mode of an inner call to what is called next
-        _Mode()(function=lambda _: None, training=mode)
+        Mode()(function=lambda _: None, training=mode)
         return tf.nest.map_structure(tf.stop_gradient, outputs)
 
-    return _Mode()(function=evaluate)
+    return Mode()(function=evaluate)

@@ -53,11 +53,14 @@ class Slot:
 
 
 def slots(net):
+    if not net.built and not net.weights:
+        raise ValueError(f"{net.name} has no weights yet: call it on a batch first")
     return dict(_slots(net))
 
 
 def _slots(layer, path=""):
-    children = list(_children(layer))
+    # those of Keras's containers are no attributes
+    children = list(_attributes(layer)) or list(enumerate(getattr(layer, "layers", ())))
     theirs = {id(v) for _, child in children for v in child.weights}
     for v in layer.weights:
         if id(v) not in theirs:
@@ -66,17 +69,12 @@ def _slots(layer, path=""):
         yield from _slots(child, f"{path}{name}.")
 
 
-def _children(layer):
-    """The layers that are attributes of `layer`, alone or in lists, with their names."""
-    if isinstance(layer, keras.Sequential):
-        yield from enumerate(layer.layers)
-        return
+def _attributes(layer):
+    """The layers that are public attributes of `layer`, alone or in lists, by name."""
     for name, value in vars(layer).items():
-        if name.startswith("_"):
-            continue
-        if isinstance(value, keras.Layer):
+        if isinstance(value, keras.Layer) and not name.startswith("_"):
             yield name, value
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and not name.startswith("_"):
             for i, item in enumerate(value):
                 if isinstance(item, keras.Layer):
                     yield f"{name}.{i}", item
