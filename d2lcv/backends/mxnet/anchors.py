@@ -18,14 +18,13 @@ __all__ = [
 
 def multibox_prior(data, shapes):
     height, width = data.shape[-2:]
-    K, ctx = len(shapes), data.ctx
-    cy = ((np.arange(height, ctx=ctx) + 0.5) / height).reshape(height, 1, 1)
-    cx = ((np.arange(width, ctx=ctx) + 0.5) / width).reshape(1, width, 1)
-    w, h = np.array(shapes, ctx=ctx).T  # (K,) anchors of a pixel
+    cy = (np.arange(height, ctx=data.ctx) + 0.5) / height
+    cx = (np.arange(width, ctx=data.ctx) + 0.5) / width
+    x, y = np.meshgrid(cx, cy)
+    centers = np.stack((x, y, x, y), axis=-1).reshape(-1, 1, 4)
+    w, h = np.array(shapes, ctx=data.ctx).T / 2  # (K,) anchors of a pixel
     w = w * (height / width)
-    corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-    corners = [np.broadcast_to(c, (height, width, K)) for c in corners]
-    return np.stack(corners, axis=-1).reshape(1, -1, 4)
+    return (centers + np.stack((-w, -h, w, h), axis=-1)).reshape(1, -1, 4)
 
 
 def as_labels(boxes):

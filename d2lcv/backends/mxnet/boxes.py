@@ -26,4 +26,4 @@ def box_iou(boxes1, boxes2):
     height = np.maximum(np.minimum(y2, v2) - np.maximum(y1, v1), 0)
     intersection = width * height
     union = area1 + area2 - intersection
-    return intersection / np.maximum(union, np.finfo(union.dtype).tiny)
+    return intersection / (union + (union == 0))

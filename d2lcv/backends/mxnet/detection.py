@@ -19,7 +19,7 @@ def batched_nms(boxes, scores, classes, iou_threshold):
         # numbered anew: box_nms reads classes as floats and drops those of class -1
         _, classes = np.unique(classes, return_inverse=True)
         boxes, scores, classes = (
-            np.expand_dims(x, 0) for x in (boxes, scores, classes.astype(np.float32))
+            np.expand_dims(x, 0) for x in (boxes, scores, classes)
         )
         order = _by_falling(scores)[0]
         return order[_kept(boxes, scores, classes, iou_threshold)[0, order]]
@@ -34,13 +34,13 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
         label = cls_probs.argmax(axis=1)  # (B, A)
         confidence = npx.pick(cls_probs, label, axis=1)
         boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
-        kept = _kept(boxes, confidence, np.zeros_like(confidence), nms_threshold)
+        kept = _kept(boxes, confidence, np.zeros_like(label), nms_threshold)
 
         # a stable sort leaves the removed ones, of equal rank, in the order of their index
         order = _by_falling(np.where(kept, confidence, -np.inf))
         is_object = kept * (confidence >= pos_threshold)
         scores = (
-            np.where(is_object, label.astype(np.float32), -1),
+            np.where(is_object, label.astype(boxes.dtype), -1),
             np.where(confidence < pos_threshold, 1 - confidence, confidence),
         )
         rows = np.concatenate((np.stack(scores, axis=-1), boxes), axis=-1)
@@ -61,7 +61,7 @@ def _kept(boxes, scores, classes, iou_threshold):
     """Which of the boxes (B, n, 4) with scores and classes (B, n) NMS keeps: (B, n)."""
     B, n = scores.shape
     order = _by_falling(scores)
-    boxes, classes = (x[_images(x), order] for x in (boxes, classes))
+    boxes, classes = (x[_images(x), order].astype(np.float32) for x in (boxes, classes))
     # the sort in box_nms is not stable either: it is given n, n - 1, ..., 1 as scores
     number = np.broadcast_to(np.arange(n, 0, -1, ctx=boxes.ctx), (B, n))
     rows = np.concatenate((np.stack((number, classes), axis=-1), boxes), axis=-1)

@@ -1,7 +1,7 @@
 """Data loading in MXNet."""
 
-import numpy as onp
-from mxnet import gluon, np
+from mxnet import gluon
+from mxnet.gluon.data.dataloader import default_batchify_fn
 
 __all__ = ["loader"]
 
@@ -17,18 +17,14 @@ class _Examples(gluon.data.Dataset):
         return self.examples.example(i)
 
 
-def _batchify(examples):
-    return tuple(np.array(onp.stack(column)) for column in zip(*examples, strict=True))
-
-
 def loader(examples, order, batch_size, workers):
-    # threads: a process forked after MXNet has started its own can hang
+    # threads, since a process forked after MXNet has started its own can hang; batches
+    # made for the one process then, not for memory that processes share
     return gluon.data.DataLoader(
         _Examples(examples),
         batch_size,
         sampler=order,
-        last_batch="keep",
-        batchify_fn=_batchify,
         num_workers=workers,
         thread_pool=True,
+        batchify_fn=default_batchify_fn,
     )

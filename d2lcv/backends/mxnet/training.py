@@ -48,7 +48,7 @@ class Adam(mx.optimizer.Adam):
 
 class Stepper:
     def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
-        net.hybridize(not eager)
+        net.hybridize(not eager, static_alloc=not eager)
         options = {"learning_rate": lr, "wd": weight_decay}
         if optimizer == "adam":
             optimizer = Adam(**options)
