@@ -26,7 +26,7 @@ __all__ = [
     "set_weights",
 ]
 
-FORMAT = {"format": "d2lcv", "version": "1"}
+FORMAT = {"format": "d2lcv-1"}  # one entry: of several the order in the file is chance
 
 
 class _Draws:
@@ -102,8 +102,10 @@ def set_weights(net: Any, weights: Mapping[str, np.ndarray]) -> Any:
     ]
     if wrong:
         raise ValueError("these weights are not of this net:\n  " + "\n  ".join(wrong))
-    for name, array in weights.items():
-        slots[name].put(np.asarray(array, np.float32))
+    # all are copied, which may fail, before the first is put
+    arrays = {k: np.array(v, np.float32, order="C") for k, v in weights.items()}
+    for name, array in arrays.items():
+        slots[name].put(array)
     return net
 
 
@@ -119,8 +121,12 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
-    partial.write_bytes(save(arrays, metadata=FORMAT))
-    partial.replace(path)
+    try:
+        partial.write_bytes(save(arrays, metadata=FORMAT))
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     return str(path)
 
 
@@ -129,9 +135,9 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a whole safetensors file, or not of this net (the tensors
-            that are missing, superfluous or of another shape are listed); `net` is then
-            as it was.
+        ValueError: it is not a whole safetensors file of float32, or not of this net (the
+            tensors that are missing, superfluous or of another shape are listed); `net`
+            is then as it was.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -142,6 +148,13 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
         weights = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    except (AttributeError, TypeError) as error:  # bfloat16, unless something adds it
+        raise ValueError(f"{path}: expected float32 tensors: {error}") from error
+    for name, array in weights.items():
+        if array.dtype != np.float32:
+            raise ValueError(
+                f"{path}: expected float32 tensors, {name} is {array.dtype}"
+            )
     try:
         return set_weights(net, weights)
     except ValueError as error:
