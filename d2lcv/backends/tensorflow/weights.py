@@ -70,11 +70,14 @@ def _slots(layer, path=""):
 
 
 def _attributes(layer):
-    """The layers that are public attributes of `layer`, alone or in lists, by name."""
+    """The layers that are public attributes of `layer`, or in lists or dicts there."""
     for name, value in vars(layer).items():
-        if isinstance(value, keras.Layer) and not name.startswith("_"):
-            yield name, value
-        elif isinstance(value, list | tuple) and not name.startswith("_"):
-            for i, item in enumerate(value):
+        if name.startswith("_"):
+            continue
+        items = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+        if isinstance(items, dict):
+            for key, item in items.items():
                 if isinstance(item, keras.Layer):
-                    yield f"{name}.{i}", item
+                    yield f"{name}.{key}", item
+        elif isinstance(value, keras.Layer):
+            yield name, value
