@@ -47,7 +47,7 @@ __all__ = [
 
 def tensor(data, dtype=None, device=None):
     if is_tensor(data):
-        data = data.detach().clone()
+        return data.detach().clone().to(device=device, dtype=dtype)
     return paddle.to_tensor(data, dtype=dtype, place=device)
 
 
