@@ -20,7 +20,7 @@ def batched_nms(boxes, scores, classes, iou_threshold):
         boxes[order],
         iou_threshold,
         scores=paddle.arange(len(order), 0, -1),
-        category_idxs=classes[order],
+        category_idxs=classes[order].astype("int64"),
         categories=classes.unique().tolist(),
     )
     return order[kept]
