@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .backends import backend
+from .checks import in_range
 
 __all__ = ["Trainer", "predict", "warmup_cosine"]
 
@@ -58,15 +59,9 @@ class Trainer:
             raise ValueError(
                 f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
             )
-        for name, value in (
-            ("lr", lr),
-            ("momentum", momentum),
-            ("weight_decay", weight_decay),
-        ):
-            if not value >= 0:
-                raise ValueError(
-                    f"{name}: expected a number of at least 0, got {value}"
-                )
+        _check_not_negative("lr", lr)
+        _check_not_negative("momentum", momentum)
+        _check_not_negative("weight_decay", weight_decay)
         if momentum and optimizer != "sgd":
             raise ValueError(
                 "momentum: only for the optimizer 'sgd'; 'adam' has its own"
@@ -82,17 +77,23 @@ class Trainer:
 
     @lr.setter
     def lr(self, value: float) -> None:
+        _check_not_negative("lr", value)
         self._stepper.lr = float(value)
 
     def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
         """One update: `function(*batch)` in training mode, gradients, new weights.
 
         `function` returns a scalar loss and anything to report; so does this, with the
-        values from before the update, detached from the graph. Unless `eager` was asked for,
-        TensorFlow compiles `function` and runs the compiled form: what Python prints in
-        it appears once only.
+        values from before the update, detached from the graph. Unless `eager` was asked
+        for, TensorFlow compiles `function` and runs the compiled form: what Python prints
+        in it appears once only.
         """
         return self._stepper.step(function, *batch)
+
+
+def _check_not_negative(name: str, value: float) -> None:
+    if not value >= 0:  # nor NaN
+        raise ValueError(f"{name}: expected a number of at least 0, got {value}")
 
 
 def predict(net: Any, *inputs: Any) -> Any:
@@ -107,12 +108,15 @@ def warmup_cosine(progress: float, warmup: float = 0.1) -> float:
     """Factor of the learning rate: up in a straight line, then down along a cosine.
 
     Args:
-        progress: share of the training that is done, in [0, 1].
-        warmup: share of it after which the factor is 1.
+        progress: share of the training that is done; what is beyond [0, 1] counts as 0, 1.
+        warmup: share of it after which the factor is 1, in [0, 1].
 
     Returns:
         A number in [0.01, 1].
     """
-    rising = min(1.0, progress / warmup) if warmup > 0 else 1.0
-    falling = max(0.0, (progress - warmup) / (1 - warmup))
-    return max(0.01, rising * (1 + math.cos(math.pi * falling)) / 2)
+    in_range("warmup", warmup, 0, 1)
+    progress = min(1.0, max(0.0, progress))
+    if progress < warmup:
+        return max(0.01, progress / warmup)
+    falling = (progress - warmup) / (1 - warmup) if warmup < 1 else 0.0
+    return max(0.01, (1 + math.cos(math.pi * falling)) / 2)
