@@ -51,6 +51,10 @@ def tensor(data, dtype=None, device=None):
         return stack([tensor(x, dtype, device) for x in data])
     if is_tensor(data):
         return np.array(data, dtype=dtype or data.dtype, ctx=device or data.ctx)
+    if dtype is None and not isinstance(data, onp.ndarray):
+        # left to itself, np.array makes floats of Python's integers and booleans too
+        data = onp.asarray(data)
+        dtype = {"i": int32, "b": bool}.get(data.dtype.kind, float32)
     return np.array(data, dtype=dtype, ctx=device)
 
 
