@@ -24,8 +24,8 @@ import d2lcv as d2l
 
 run = d2l.Chapter(
     "ssd",
-    quick={"num_epochs": 5, "batch_size": 16, "image_size": 128, "optimizer": "adam",
-           "lr": 3e-3, "weight_decay": 0.0, "schedule": "cosine", "threshold": 0.5},
+    quick={"num_epochs": 5, "batch_size": 8, "image_size": 128, "optimizer": "adam",
+           "lr": 2e-3, "weight_decay": 0.0, "schedule": "cosine", "threshold": 0.5},
     book={"num_epochs": 20, "batch_size": 32, "image_size": 256, "optimizer": "sgd",
           "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant", "threshold": 0.9},
 )  # fmt: skip
@@ -80,14 +80,15 @@ print("joined:", tuple(d2l.concat_preds([Y1, Y2]).shape))
 
 # %%
 block = d2l.down_sample_blk(in_channels=3, out_channels=10)
-print("halved:", tuple(block(d2l.zeros((2, 3, 20, 20))).shape))
+print("halved:", tuple(d2l.predict(block, d2l.zeros((2, 3, 20, 20))).shape))
 
 # %% [markdown]
 # Three of these blocks, with 16, 32 and 64 channels, make the base network, which turns a
 # picture into the first and finest feature map.
 
 # %%
-print("base network:", tuple(d2l.base_net()(d2l.zeros((2, 3, 256, 256))).shape))
+X = d2l.zeros((2, 3, 256, 256))
+print("base network:", tuple(d2l.predict(d2l.base_net(), X).shape))
 
 # %% [markdown]
 # ### The whole detector
@@ -107,7 +108,7 @@ print(d2l.source(type(net)))
 # $(1024 + 256 + 64 + 16 + 1) \cdot 4 = 5444$ anchors.
 
 # %%
-anchors, cls_preds, bbox_preds = net(d2l.zeros((4, 3, 256, 256)))
+anchors, cls_preds, bbox_preds = d2l.predict(net, d2l.zeros((4, 3, 256, 256)))
 print("anchors:", tuple(anchors.shape))
 print("class scores:", tuple(cls_preds.shape))
 print("offsets:", tuple(bbox_preds.shape))
@@ -221,7 +222,7 @@ animator = d2l.Animator(
     legend=["class error", "bbox mae"],
 )
 timer, num_batches = d2l.Timer(), len(train_iter)
-anchors_per_image = net(d2l.to(X[:1], run.device))[0].shape[1]
+anchors_per_image = d2l.predict(net, d2l.to(X[:1], run.device))[0].shape[1]
 seconds = 0.0
 for epoch in range(run.num_epochs):
     sums = d2l.Accumulator(4)  # right classes, classes, offset error, offsets
