@@ -59,7 +59,10 @@ def get_dataloader_workers() -> int:
     Decoding keeps up with training on a CPU, and processes forked after a framework has
     started its threads can hang.
     """
-    return int(os.environ.get("D2L_WORKERS", "0"))
+    given = os.environ.get("D2L_WORKERS", "").strip() or "0"
+    if not given.isdecimal():
+        raise ValueError(f"D2L_WORKERS: expected a number of processes, got {given!r}")
+    return int(given)
 
 
 def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:

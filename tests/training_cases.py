@@ -129,8 +129,9 @@ for name, (args, options) in RUNS.items():
             "training",
             lambda d2l, args=args, options=options: trained(d2l, *args, **options)[1],
             dict,
-            atol=1e-3,
-            rtol=1e-3,
+            # what 1e-6 of rounding becomes in 20 steps, where a wrong rule makes 1e-1
+            atol=5e-3,
+            rtol=5e-3,
         )
     )
 
