@@ -136,7 +136,8 @@ def _draw_set(folder: Path, counts: dict[str, int], size: int, seed: int) -> Non
 
     # Pillow and NumPy let go of the interpreter lock for most of the work
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        boxes = list(tqdm(pool.map(draw, jobs), "drawing bananas", len(jobs)))
+        drawn = pool.map(draw, jobs)
+        boxes = list(tqdm(drawn, "drawing bananas", len(jobs), disable=None))
     for split in _SPLITS:
         rows = [
             (f"{index}.png", 0, *box.tolist())
