@@ -18,13 +18,15 @@ __all__ = [
 
 def multibox_prior(data, shapes):
     height, width = data.shape[-2:]
-    cy = (np.arange(height, ctx=data.ctx) + 0.5) / height
-    cx = (np.arange(width, ctx=data.ctx) + 0.5) / width
-    x, y = np.meshgrid(cx, cy)
-    centers = np.stack((x, y, x, y), axis=-1).reshape(-1, 1, 4)
-    w, h = np.array(shapes, ctx=data.ctx).T / 2  # (K,) anchors of a pixel
-    w = w * (height / width)
-    return (centers + np.stack((-w, -h, w, h), axis=-1)).reshape(1, -1, 4)
+    ctx, w = data.ctx, height / width
+    y = (np.arange(height, ctx=ctx).reshape(-1, 1, 1, 1) + 0.5) / height
+    x = (np.arange(width, ctx=ctx).reshape(-1, 1, 1) + 0.5) / width
+    corners = (
+        np.array([(-a * w, -b, a * w, b) for a, b in shapes], ctx=ctx) / 2
+    )  # (K, 4)
+    # the rows last: one pass over all anchors, (H, W, K, 4)
+    row = x * np.array([1, 0, 1, 0], ctx=ctx) + corners
+    return (y * np.array([0, 1, 0, 1], ctx=ctx) + row).reshape(1, -1, 4)
 
 
 def as_labels(boxes):
