@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,19 +80,25 @@ class Chapter:
         )
         parser.add_argument("--preset", choices=list(self.settings), default="quick")
         if data:
-            named = ", ".join(repr(d) for d in data)
+            named = ", ".join(repr(d) for d in data).replace("%", "%%")
             parser.add_argument(
                 "--data",
                 default=data[0],
-                help=f"{named}, or a folder in the same layout (default {data[0]})",
+                help=f"{named}, or a folder in the same layout (default: the first)",
             )
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--out", help="folder for figures and result.json")
-        for key, value in self.settings["quick"].items():
+        quick, book = self.settings["quick"], self.settings["book"]
+        if quick.keys() != book.keys():
+            raise ValueError(
+                f"quick, book: expected the same settings, only one of them has "
+                f"{', '.join(sorted(quick.keys() ^ book.keys()))}"
+            )
+        for key, value in quick.items():
             parser.add_argument(
                 f"--{key.replace('_', '-')}",
-                type=type(value),
-                help=f"quick {value}, book {self.settings['book'][key]}",
+                type=_reader(value, book[key]),
+                help=f"quick {value}, book {book[key]}".replace("%", "%%"),
             )
         return parser.parse_args(argv)
 
@@ -136,7 +143,7 @@ class Chapter:
             "seconds": time.perf_counter() - self.started,
         }
         path = self.out / "result.json"
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
         rows = [(name, f"{value:.6g}") for name, value in result["metrics"].items()]
         if rate is not None:
             rows.append(("examples/sec", f"{rate:.1f}"))
@@ -147,6 +154,30 @@ class Chapter:
             print(f"result  {name:<{width}}  {value}")
         sys.stdout.flush()
         return result
+
+
+def _reader(*examples: Any) -> Callable[[str], Any]:
+    """What turns an option's text into a value like those of the presets."""
+    kinds = {type(value) for value in examples}
+    if kinds == {bool}:
+        return _yes_or_no
+    return float if kinds == {int, float} else type(examples[0])
+
+
+def _yes_or_no(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(
+            f"expected true or false, got {text!r}"
+        ) from None
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _arguments() -> list[str]:
