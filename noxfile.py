@@ -34,6 +34,13 @@ for _backend in BACKENDS:
 
 
 @nox.session(default=False)
+def matrix(session):
+    """Every case on every backend, all pairs compared, in one environment of all four."""
+    session.install("-e", ".[all,test]", *CONSTRAINED)
+    session.run("python", "-m", "pytest", "-m", "matrix", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session):
     """The package against plain loops, on all backends."""
     session.install("-e", ".[all]", *CONSTRAINED)
