@@ -24,10 +24,12 @@ import d2lcv as d2l
 
 run = d2l.Chapter(
     "ssd",
-    quick={"num_epochs": 5, "batch_size": 8, "image_size": 128, "optimizer": "adam",
-           "lr": 2e-3, "weight_decay": 0.0, "schedule": "cosine", "threshold": 0.5},
-    book={"num_epochs": 20, "batch_size": 32, "image_size": 256, "optimizer": "sgd",
-          "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant", "threshold": 0.9},
+    quick={"num_epochs": 5, "min_steps": 600, "batch_size": 8, "image_size": 128,
+           "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0, "schedule": "cosine",
+           "threshold": 0.5},
+    book={"num_epochs": 20, "min_steps": 0, "batch_size": 32, "image_size": 256,
+          "optimizer": "sgd", "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant",
+          "threshold": 0.9},
 )  # fmt: skip
 
 # %% [markdown]
@@ -209,27 +211,29 @@ print(f"mAP@0.5 before training: {untrained:.3f}")
 
 # %% [markdown]
 # Now the loop itself. The quick preset uses Adam with a learning rate that rises over the
-# first tenth of the steps and then falls along a cosine; it gets by with few epochs. The
-# book's preset uses plain gradient descent at a constant rate.
+# first tenth of the steps and then falls along a cosine; it gets by with few steps, and
+# goes through a small set more often to take as many. The book's preset uses plain
+# gradient descent at a constant rate.
 
 # %%
 schedules = {"cosine": d2l.warmup_cosine, "constant": lambda progress: 1.0}
 schedule = schedules[run.schedule]
+timer, num_batches = d2l.Timer(), len(train_iter)
+num_epochs = max(run.num_epochs, -(-run.min_steps // num_batches))
 animator = d2l.Animator(
     xlabel="epoch",
     yscale="log",
-    xlim=[1, run.num_epochs],
+    xlim=[1, num_epochs],
     legend=["class error", "bbox mae"],
 )
-timer, num_batches = d2l.Timer(), len(train_iter)
 anchors_per_image = d2l.predict(net, d2l.to(X[:1], run.device))[0].shape[1]
 seconds = 0.0
-for epoch in range(run.num_epochs):
+for epoch in range(num_epochs):
     sums = d2l.Accumulator(4)  # right classes, classes, offset error, offsets
     timer.start()
-    batches = run.progress(train_iter, f"epoch {epoch + 1}/{run.num_epochs}")
+    batches = run.progress(train_iter, f"epoch {epoch + 1}/{num_epochs}")
     for i, (X, Y) in enumerate(batches):
-        progress = (epoch + i / num_batches) / run.num_epochs
+        progress = (epoch + i / num_batches) / num_epochs
         trainer.lr = run.lr * schedule(progress)
         X, Y = d2l.to(X, run.device), d2l.to(Y, run.device)
         loss, (right, error) = trainer.step(step, X, Y)
@@ -348,6 +352,6 @@ run.report(
         "mAP@0.5": trained,
         "mAP@0.5_untrained": untrained,
     },
-    num_examples=run.num_epochs * len(train_set),
+    num_examples=num_epochs * len(train_set),
     seconds=seconds,
 )

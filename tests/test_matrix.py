@@ -1,6 +1,6 @@
 """The matrix over all installed backends, and proof that it sees a fault."""
 
-import importlib.util
+import importlib
 import json
 import pathlib
 import sys
@@ -14,9 +14,8 @@ from d2lcv.backends import backend_name, installed
 require_framework()
 
 HERE = pathlib.Path(__file__).parent
-SPEC = importlib.util.spec_from_file_location("matrix", HERE.parent / "tools/matrix.py")
-matrix = sys.modules["matrix"] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(matrix)
+sys.path.insert(0, str(HERE.parent / "tools"))
+matrix = importlib.import_module("matrix")
 
 FAULTS = {
     "suppresses_on_the_threshold": ("detection", "nms"),

@@ -21,9 +21,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import processes
 
 import d2lcv as d2l
-from d2lcv.backends import installed, resolve
 
 # --- the plain side ---------------------------------------------------------------------
 
@@ -222,13 +222,13 @@ def _boxes(rng, n: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", nargs="*", type=resolve, default=installed())
+    processes.add_options(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", help="also write the rows to this file")
     options = parser.parse_args()
     table = {}
-    for name in options.backend:
-        with d2l.worker(name) as process:
+    for name, python in processes.chosen(options).items():
+        with d2l.worker(name, python) as process:
             rows = process.call(f"{os.path.abspath(__file__)}:measure", options.rounds)
         table[name] = rows
         print(f"\n{name:<38}{'plain ms':>10}{'ours ms':>10}{'ratio':>8}")

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2lcv.backends import REGISTRY, installed, resolve
+import processes
+
 from d2lcv.backends.worker import Worker, WorkerError
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -196,30 +197,21 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--backend", nargs="+", type=resolve, metavar="NAME")
+    processes.add_options(parser)
     parser.add_argument("--topic", nargs="+", metavar="TOPIC", help="only these topics")
     parser.add_argument("--case", nargs="+", metavar="CASE", help="only these cases")
     parser.add_argument("--summary", action="store_true", help="a row per topic")
-    parser.add_argument(
-        "--python",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="interpreter of the environment of one backend",
-    )
     parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
     parser.add_argument("--html", metavar="FILE", help="also write it as an HTML table")
     options = parser.parse_args(argv)
 
-    pythons = {resolve(k): v for k, _, v in (p.partition("=") for p in options.python)}
-    backends = options.backend or [b for b in REGISTRY if b in {*installed(), *pythons}]
     names = [
         name
         for name, case in all_cases().items()
         if (not options.topic or case.topic in options.topic)
         and (not options.case or name in options.case)
     ]
-    columns = [Column(b, pythons.get(b)) for b in backends]
+    columns = [Column(*item) for item in processes.chosen(options).items()]
     for column in columns:
         start = time.perf_counter()
         column.run(names)

@@ -16,38 +16,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import processes
 
-from d2lcv.backends import REGISTRY, installed, resolve
 from d2lcv.backends.worker import Worker
 
 HERE = str(Path(__file__).resolve())
 SIDE, CONFIDENCE, TOLERANCE = 128, 0.1, 1e-4
-
-
-def train(path: str, steps: int, seed: int) -> None:
-    """In a worker: train a detector for some steps and save its weights."""
-    import d2lcv as d2l
-
-    d2l.seed(seed)
-    train_iter, _ = d2l.load_data_bananas(8, size=(SIDE, SIDE))
-    net = d2l.TinySSD(1)
-    trainer = d2l.Trainer(net, "adam", lr=2e-3)
-
-    def step(X, Y):
-        anchors, cls_preds, bbox_preds = net(X)
-        offsets, masks, classes = d2l.multibox_target(anchors, Y)
-        loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
-        return d2l.reduce_mean(loss), ()
-
-    done = 0
-    while done < steps:
-        for X, Y in train_iter:
-            trainer.lr = 2e-3 * d2l.warmup_cosine(done / steps)
-            trainer.step(step, X, Y)
-            done += 1
-            if done == steps:
-                break
-    d2l.save_weights(net, path)
 
 
 def detect(path: str, num_images: int) -> np.ndarray:
@@ -80,30 +54,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--backend", nargs="+", type=resolve)
-    parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH")
+    processes.add_options(parser)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--images", type=int, default=20)
     o = parser.parse_args()
-    pythons = {resolve(k): v for k, _, v in (p.partition("=") for p in o.python)}
-    names = o.backend or [b for b in REGISTRY if b in {*installed(), *pythons}]
+    pythons = processes.chosen(o)
     found: dict[tuple[str, str], np.ndarray] = {}
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: str(Path(folder) / f"{name}.safetensors") for name in names}
-        for name in names:
-            with Worker(name, pythons.get(name)) as worker:
-                worker.call(f"{HERE}:train", files[name], o.steps, o.seed)
-        for there in names:
-            with Worker(there, pythons.get(there)) as worker:
-                for home in names:
-                    found[home, there] = worker.call(
-                        f"{HERE}:detect", files[home], o.images
-                    )
+        files = {name: str(Path(folder) / f"{name}.safetensors") for name in pythons}
+        settings = (o.steps, o.seed, SIDE, 8, 2e-3)
+        for name, python in pythons.items():
+            with Worker(name, python) as worker:
+                worker.call(f"{processes.HERE}:train", *settings, files[name])
+        for there, python in pythons.items():
+            with Worker(there, python) as worker:
+                for home, file in files.items():
+                    found[home, there] = worker.call(f"{HERE}:detect", file, o.images)
     breaches = 0
     print(f"{'trained on':<12}{'detects on':<12}{'detections':>10}{'difference':>12}")
-    for home in names:
-        for there in names:
+    for home in pythons:
+        for there in pythons:
             if home == there:
                 continue
             try:
