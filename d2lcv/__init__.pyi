@@ -17,11 +17,15 @@ from .data.hub import DATA_URL as DATA_URL
 from .data.hub import data_dir as data_dir
 from .data.hub import download as download
 from .data.hub import download_extract as download_extract
+from .data.scene import CAT_BOX as CAT_BOX
+from .data.scene import DOG_BOX as DOG_BOX
+from .data.scene import cat_and_dog as cat_and_dog
 from .detection import average_precision as average_precision
 from .detection import batched_nms as batched_nms
 from .detection import mean_average_precision as mean_average_precision
 from .detection import multibox_detection as multibox_detection
 from .detection import nms as nms
+from .detection import soft_nms as soft_nms
 from .figures import Animator as Animator
 from .figures import Image as Image
 from .figures import bbox_to_rect as bbox_to_rect
@@ -41,6 +45,8 @@ from .loading import loader as loader
 from .loading import read_data_bananas as read_data_bananas
 from .meters import Accumulator as Accumulator
 from .meters import Timer as Timer
+from .rcnn import roi_align as roi_align
+from .rcnn import roi_pool as roi_pool
 from .ssd import TinySSD as TinySSD
 from .ssd import base_net as base_net
 from .ssd import bbox_eval as bbox_eval
@@ -52,8 +58,11 @@ from .ssd import cls_predictor as cls_predictor
 from .ssd import concat_preds as concat_preds
 from .ssd import down_sample_blk as down_sample_blk
 from .ssd import flatten_pred as flatten_pred
+from .ssd import focal_cls_loss as focal_cls_loss
 from .ssd import focal_loss as focal_loss
+from .ssd import hard_negative_loss as hard_negative_loss
 from .ssd import smooth_l1 as smooth_l1
+from .ssd import smooth_l1_loss as smooth_l1_loss
 from .tensors import abs as abs
 from .tensors import arange as arange
 from .tensors import argmax as argmax

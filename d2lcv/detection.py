@@ -19,6 +19,7 @@ __all__ = [
     "mean_average_precision",
     "multibox_detection",
     "nms",
+    "soft_nms",
 ]
 
 
@@ -66,6 +67,66 @@ def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> 
     check_shapes(scores=(scores, "n"), classes=(classes, "n"))
     in_range("iou_threshold", iou_threshold, 0, 1)
     return backend.detection.batched_nms(boxes, scores, classes, iou_threshold)
+
+
+def soft_nms(
+    boxes: Any,
+    scores: Any,
+    sigma: float = 0.5,
+    score_threshold: float = 0.001,
+    method: str = "gaussian",
+    iou_threshold: float = 0.3,
+) -> tuple[Any, Any]:
+    """Soft non-maximum suppression: an overlap lowers a score instead of removing a box.
+
+    Again and again the box of the highest score s is taken (equal scores: the lower index
+    first), and the score of every box that is left is multiplied, by its IoU with the one
+    taken (Bodla et al., "Soft-NMS", ICCV 2017). "gaussian": by exp(−IoU²/σ). "linear": by
+    1 − IoU where the IoU is at least `iou_threshold`.
+
+    Args:
+        boxes: (n, 4) corner boxes.
+        scores: (n,), not negative.
+        sigma: width of the Gaussian, positive; the smaller, the harsher.
+        score_threshold: a box goes when its score falls below.
+        method: "gaussian" or "linear".
+        iou_threshold: for "linear", in [0, 1].
+
+    Returns:
+        (k,) indices of the kept boxes and (k,) their new scores, best first; indices are
+        int64 (int32 in MXNet).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape, a negative score, an unknown method, or a number out of
+            its range.
+    """
+    boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
+    if not sigma > 0:
+        raise ValueError(f"sigma: expected a positive number, got {sigma}")
+    in_range("score_threshold", score_threshold, 0, float("inf"))
+    in_range("iou_threshold", iou_threshold, 0, 1)
+    if method not in ("gaussian", "linear"):
+        raise ValueError(f"method: expected 'gaussian' or 'linear', got {method!r}")
+    iou = backend.tensors.numpy(backend.boxes.box_iou(boxes, boxes))
+    left = backend.tensors.numpy(scores).copy()
+    if not (left >= 0).all():
+        raise ValueError(f"scores: expected numbers of at least 0, got {left.min()}")
+    if method == "gaussian":
+        factors = np.exp(-(iou**2) / sigma)
+    else:
+        factors = np.where(iou >= iou_threshold, 1 - iou, 1)
+    # Every pick waits for the one before it: small steps, which the host is best at.
+    kept, new_scores = [], []
+    for _ in range(len(left)):
+        best = int(left.argmax())
+        if left[best] < score_threshold:
+            break
+        kept.append(best)
+        new_scores.append(float(left[best]))
+        left *= factors[best]
+        left[best], factors[:, best] = -1, 1  # taken, and stays so
+    return backend.detection.as_kept(kept, new_scores, scores)
 
 
 def multibox_detection(

@@ -10,7 +10,7 @@ from typing import Any
 
 from .anchors import multibox_prior
 from .backends import backend
-from .checks import check_tensor, checked, floats
+from .checks import check_tensor, checked, floats, in_range
 from .weights import initialize
 
 __all__ = [
@@ -27,8 +27,11 @@ __all__ = [
     "concat_preds",
     "down_sample_blk",
     "flatten_pred",
+    "focal_cls_loss",
     "focal_loss",
+    "hard_negative_loss",
     "smooth_l1",
+    "smooth_l1_loss",
 ]
 
 # Scales grow evenly from 0.2; the second of each pair is the geometric mean with the next
@@ -196,3 +199,98 @@ def focal_loss(gamma: float, p: Any) -> Any:
     if not gamma >= 0:
         raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
     return -((1 - p) ** gamma) * backend.tensors.log(p)
+
+
+def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any:
+    """Class loss of each image over its objects and the hardest of the background.
+
+    The cross-entropy, summed over the N anchors with an object and those min(⌈ratio·N⌉,
+    A − N) of the background whose cross-entropy is largest (equal ones: the lower index
+    first), and divided by N. Without an object it is 0 (Liu et al., "SSD", ECCV 2016).
+
+    Args:
+        cls_preds: (B, A, C+1) scores (logits).
+        cls_labels: (B, A) integers, 0 background.
+        ratio: anchors of the background for each one with an object, at least 0.
+
+    Returns:
+        (B,).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape or a negative ratio.
+    """
+    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    if not ratio >= 0:
+        raise ValueError(f"ratio: expected a number of at least 0, got {ratio}")
+    t = backend.tensors
+    losses = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
+    positive = t.astype(cls_labels > 0, losses.dtype)
+    num_positive = t.reduce_sum(positive, 1)
+    # a cross-entropy is never negative: the anchors with an object come last
+    negatives = losses * (1 - positive) - positive
+    hardest = backend.ssd.largest(negatives, ratio * num_positive) * (1 - positive)
+    return _per_object(losses * (positive + hardest), num_positive)
+
+
+def focal_cls_loss(
+    cls_preds: Any, cls_labels: Any, gamma: float = 2.0, alpha: float = 0.25
+) -> Any:
+    """Class loss of each image that counts easy anchors less: the focal loss.
+
+    −α(1 − p)^γ·log p of each anchor, p the probability of its true class, summed over
+    all anchors and divided by the number of those with an object, or by 1 if there are
+    none. The weight is α for anchors with an object and 1 − α for the background (Lin et
+    al., "Focal Loss for Dense Object Detection", ICCV 2017).
+
+    Args:
+        cls_preds: (B, A, C+1) scores (logits).
+        cls_labels: (B, A) integers, 0 background.
+        gamma: at least 0; with 0 it is the cross-entropy, weighted.
+        alpha: in [0, 1].
+
+    Returns:
+        (B,).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape, or a number out of its range.
+    """
+    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    if not gamma >= 0:
+        raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
+    in_range("alpha", alpha, 0, 1)
+    t = backend.tensors
+    losses = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
+    positive = t.astype(cls_labels > 0, losses.dtype)
+    # where p is 1 the power has no slope for small γ: keep away from there
+    easiness = t.clip(1 - t.exp(-losses), 1e-7, 1) ** gamma
+    weights = alpha * positive + (1 - alpha) * (1 - positive)
+    return _per_object(weights * easiness * losses, t.reduce_sum(positive, 1))
+
+
+def smooth_l1_loss(
+    bbox_preds: Any, bbox_labels: Any, bbox_masks: Any, sigma: float = 1.0
+) -> Any:
+    """Offset loss of each image: `smooth_l1`, summed, per anchor with an object.
+
+    Args:
+        bbox_preds, bbox_labels, bbox_masks: (B, 4A); where the mask is 0, no loss.
+        sigma: as for `smooth_l1`.
+
+    Returns:
+        (B,); 0 for an image without an object. `hard_negative_loss` + `smooth_l1_loss` is
+        the loss of SSD (Liu et al., 2016).
+    """
+    checked(
+        bbox_preds=(bbox_preds, "B 4A"),
+        bbox_labels=(bbox_labels, "B 4A"),
+        bbox_masks=(bbox_masks, "B 4A"),
+    )
+    errors = smooth_l1((bbox_preds - bbox_labels) * bbox_masks, sigma)
+    return _per_object(errors, backend.tensors.reduce_sum(bbox_masks, 1) / 4)
+
+
+def _per_object(losses: Any, num_objects: Any) -> Any:
+    t = backend.tensors
+    return t.reduce_sum(losses, 1) / t.clip(num_objects, 1, float("inf"))

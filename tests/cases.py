@@ -916,6 +916,69 @@ _batched_case(
 )
 
 
+def check_soft_nms(rows, confidence, **options):
+    """No two boxes come near each other in the order, and none to the threshold."""
+    _, new = oracle.soft_nms(rows, confidence, **options)
+    for gap in (-np.diff(new), np.abs(new - options.get("score_threshold", 0.001))):
+        if ((gap > 0) & (gap < 1e-6)).any():
+            raise ValueError(f"a score lies {gap[gap > 0].min():.2g} from a decision")
+    if options.get("method") == "linear":
+        iou = oracle.box_iou(rows, rows)
+        check_threshold(iou, options.get("iou_threshold", 0.3))
+
+
+def _soft_nms_case(name, rows, confidence, **options):
+    def named(kept, new):
+        return {"kept": kept, "scores": np.asarray(new, dtype=np.float64)}
+
+    @case(
+        "detection",
+        lambda: named(*oracle.soft_nms(rows, confidence, **options)),
+        name=f"soft_nms_{name}",
+        requires="soft_nms",
+        check=lambda: check_soft_nms(rows, confidence, **options),
+    )
+    def run(d2l):
+        found = d2l.soft_nms(d2l.tensor(rows), d2l.tensor(confidence), **options)
+        return named(*map(d2l.numpy, found))
+
+
+_soft_nms_case("none", NONE, f32([]))
+_soft_nms_case("one", f32([UNIT]), f32([0.25]))
+_soft_nms_case("one_below", f32([UNIT]), f32([0.25]), score_threshold=0.5)
+for _method in ("gaussian", "linear"):
+    # of identical boxes a linear step leaves nothing, which is still at least 0
+    _soft_nms_case(
+        f"identical_{_method}",
+        f32([HALF] * 4),
+        f32([0.5, 0.75, 0.25, 0.75]),
+        method=_method,
+        score_threshold=0,
+    )
+    _soft_nms_case(f"odd_ones_{_method}", ODD_ONES, scores(190, 9), method=_method)
+    _soft_nms_case(
+        f"many_{_method}",
+        boxes(191, 120, 0.2, 0.5),
+        scores(192, 120),
+        method=_method,
+        score_threshold=0.05,
+    )
+    _soft_nms_case(
+        f"ties_{_method}", grid_boxes(193, 8), scores(194, 8, 4), method=_method
+    )
+_soft_nms_case("harsh", boxes(195, 40), scores(196, 40), sigma=0.05)
+_soft_nms_case(
+    "linear_at_60",
+    boxes(197, 60, 0.3, 0.5),
+    scores(198, 60),
+    method="linear",
+    iou_threshold=0.6,
+)
+_soft_nms_case(
+    "disjoint", grid_boxes(80, 5) + f32(2 * np.arange(5)[:, None]), scores(81, 5, 2)
+)
+
+
 # --- detection: from predictions to boxes -----------------------------------------
 
 
@@ -1357,6 +1420,71 @@ def ssd_eval(d2l):
     return {
         "right": _number(d2l, d2l.cls_eval(logits, classes)),
         "error": _number(d2l, d2l.bbox_eval(*rest)),
+    }
+
+
+_FEW = np.where(uniform(180, 3, 50) < 0.1, _CLASSES, 0)
+_FEW[2] = 0  # an image without an object
+_FEW_MASKS = f32(np.repeat(_FEW > 0, 4, axis=1))
+
+
+@case(
+    "ssd",
+    lambda: {
+        "few": oracle.hard_negative_loss(_LOGITS, _FEW),
+        "half": oracle.hard_negative_loss(_LOGITS, _FEW, 0.5),
+        "objects_only": oracle.hard_negative_loss(_LOGITS, _FEW, 0),
+        "all": oracle.hard_negative_loss(_LOGITS, _CLASSES),
+        # all equally hard: the loss is the same whichever are taken
+        "ties": oracle.hard_negative_loss(0 * _LOGITS, _FEW),
+    },
+    rtol=1e-6,
+    requires="hard_negative_loss",
+)
+def hard_negatives(d2l):
+    logits, few, all_ = (d2l.tensor(x) for x in (_LOGITS, _FEW, _CLASSES))
+    return {
+        "few": d2l.numpy(d2l.hard_negative_loss(logits, few)),
+        "half": d2l.numpy(d2l.hard_negative_loss(logits, few, 0.5)),
+        "objects_only": d2l.numpy(d2l.hard_negative_loss(logits, few, 0)),
+        "all": d2l.numpy(d2l.hard_negative_loss(logits, all_)),
+        "ties": d2l.numpy(d2l.hard_negative_loss(0 * logits, few)),
+    }
+
+
+def _focal_cls_case(gamma, alpha):
+    @case(
+        "ssd",
+        lambda: {"loss": oracle.focal_cls_loss(_LOGITS, _FEW, gamma, alpha)},
+        name=f"focal_cls_loss_{gamma}_{round(100 * alpha)}",
+        rtol=1e-6,
+        requires="focal_cls_loss",
+    )
+    def run(d2l):
+        logits, labels = d2l.tensor(_LOGITS), d2l.tensor(_FEW)
+        return {"loss": d2l.numpy(d2l.focal_cls_loss(logits, labels, gamma, alpha))}
+
+
+for _gamma, _alpha in ((2, 0.25), (0, 0.5), (5, 0.75), (0.5, 0.0)):
+    _focal_cls_case(_gamma, _alpha)
+
+
+@case(
+    "ssd",
+    lambda: {
+        f"sigma {sigma}": oracle.smooth_l1_loss(
+            _OFFSET_PREDS, _OFFSETS, _FEW_MASKS, sigma
+        )
+        for sigma in (1, 2)
+    },
+    rtol=1e-6,
+    requires="smooth_l1_loss",
+)
+def smooth_l1_losses(d2l):
+    inputs = [d2l.tensor(x) for x in (_OFFSET_PREDS, _OFFSETS, _FEW_MASKS)]
+    return {
+        f"sigma {sigma}": d2l.numpy(d2l.smooth_l1_loss(*inputs, sigma))
+        for sigma in (1, 2)
     }
 
 

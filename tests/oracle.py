@@ -223,6 +223,38 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     return np.array(kept, dtype=np.int64)
 
 
+def soft_nms(
+    boxes,
+    scores,
+    sigma=0.5,
+    score_threshold=0.001,
+    method="gaussian",
+    iou_threshold=0.3,
+):
+    """Kept indices and their lowered scores, in the order in which they are taken.
+
+    Bodla et al., "Soft-NMS: Improving Object Detection With One Line of Code", 2017:
+    the pseudo-code, with the two rescoring functions of its section 3.
+    """
+    rows = _rows(boxes, 4)
+    left = dict(enumerate(np.asarray(scores, dtype=np.float64).tolist()))
+    left = {i: s for i, s in left.items() if s >= score_threshold}
+    taken = []
+    while left:
+        best = max(left, key=lambda i: (left[i], -i))
+        taken.append((best, left.pop(best)))
+        for i in list(left):
+            overlap = _iou(rows[best], rows[i])
+            if method == "gaussian":
+                left[i] *= math.exp(-(overlap**2) / sigma)
+            elif overlap >= iou_threshold:
+                left[i] *= 1 - overlap
+            if left[i] < score_threshold:
+                del left[i]
+    kept = np.array([i for i, _ in taken], dtype=np.int64)
+    return kept, np.array([score for _, score in taken], dtype=np.float64)
+
+
 def confidences(cls_probs):
     """(C+1, A) to each anchor's best class without background, and its probability.
 
@@ -342,6 +374,54 @@ def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
                 bbox_masks[i, k]
             )
             out[i] += abs(error) / num_offsets
+    return out
+
+
+def _cross_entropy(logits, label):
+    logits = [float(v) for v in logits]
+    return math.log(sum(math.exp(v) for v in logits)) - logits[label]
+
+
+def hard_negative_loss(cls_preds, cls_labels, ratio=3):
+    """Cross-entropy of objects and the hardest background, per object, of each image.
+
+    Liu et al., "SSD: Single Shot MultiBox Detector", section 2.2: the negatives are
+    sorted by their confidence loss, at most `ratio` of them for each positive are used.
+    """
+    out = np.zeros(len(cls_preds))
+    for i, (preds, labels) in enumerate(zip(cls_preds, cls_labels, strict=True)):
+        losses = [_cross_entropy(p, c) for p, c in zip(preds, labels, strict=True)]
+        positives = [a for a, c in enumerate(labels) if c > 0]
+        negatives = [a for a, c in enumerate(labels) if c == 0]
+        negatives.sort(key=lambda a: (-losses[a], a))
+        chosen = positives + negatives[: math.ceil(ratio * len(positives))]
+        if positives:
+            out[i] = sum(losses[a] for a in chosen) / len(positives)
+    return out
+
+
+def focal_cls_loss(cls_preds, cls_labels, gamma=2.0, alpha=0.25):
+    """Focal loss of all anchors of each image, per object.
+
+    Lin et al., "Focal Loss for Dense Object Detection", equation 5, section 4.1.
+    """
+    out = np.zeros(len(cls_preds))
+    for i, (preds, labels) in enumerate(zip(cls_preds, cls_labels, strict=True)):
+        for logits, label in zip(preds, labels, strict=True):
+            p = math.exp(-_cross_entropy(logits, label))
+            weight = alpha if label > 0 else 1 - alpha
+            out[i] -= weight * (1 - p) ** gamma * math.log(p)
+        out[i] /= max(sum(1 for label in labels if label > 0), 1)
+    return out
+
+
+def smooth_l1_loss(bbox_preds, bbox_labels, bbox_masks, sigma=1.0):
+    """Smooth L1 of the masked offsets of each image, per object (Liu et al., SSD)."""
+    out = np.zeros(len(bbox_preds))
+    for i in range(len(out)):
+        error = np.asarray(bbox_preds[i], np.float64) - bbox_labels[i]
+        num_objects = sum(float(m) for m in bbox_masks[i]) / 4
+        out[i] = smooth_l1(error * bbox_masks[i], sigma).sum() / max(num_objects, 1)
     return out
 
 

@@ -5,7 +5,7 @@ from mxnet import autograd, np, npx
 
 from .anchors import offset_inverse
 
-__all__ = ["batched_nms", "multibox_detection", "nms"]
+__all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
@@ -23,6 +23,13 @@ def batched_nms(boxes, scores, classes, iou_threshold):
         )
         order = _by_falling(scores)[0]
         return order[_kept(boxes, scores, classes, iou_threshold)[0, order]]
+
+
+def as_kept(kept, new_scores, scores):
+    return (
+        np.array(kept, dtype=np.int32, ctx=scores.ctx),
+        np.array(new_scores, dtype=scores.dtype, ctx=scores.ctx),
+    )
 
 
 def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):

@@ -1,6 +1,6 @@
 """Single-shot detection in MXNet."""
 
-from mxnet import gluon, np
+from mxnet import autograd, gluon, np, npx
 from mxnet.gluon import nn
 
 from ...anchors import multibox_prior
@@ -19,7 +19,9 @@ __all__ = [
     "bbox_predictor",
     "calc_loss",
     "cls_predictor",
+    "cross_entropy",
     "down_sample_blk",
+    "largest",
 ]
 
 
@@ -98,10 +100,22 @@ class TinySSD(nn.Block):
         return np.concatenate(anchors, axis=1), cls_preds, concat_preds(bbox_preds)
 
 
-cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()  # both: the mean of each image
-l1_loss = gluon.loss.L1Loss()
+mean_cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()  # the mean of each image
+mean_l1 = gluon.loss.L1Loss()
 
 
 def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
-    cls = cross_entropy(cls_preds, cls_labels)
-    return cls + l1_loss(bbox_preds * bbox_masks, bbox_labels * bbox_masks)
+    cls = mean_cross_entropy(cls_preds, cls_labels)
+    return cls + mean_l1(bbox_preds * bbox_masks, bbox_labels * bbox_masks)
+
+
+def cross_entropy(cls_preds, cls_labels):
+    return -npx.pick(npx.log_softmax(cls_preds, axis=-1), cls_labels, axis=-1)
+
+
+def largest(values, counts):
+    """Mask (B, A), float: 1 on the counts[b] largest of each row, lower index first."""
+    with autograd.pause():
+        order = np.lexsort((-values,))  # unlike MXNet's own argsort a stable one
+        rank = np.lexsort((order,)).astype(counts.dtype)
+        return (rank < np.expand_dims(counts, 1)).astype(values.dtype)

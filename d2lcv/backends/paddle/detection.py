@@ -5,7 +5,7 @@ from paddle.vision import ops
 
 from .anchors import offset_inverse
 
-__all__ = ["batched_nms", "multibox_detection", "nms"]
+__all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
@@ -24,6 +24,13 @@ def batched_nms(boxes, scores, classes, iou_threshold):
         categories=classes.unique().tolist(),
     )
     return order[kept]
+
+
+def as_kept(kept, new_scores, scores):
+    return (
+        paddle.to_tensor(kept, "int64", scores.place),
+        paddle.to_tensor(new_scores, scores.dtype, scores.place),
+    )
 
 
 @paddle.no_grad()

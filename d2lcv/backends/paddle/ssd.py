@@ -19,7 +19,9 @@ __all__ = [
     "bbox_predictor",
     "calc_loss",
     "cls_predictor",
+    "cross_entropy",
     "down_sample_blk",
+    "largest",
 ]
 
 
@@ -93,3 +95,15 @@ def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
         bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none"
     )
     return cls.mean(1) + bbox.mean(1)
+
+
+def cross_entropy(cls_preds, cls_labels):
+    return F.cross_entropy(cls_preds, cls_labels, reduction="none")
+
+
+@paddle.no_grad()
+def largest(values, counts):
+    """Mask (B, A), float: 1 on the counts[b] largest of each row, lower index first."""
+    order = values.argsort(1, descending=True, stable=True)
+    rank = order.argsort(1).astype(counts.dtype)
+    return (rank < counts[:, None]).astype(values.dtype)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from .anchors import offset_inverse
 
-__all__ = ["batched_nms", "multibox_detection", "nms"]
+__all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
@@ -39,6 +39,11 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
     return tf.gather(kept, order)
+
+
+def as_kept(kept, new_scores, scores):
+    with tf.device(scores.device):
+        return tf.constant(kept, tf.int64), tf.constant(new_scores, scores.dtype)
 
 
 def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):

@@ -19,7 +19,9 @@ __all__ = [
     "bbox_predictor",
     "calc_loss",
     "cls_predictor",
+    "cross_entropy",
     "down_sample_blk",
+    "largest",
 ]
 
 
@@ -96,3 +98,15 @@ def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
     )  # (B, A)
     bbox = tf.abs(bbox_preds * bbox_masks - bbox_labels * bbox_masks)
     return tf.reduce_mean(cls, axis=1) + tf.reduce_mean(bbox, axis=1)
+
+
+def cross_entropy(cls_preds, cls_labels):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(cls_labels, cls_preds)
+
+
+def largest(values, counts):
+    """Mask (B, A), float: 1 on the counts[b] largest of each row, lower index first."""
+    order = tf.argsort(values, direction="DESCENDING", stable=True)
+    rank = tf.argsort(order)
+    counts = tf.cast(counts, tf.float32)[:, None]
+    return tf.cast(tf.cast(rank, tf.float32) < counts, values.dtype)

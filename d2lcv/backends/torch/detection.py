@@ -5,7 +5,7 @@ from torchvision import ops
 
 from .anchors import offset_inverse
 
-__all__ = ["batched_nms", "multibox_detection", "nms"]
+__all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
@@ -17,6 +17,14 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     kept = ops.batched_nms(boxes.double(), scores.double(), classes, iou_threshold)
     kept = kept.sort().values
     return kept[scores[kept].argsort(descending=True, stable=True)]
+
+
+def as_kept(kept, new_scores, scores):
+    like = {"device": scores.device}
+    return (
+        torch.tensor(kept, dtype=torch.int64, **like),
+        torch.tensor(new_scores, dtype=scores.dtype, **like),
+    )
 
 
 @torch.no_grad()
