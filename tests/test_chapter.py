@@ -273,7 +273,16 @@ def ssd(d2l, tmp_path_factory):
         [
             sys.executable,
             str(ROOT / "chapters" / "ssd.py"),
-            *("--num-epochs", "1", "--batch-size", "8", "--image-size", "64"),
+            *(
+                "--num-epochs",
+                "1",
+                "--min-steps",
+                "0",
+                "--batch-size",
+                "8",
+                "--image-size",
+                "64",
+            ),
             *("--data", data, "--seed", "3", "--out", str(folder / "out")),
         ],
         env={**environment, "D2L_BACKEND": d2l.backend_name()},
