@@ -30,6 +30,7 @@ __all__ = [
     "focal_cls_loss",
     "focal_loss",
     "hard_negative_loss",
+    "multiscale_preds",
     "smooth_l1",
     "smooth_l1_loss",
 ]
@@ -110,6 +111,33 @@ def blk_forward(
     return Y, multibox_prior(Y, size, ratio), cls_predictor(Y), bbox_predictor(Y)
 
 
+def multiscale_preds(
+    X: Any, blocks: Any, cls_predictors: Any, bbox_predictors: Any, num_classes: int
+) -> tuple[Any, Any, Any]:
+    """TinySSD's forward pass: each block makes the next scale, all scales are joined.
+
+    Args:
+        X: (B, 3, H, W) images.
+        blocks, cls_predictors, bbox_predictors: five layers each.
+        num_classes: classes without background.
+
+    Returns:
+        anchors (1, A, 4), class scores (B, A, num_classes+1), offsets (B, 4A).
+    """
+    anchors, cls_preds, bbox_preds = [], [], []
+    heads = zip(cls_predictors, bbox_predictors, strict=True)
+    scales = zip(blocks, TINY_SSD_SIZES, TINY_SSD_RATIOS, heads, strict=True)
+    for block, sizes, ratios, (cls_head, bbox_head) in scales:
+        X, *preds = blk_forward(X, block, sizes, ratios, cls_head, bbox_head)
+        anchors.append(preds[0])
+        cls_preds.append(preds[1])
+        bbox_preds.append(preds[2])
+    t = backend.tensors
+    anchors = t.concat(anchors, axis=1)
+    shape = (-1, anchors.shape[1], num_classes + 1)
+    return anchors, t.reshape(concat_preds(cls_preds), shape), concat_preds(bbox_preds)
+
+
 def TinySSD(num_classes: int) -> Any:
     """A small single-shot detector with five scales: 32², 16², 8², 4², 1² at 256 × 256.
 
@@ -151,9 +179,10 @@ def calc_loss(
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
-    return backend.ssd.calc_loss(
-        cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks
-    )
+    t = backend.tensors
+    cls = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
+    bbox = t.abs((bbox_preds - bbox_labels) * bbox_masks)  # (B, 4A)
+    return t.reduce_mean(cls, 1) + t.reduce_mean(bbox, 1)
 
 
 def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:

@@ -129,7 +129,7 @@ class Worker:
                 self._process.stdin.write(part)
             self._process.stdin.flush()
             status, value = _read(self._process.stdout)
-        except (OSError, EOFError) as error:
+        except (BrokenPipeError, EOFError) as error:
             self.close()
             printed = "".join(self._printed).strip()
             raise WorkerError(

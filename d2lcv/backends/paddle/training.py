@@ -3,7 +3,7 @@
 import paddle
 from paddle.utils import map_structure
 
-__all__ = ["Stepper", "predict"]
+__all__ = ["Stepper", "gradients", "predict"]
 
 
 class Stepper:
@@ -35,6 +35,20 @@ class Stepper:
 
 def _detached(x):
     return x.detach() if paddle.is_tensor(x) else x
+
+
+def gradients(function, *tensors):
+    copies = [x.detach().clone() for x in tensors]
+    for x in copies:
+        x.stop_gradient = False
+    value = function(*copies).sum()
+    if value.stop_gradient:
+        return [paddle.zeros_like(x) for x in tensors]
+    found = paddle.grad(value, copies, allow_unused=True)
+    return [
+        paddle.zeros_like(x) if g is None else g
+        for x, g in zip(copies, found, strict=True)
+    ]
 
 
 @paddle.no_grad()

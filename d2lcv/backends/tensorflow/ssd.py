@@ -3,21 +3,13 @@
 import keras
 import tensorflow as tf
 
-from ...anchors import multibox_prior
-from ...ssd import (
-    TINY_SSD_ANCHORS,
-    TINY_SSD_CHANNELS,
-    TINY_SSD_RATIOS,
-    TINY_SSD_SIZES,
-    concat_preds,
-)
+from ...ssd import TINY_SSD_ANCHORS, TINY_SSD_CHANNELS, multiscale_preds
 from .layers import BatchNorm2d, conv2d
 
 __all__ = [
     "TinySSD",
     "base_net",
     "bbox_predictor",
-    "calc_loss",
     "cls_predictor",
     "cross_entropy",
     "down_sample_blk",
@@ -73,31 +65,9 @@ class TinySSD(keras.Model):
         self.built = True
 
     def call(self, X):
-        anchors, cls_preds, bbox_preds = [], [], []
-        scales = zip(
-            self.blocks,
-            self.cls_predictors,
-            self.bbox_predictors,
-            TINY_SSD_SIZES,
-            TINY_SSD_RATIOS,
-            strict=True,
+        return multiscale_preds(
+            X, self.blocks, self.cls_predictors, self.bbox_predictors, self.num_classes
         )
-        for block, cls_head, bbox_head, sizes, ratios in scales:
-            X = block(X)
-            anchors.append(multibox_prior(X, sizes, ratios))
-            cls_preds.append(cls_head(X))
-            bbox_preds.append(bbox_head(X))
-        anchors, cls_preds = tf.concat(anchors, axis=1), concat_preds(cls_preds)
-        shape = (-1, anchors.shape[1], self.num_classes + 1)
-        return anchors, tf.reshape(cls_preds, shape), concat_preds(bbox_preds)
-
-
-def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
-    cls = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        cls_labels, cls_preds
-    )  # (B, A)
-    bbox = tf.abs(bbox_preds * bbox_masks - bbox_labels * bbox_masks)
-    return tf.reduce_mean(cls, axis=1) + tf.reduce_mean(bbox, axis=1)
 
 
 def cross_entropy(cls_preds, cls_labels):

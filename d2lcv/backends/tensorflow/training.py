@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-__all__ = ["Stepper", "predict"]
+__all__ = ["Stepper", "gradients", "predict"]
 
 
 class SGD(keras.optimizers.SGD):
@@ -79,6 +79,15 @@ class Stepper:
             return loss, metrics
 
         return step if self.eager else tf.function(step)
+
+
+def gradients(function, *tensors):
+    tensors = [tf.identity(x) for x in tensors]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = function(*tensors)
+    found = tape.gradient(value, tensors, unconnected_gradients="zero")
+    return [tf.convert_to_tensor(g) for g in found]  # those of a gather are sparse
 
 
 def predict(net, *inputs):

@@ -4,21 +4,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...anchors import multibox_prior
-from ...ssd import (
-    TINY_SSD_ANCHORS,
-    TINY_SSD_CHANNELS,
-    TINY_SSD_RATIOS,
-    TINY_SSD_SIZES,
-    concat_preds,
-)
+from ...ssd import TINY_SSD_ANCHORS, TINY_SSD_CHANNELS, multiscale_preds
 from .layers import BatchNorm2d
 
 __all__ = [
     "TinySSD",
     "base_net",
     "bbox_predictor",
-    "calc_loss",
     "cls_predictor",
     "cross_entropy",
     "down_sample_blk",
@@ -72,30 +64,9 @@ class TinySSD(nn.Module):
         )
 
     def forward(self, X):
-        anchors, cls_preds, bbox_preds = [], [], []
-        scales = zip(
-            self.blocks,
-            self.cls_predictors,
-            self.bbox_predictors,
-            TINY_SSD_SIZES,
-            TINY_SSD_RATIOS,
-            strict=True,
+        return multiscale_preds(
+            X, self.blocks, self.cls_predictors, self.bbox_predictors, self.num_classes
         )
-        for block, cls_head, bbox_head, sizes, ratios in scales:
-            X = block(X)
-            anchors.append(multibox_prior(X, sizes, ratios))
-            cls_preds.append(cls_head(X))
-            bbox_preds.append(bbox_head(X))
-        cls_preds = concat_preds(cls_preds).reshape(len(X), -1, self.num_classes + 1)
-        return torch.cat(anchors, dim=1), cls_preds, concat_preds(bbox_preds)
-
-
-def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
-    cls = F.cross_entropy(cls_preds.mT, cls_labels, reduction="none")  # (B, A)
-    bbox = F.l1_loss(
-        bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none"
-    )
-    return cls.mean(dim=1) + bbox.mean(dim=1)
 
 
 def cross_entropy(cls_preds, cls_labels):

@@ -3,7 +3,7 @@
 import torch
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["Stepper", "predict"]
+__all__ = ["Stepper", "gradients", "predict"]
 
 # Convolutions on CPUs and tensor cores are faster when channels lie next to each other
 LAYOUT = torch.channels_last
@@ -41,6 +41,14 @@ class Stepper:
 def _channels_last(x):
     is_image = isinstance(x, torch.Tensor) and x.dim() == 4
     return x.contiguous(memory_format=LAYOUT) if is_image else x
+
+
+def gradients(function, *tensors):
+    copies = [x.detach().clone().requires_grad_() for x in tensors]
+    value = function(*copies).sum()
+    if not value.requires_grad:
+        return [torch.zeros_like(x) for x in tensors]
+    return list(torch.autograd.grad(value, copies, materialize_grads=True))
 
 
 @torch.no_grad()
