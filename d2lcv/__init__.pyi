@@ -109,6 +109,7 @@ from .tensors import try_gpu as try_gpu
 from .tensors import where as where
 from .tensors import zeros as zeros
 from .training import Trainer as Trainer
+from .training import gradients as gradients
 from .training import predict as predict
 from .training import warmup_cosine as warmup_cosine
 from .weights import get_weights as get_weights

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .backends import backend
-from .checks import in_range
+from .checks import check_tensor, in_range
 
-__all__ = ["Trainer", "predict", "warmup_cosine"]
+__all__ = ["Trainer", "gradients", "predict", "warmup_cosine"]
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -102,6 +102,37 @@ def predict(net: Any, *inputs: Any) -> Any:
     The mode the net was in is restored.
     """
     return backend.training.predict(net, *inputs)
+
+
+def gradients(function: Callable[..., Any], *tensors: Any) -> list[Any]:
+    """Gradients of a scalar function with respect to each of its arguments.
+
+    Args:
+        function: called as `function(*tensors)`; returns a tensor of one element.
+        tensors: float tensors of the active framework. They are copied: what they come
+            from gets no gradient.
+
+    Returns:
+        For each tensor one of its shape; zeros where the function does not depend on it.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: what `function` returns has not one element.
+    """
+    for i, x in enumerate(tensors):
+        check_tensor(f"tensors[{i}]", x)
+
+    def scalar(*copies: Any) -> Any:
+        value = function(*copies)
+        check_tensor("function's result", value)
+        if math.prod(value.shape) != 1:
+            raise ValueError(
+                f"function: expected a tensor of one element as its result, got shape "
+                f"{tuple(value.shape)}"
+            )
+        return value
+
+    return backend.training.gradients(scalar, *tensors)
 
 
 def warmup_cosine(progress: float, warmup: float = 0.1) -> float:
