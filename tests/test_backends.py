@@ -295,7 +295,7 @@ def text_of(name, topic):
         ("multibox_target", "anchors"),
         ("nms", "detection"),
         ("TinySSD", "ssd"),
-        ("calc_loss", "ssd"),
+        ("down_sample_blk", "ssd"),
         ("predict", "training"),
         ("numpy", "tensors"),
     ],
@@ -306,7 +306,14 @@ def test_source_is_of_the_column(d2l, name, topic):
 
 @pytest.mark.parametrize(
     "name",
-    ["concat_preds", "mean_average_precision", "Trainer", "BananasDataset", "Chapter"],
+    [
+        "concat_preds",
+        "calc_loss",
+        "mean_average_precision",
+        "Trainer",
+        "BananasDataset",
+        "Chapter",
+    ],
 )
 def test_source_of_what_is_shared(d2l, name):
     value = getattr(d2l, name)
