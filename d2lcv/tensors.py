@@ -15,7 +15,8 @@ Each name is the framework's own function where it has one that can be called th
 | compute | `exp log sin cos tanh abs sqrt matmul maximum minimum where(c, a, b)`, |
 | | `softmax(x, axis) sigmoid(x) relu(x) clip(x, low, high)` |
 | reduce | `reduce_sum(x, axis=None) reduce_mean(x, axis=None) argmax(x, axis=None)` |
-| convert | `numpy(x)` (detached copy on the host) `astype(x, dtype) to(x, device)`, |
+| convert | `numpy(x)` (detached copy on the host) `astype(x, dtype)`, |
+| | `to(x, device)` (a tensor or a net), |
 | | `is_tensor(x) as_float(x)` (integers become float32) |
 | devices | `try_gpu(i=0) try_all_gpus() device_name(device=None) synchronize()` |
 """

@@ -619,3 +619,9 @@ def test_warmup_cosine_rises_and_falls(d2l, warmup):
 def test_warmup_cosine_exception(d2l, warmup):
     with pytest.raises(ValueError, match=rf"^warmup: .*\[0, 1\], got {warmup}"):
         d2l.warmup_cosine(0.5, warmup)
+
+
+def test_a_net_goes_to_a_device(d2l):
+    net = d2l.cls_predictor(1, 1, 1)
+    assert d2l.to(net, d2l.try_gpu()) is net
+    assert d2l.predict(net, d2l.zeros((1, 1, 2, 2))).shape[1] == 2

@@ -1,5 +1,6 @@
 """The vocabulary in TensorFlow."""
 
+import keras
 import tensorflow as tf
 from tensorflow import (
     abs,
@@ -122,6 +123,8 @@ def astype(x, dtype):
 
 
 def to(x, device):
+    if isinstance(x, keras.layers.Layer):
+        return x  # its variables are on the first GPU, if there is one, from the start
     with tf.device(device):
         return tf.identity(x)
 
