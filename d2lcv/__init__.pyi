@@ -20,6 +20,8 @@ from .data.hub import download_extract as download_extract
 from .data.scene import CAT_BOX as CAT_BOX
 from .data.scene import DOG_BOX as DOG_BOX
 from .data.scene import cat_and_dog as cat_and_dog
+from .data.shapes import ShapesDataset as ShapesDataset
+from .data.shapes import shapes_folder as shapes_folder
 from .detection import average_precision as average_precision
 from .detection import batched_nms as batched_nms
 from .detection import mean_average_precision as mean_average_precision
@@ -45,8 +47,15 @@ from .loading import loader as loader
 from .loading import read_data_bananas as read_data_bananas
 from .meters import Accumulator as Accumulator
 from .meters import Timer as Timer
+from .rcnn import TinyRCNN as TinyRCNN
+from .rcnn import box_head_loss as box_head_loss
+from .rcnn import detect_instances as detect_instances
+from .rcnn import mask_head_loss as mask_head_loss
+from .rcnn import mask_iou as mask_iou
+from .rcnn import propose as propose
 from .rcnn import roi_align as roi_align
 from .rcnn import roi_pool as roi_pool
+from .rcnn import rpn_loss as rpn_loss
 from .ssd import TinySSD as TinySSD
 from .ssd import base_net as base_net
 from .ssd import bbox_eval as bbox_eval

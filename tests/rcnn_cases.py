@@ -6,6 +6,7 @@ import cases
 import numpy as np
 import oracle
 from cases import f32, uniform
+from training_cases import SIDE, waves
 
 ALL = []
 
@@ -126,3 +127,106 @@ def _roi_cases(name, size, scale, samples, aligned):
 
 for _name, _options in VARIANTS.items():
     _roi_cases(_name, *_options)
+
+
+# --- the two-stage detector -------------------------------------------------------
+
+
+def shapes(seed, n, side=SIDE):
+    """Smooth pictures with brighter rectangles; their labels and masks, some padding."""
+    X = waves(seed, n)
+    Y = np.zeros((n, 3, 5), np.float32)
+    corners = np.clip(cases.boxes(seed + 1, n * 3, 0.2, 0.6), 0, 1) * side
+    Y[..., 1:] = np.round(corners).reshape(n, 3, 4)
+    Y[..., 3:] = np.maximum(Y[..., 3:], Y[..., 1:3] + 8)
+    Y[..., 0] = cases.whole(seed + 2, 3, n, 3)
+    y, x = np.arange(side)[:, None], np.arange(side)
+    inside = [Y[..., i][..., None, None] for i in (1, 2, 3, 4)]
+    M = (x >= inside[0]) & (y >= inside[1]) & (x < inside[2]) & (y < inside[3])
+    Y[..., 1:] /= side
+    padding = np.arange(3) > cases.whole(seed + 3, 3, n)[:, None]
+    Y[padding], M = (-1, 0, 0, 0, 0), f32(M & ~padding[..., None, None])
+    # not 1: half of it, between two pixels, would lie on the threshold of the targets
+    return f32(X + 40 * M.sum(1)[:, None]), Y, f32(0.9) * M
+
+
+def detector(d2l):
+    d2l.seed(21)
+    return d2l.TinyRCNN(3)
+
+
+def fixed_rois(n):
+    """Regions that no rounding of the first stage moves."""
+    return np.clip(cases.boxes(400, n * 6).reshape(n, 6, 4), 0, 1)
+
+
+def loss_parts(d2l, net, X, Y, M, rois):
+    features, anchors, scores, offsets = net(X)
+    rpn = d2l.reduce_mean(d2l.rpn_loss(anchors, scores, offsets, Y))
+    rois = d2l.concat([Y[:, :, 1:], rois], axis=1)
+    box = d2l.reduce_mean(d2l.box_head_loss(net, features, rois, Y))
+    mask = d2l.mask_head_loss(net, features, rois[:, :4], Y, M)
+    return rpn + box + mask, (rpn, box, mask)
+
+
+def losses(d2l, net, steps, rate, **options):
+    """The three losses of each step."""
+    trainer = d2l.Trainer(net, "sgd", lr=rate, **options)
+
+    def step(X, Y, M, rois):
+        return loss_parts(d2l, net, X, Y, M, rois)
+
+    rows = []
+    for i in range(steps):
+        batch = [d2l.tensor(a) for a in (*shapes(500 + 10 * i, 4), fixed_rois(4))]
+        _, parts = trainer.step(step, *batch)
+        rows.append([float(d2l.numpy(part)) for part in parts])
+    return np.array(rows)
+
+
+@case("rcnn", atol=0.0)
+def rcnn_initial_weights(d2l):
+    return d2l.get_weights(detector(d2l))
+
+
+@case("rcnn", atol=1e-4)
+def rcnn_forward(d2l):
+    net = detector(d2l)
+    X, rois = d2l.tensor(shapes(410, 4)[0]), d2l.tensor(regions(411, 10, 1 / 8))
+    features, anchors, scores, offsets = d2l.predict(net, X)
+    rois = d2l.concat([rois[:, :1], d2l.clip(rois[:, 1:], 0, 64)], axis=1)
+    box = d2l.predict(net.box_head, d2l.roi_align(features, rois, 7, 1 / 8, 2))
+    mask = d2l.predict(net.mask_head, d2l.roi_align(features, rois, 14, 1 / 8, 2))
+    answers = {"features": features, "anchors": anchors, "scores": scores}
+    answers |= {"offsets": offsets, "box": box, "mask": mask}
+    return {key: d2l.numpy(value) for key, value in answers.items()}
+
+
+@case("rcnn", atol=1e-4)
+def rcnn_proposals(d2l):
+    """Boxes of scores that are far apart, so that all choose the same."""
+    anchors = d2l.multibox_prior(d2l.zeros((1, 1, 4, 4)), (0.2, 0.3, 0.45), (1,))
+    scores = np.zeros((3, 48, 2))
+    scores[..., 1] = np.argsort(uniform(420, 3, 48)) / 10 - 2.4
+    offsets = f32(4 * uniform(421, 3, 48 * 4) - 2)
+    boxes = d2l.propose(anchors, d2l.tensor(f32(scores)), d2l.tensor(offsets), 12, 0.5)
+    return {"boxes": d2l.numpy(boxes)}
+
+
+@case("rcnn", atol=0.0, rtol=1e-3)
+def rcnn_losses_of_5_steps(d2l):
+    return {"loss": losses(d2l, detector(d2l), 5, 0.002, momentum=0.9)}
+
+
+@case("rcnn", atol=1e-3)
+def rcnn_first_gradients(d2l):
+    # a step of gradient descent with a huge rate: what it moved is the gradient
+    net, rate = detector(d2l), 1e4
+    before = d2l.get_weights(net)
+    losses(d2l, net, 1, rate)
+    moved = {k: (before[k] - v) / rate for k, v in d2l.get_weights(net).items()}
+    return {
+        k: g / max(np.abs(g).max(), 1e-8)
+        for k, g in moved.items()
+        if not k.endswith(("running_mean", "running_var"))
+    }

@@ -1,9 +1,24 @@
-"""Regions of interest in TensorFlow, which has no operators for them."""
+"""Regions of interest, for which TensorFlow has no operators, and a two-stage detector."""
 
 import keras
 import tensorflow as tf
 
-__all__ = ["image_range", "roi_align", "roi_pool"]
+from ...anchors import multibox_prior
+from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
+from ...ssd import flatten_pred
+from .boxes import box_iou
+from .layers import BatchNorm2d, conv2d
+from .ssd import base_net, bbox_predictor, cls_predictor
+
+__all__ = [
+    "TinyRCNN",
+    "best_objects",
+    "image_range",
+    "roi_align",
+    "roi_pool",
+    "roi_rows",
+    "stop_gradient",
+]
 
 
 def image_range(rois):
@@ -78,3 +93,82 @@ def _weights(start, length, cells, samples, least, size):
     hat = tf.nn.relu(1 - tf.abs(at - tf.range(float(size))))
     weights = tf.where(counts[..., None], hat, 0) / tf.maximum(count, 1)[..., None]
     return tf.reduce_sum(weights, axis=2)
+
+
+def stop_gradient(x):
+    return tf.stop_gradient(x)
+
+
+def roi_rows(boxes):
+    """(B, R, 4) → (B·R, 5): each box with the index of its image."""
+    B, R, _ = keras.ops.shape(boxes)
+    image = tf.cast(tf.repeat(tf.range(B), R), boxes.dtype)
+    return tf.concat((image[:, None], tf.reshape(boxes, (-1, 4))), axis=1)
+
+
+def best_objects(rois, labels):
+    """The object that each region (B, R, 4) overlaps most, of labels (B, G, 5).
+
+    IoU (B, R), label rows (B, R, 5) and indices among all B·G rows (B·R,).
+    """
+    (B, R), G = keras.ops.shape(rois)[:2], keras.ops.shape(labels)[1]
+    rows = tf.reshape(labels, (-1, 5))
+    iou = box_iou(tf.reshape(rois, (-1, 4)), rows[:, 1:])
+    iou *= tf.cast(rows[:, 0] >= 0, iou.dtype)
+    same_image = tf.repeat(tf.repeat(tf.eye(B), R, axis=0), G, axis=1)
+    iou = tf.stop_gradient(iou * same_image)
+    index = tf.argmax(iou, axis=1)
+    overlap = tf.reshape(tf.reduce_max(iou, axis=1), (B, R))
+    return overlap, tf.reshape(tf.gather(rows, index), (B, R, 5)), index
+
+
+def _conv(in_channels, out_channels):
+    return keras.Sequential(
+        [
+            conv2d(in_channels, out_channels, use_bias=False),
+            BatchNorm2d(out_channels),
+            keras.layers.ReLU(),
+        ]
+    )
+
+
+def _dense(in_features, out_features):
+    """A dense layer that has its weights from the start."""
+    layer = keras.layers.Dense(out_features)
+    layer.build((None, in_features))
+    return layer
+
+
+class TinyRCNN(keras.Model):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+        self.features = keras.Sequential([base_net(), _conv(64, 64), _conv(64, 64)])
+        # the region proposal network: what SSD does at one scale, with one class
+        self.rpn_cls = cls_predictor(64, RPN_ANCHORS, 1)
+        self.rpn_bbox = bbox_predictor(64, RPN_ANCHORS)
+        self.box_head = keras.Sequential(
+            [
+                keras.layers.Flatten(),
+                _dense(64 * BOX_SIZE**2, 128),
+                keras.layers.ReLU(),
+                _dense(128, num_classes + 1 + 4),
+            ]
+        )
+        self.mask_head = keras.Sequential(
+            [
+                conv2d(64, 32),
+                keras.layers.ReLU(),
+                conv2d(32, 32),
+                keras.layers.ReLU(),
+                conv2d(32, 1),
+            ]
+        )
+        self.built = True
+
+    def call(self, X):
+        Y = self.features(X)
+        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)
+        scores = flatten_pred(self.rpn_cls(Y))
+        scores = tf.reshape(scores, (-1, anchors.shape[1], 2))
+        return Y, anchors, scores, flatten_pred(self.rpn_bbox(Y))

@@ -1,0 +1,288 @@
+"""Drawn pictures of shapes with a mask for each: a set for instance segmentation.
+
+    ROOT/
+        classes.txt              disc, square, triangle
+        shapes_train/
+            label.csv            img_name,label,xmin,ymin,xmax,ymax
+            images/0.png …
+            masks/0.png …        grey: 0 background, k the pixels of the picture's k-th row
+        shapes_val/
+            …
+
+Images and boxes are laid out as `d2lcv.data.detection` reads them; a folder of your own
+needs the masks besides. Nothing but paths and boxes is held in memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._files import workspace
+from .detection import DetectionFolder
+from .hub import data_dir
+from .synthetic import _cast_shadow, _colour, _develop, _muted, _pattern, _stretch
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+__all__ = ["CLASSES", "ShapesDataset", "draw_shapes", "make_shapes", "shapes_folder"]
+
+CLASSES = ("disc", "square", "triangle")
+MAX_OBJECTS = 3
+VERSION = 1  # count up when the pictures change: older sets are then not served again
+
+_SPLITS = ("train", "val")
+_HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
+
+
+class ShapesDataset:
+    """Pictures with boxes, classes and masks, read one at a time.
+
+    Args:
+        is_train: the training or the validation part.
+        data: as for `shapes_folder`.
+        size: (height, width) that pictures and masks are resized to; `None`: as they are.
+
+    `example(i)` is the picture (3, H, W), float32 in 0–255, its label (G, 5), rows (class,
+    x1, y1, x2, y2) in fractions of the picture, class −1 for padding, and the masks
+    (G, H, W) of these rows, float32, 1 inside.
+
+    Raises:
+        FileNotFoundError, ValueError: the folder is not laid out as above.
+    """
+
+    def __init__(
+        self,
+        is_train: bool,
+        data: str = "synthetic",
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self.folder = DetectionFolder(shapes_folder(data), is_train, size)
+        self.num_classes = self.folder.num_classes
+        self.class_names = self.folder.class_names
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def example(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        image, label = self.folder.example(i)
+        number = _read_mask(self.folder.paths[i], image.shape[1:])
+        rows = np.arange(1, len(label) + 1)[:, None, None]
+        return image, label, (number == rows).astype(np.float32)
+
+
+def _read_mask(image_path: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers (H, W) of the objects that a picture's pixels belong to."""
+    from PIL import Image
+
+    image = Path(image_path)
+    path = (image.parents[1] / "masks" / image.name).with_suffix(".png")
+    if not path.is_file():
+        raise FileNotFoundError(f"{image} has no mask: there is no {path}")
+    with Image.open(path) as mask:
+        if mask.mode not in ("L", "P"):
+            raise ValueError(
+                f"{path}: expected one 8-bit number per pixel, got mode {mask.mode}"
+            )
+        if mask.size != (shape[1], shape[0]):
+            mask = mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST)
+        return np.asarray(mask)
+
+
+def shapes_folder(data: str = "synthetic") -> str:
+    """The folder of a set of shapes, drawn first where needed.
+
+    Args:
+        data: "synthetic" (300 pictures to train on, 60 to validate, drawn in seconds), or
+            the path of a folder in that layout.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if data == "synthetic":
+        folder = Path(data_dir(), "synthetic", f"shapes-v{VERSION}")
+        return str(folder) if folder.is_dir() else make_shapes(folder)
+    if os.path.isdir(data):
+        return data
+    raise FileNotFoundError(
+        f"data: expected 'synthetic' or a folder, and there is none at {data!r}"
+    )
+
+
+def make_shapes(
+    folder: str | os.PathLike[str],
+    num_train: int = 300,
+    num_val: int = 60,
+    size: int = 128,
+    seed: int = 0,
+) -> str:
+    """Draw a set in the layout described above; picture i depends on seed, split, i only.
+
+    Args:
+        folder: where to make it; it must not exist, or be empty.
+        num_train, num_val: how many pictures, at least 1 each.
+        size: the side of a picture in pixels, at least 32.
+        seed: chooses the pictures, at least 0.
+
+    Returns:
+        The path of the folder. It appears when it is complete, and not before.
+
+    Raises:
+        FileExistsError: there is something in `folder` already.
+        ValueError: a number is too small.
+    """
+    given = {"num_train": num_train, "num_val": num_val, "size": size, "seed": seed}
+    for name, least in (("num_train", 1), ("num_val", 1), ("size", 32), ("seed", 0)):
+        if given[name] < least:
+            raise ValueError(f"{name}: expected at least {least}, got {given[name]}")
+    target = Path(os.path.abspath(folder))
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise FileExistsError(
+            f"{target} is there already; choose another folder, or delete it first"
+        )
+    with workspace(target) as temporary:
+        content = temporary / "content"
+        for split, count in zip(_SPLITS, (num_train, num_val), strict=True):
+            _draw_split(content / f"shapes_{split}", split, count, size, seed)
+        (content / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+        if target.is_dir():
+            target.rmdir()  # Windows does not rename onto an empty folder
+        try:
+            os.rename(content, target)
+        except OSError:  # another process was faster: its set is the same
+            if not (target / "classes.txt").is_file():
+                raise
+    return str(target)
+
+
+def _draw_split(folder: Path, split: str, count: int, size: int, seed: int) -> None:
+    from PIL import Image
+    from tqdm import tqdm
+
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+
+    def draw(i: int) -> np.ndarray:
+        image, rows, number = draw_shapes(i, split, size, seed)
+        for kind, pixels in (("images", image), ("masks", number)):
+            Image.fromarray(pixels).save(
+                folder / kind / f"{i}.png", compress_level=1, compress_type=zlib.Z_RLE
+            )
+        return rows
+
+    # Pillow and NumPy let go of the interpreter lock for most of the work
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        drawn = pool.map(draw, range(count))
+        pictures = list(tqdm(drawn, f"drawing {split}", count, disable=None))
+    with open(folder / "label.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_HEADER)
+        for i, rows in enumerate(pictures):
+            writer.writerows((f"{i}.png", *row) for row in rows.tolist())
+
+
+def draw_shapes(
+    index: int, split: str = "train", size: int = 128, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw one picture with one to three shapes, which hide little of each other.
+
+    Args:
+        index: which picture of the split.
+        split: `"train"` or `"val"`.
+        size: the side of the picture in pixels.
+        seed: chooses the pictures.
+
+    Returns:
+        The picture (size, size, 3), uint8; rows (k, 5), int64, of class and box x1, y1,
+        x2, y2 in pixels, the right and lower border exclusive, tight about what is
+        visible; and (size, size), uint8, with i + 1 at the visible pixels of row i.
+    """
+    rng = np.random.default_rng([seed, _SPLITS.index(split), index])
+    canvas, number = _background(rng, size), np.zeros((size, size), np.uint8)
+    classes: list[int] = []
+    for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
+        label = int(rng.integers(len(CLASSES)))
+        cover = _cover(rng, label, size * rng.uniform(0.24, 0.46))
+        place = _free_place(rng, number, cover)
+        if place is not None:
+            classes.append(label)
+            _lay(rng, canvas, number, cover, place, len(classes))
+    rows = [(c, *_tight_box(number == i + 1)) for i, c in enumerate(classes)]
+    return _develop(rng, canvas), np.array(rows), number
+
+
+def _background(rng: Generator, size: int) -> np.ndarray:
+    """A soft mixture of colours and a pattern, without outlines; (size, size, 3) uint8."""
+    field = _stretch(_muted(rng, rng.uniform(20, 235, (3, 3, 3))), size).astype(int)
+    for coarse in (7, 20):
+        noise = rng.normal(0, rng.uniform(0, 20), (coarse, coarse, 3))
+        field += _stretch(_muted(rng, noise) + 128, size).astype(int) - 128
+    pattern = _pattern(rng, size)
+    if pattern is not None:
+        field += pattern[:, :, None] // 2
+    return np.clip(field, 0, 255).astype(np.uint8)
+
+
+def _cover(rng: Generator, label: int, length: float) -> np.ndarray:
+    """Coverage (h, w), 0 to 1, of a turned shape about `length` pixels across."""
+    from PIL import Image, ImageDraw
+
+    fine = 4  # drawn four times as large, then averaged
+    corners = (48, 4, 3)[label]
+    radius = length / 2 * fine * (1, 1.2, 1.25)[label]
+    turn = rng.uniform(0, 2 * math.pi) + 2 * math.pi * np.arange(corners) / corners
+    points = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    points[:, 0] *= rng.uniform(0.9, 1)
+    points -= points.min(0) - fine
+    width, height = (np.ceil(points.max(0) / fine).astype(int) + 1).tolist()
+    image = Image.new("L", (width * fine, height * fine))
+    ImageDraw.Draw(image).polygon([tuple(p) for p in points.tolist()], fill=255)
+    return np.asarray(image.reduce(fine), np.float32) / 255
+
+
+def _free_place(
+    rng: Generator, number: np.ndarray, cover: np.ndarray
+) -> tuple[int, int] | None:
+    """Where the shape hides little of those before it: top and left, if anywhere."""
+    height, width = cover.shape
+    for _ in range(12):
+        top = int(rng.integers(0, len(number) - height + 1))
+        left = int(rng.integers(0, len(number) - width + 1))
+        below = number[top : top + height, left : left + width]
+        hidden = np.bincount(below[cover >= 0.5], minlength=MAX_OBJECTS + 1)[1:]
+        if (hidden <= 0.1 * np.bincount(number.ravel(), minlength=4)[1:]).all():
+            return top, left
+    return None
+
+
+def _lay(
+    rng: Generator,
+    canvas: np.ndarray,
+    number: np.ndarray,
+    cover: np.ndarray,
+    place: tuple[int, int],
+    i: int,
+) -> None:
+    """Paint the shape with its shadow and a soft gradient, and note its pixels."""
+    (top, left), (height, width) = place, cover.shape
+    _cast_shadow(rng, canvas, cover, top, left)
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    sun = rng.uniform(0, 2 * math.pi)
+    light = 1 + 0.25 * (x * math.cos(sun) + y * math.sin(sun))
+    colour = np.clip(light[:, :, None] * np.array(_colour(rng)), 0, 255)
+    region = canvas[top : top + height, left : left + width]
+    region[:] = region + cover[:, :, None] * (colour - region) + 0.5
+    number[top : top + height, left : left + width][cover >= 0.5] = i
+
+
+def _tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
