@@ -106,19 +106,19 @@ def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
     boxes have finite offsets.
 
     Args:
-        anchors: (..., 4) corner boxes.
-        assigned_bb: (..., 4) corner boxes, one for each anchor.
+        anchors: (..., A, 4) corner boxes.
+        assigned_bb: (..., A, 4) corner boxes, one for each anchor.
         eps: keeps the logarithm finite for empty boxes.
 
     Returns:
-        (..., 4).
+        (..., A, 4).
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: the last axis is not 4.
+        ValueError: a wrong shape, or not as many boxes as anchors.
     """
     anchors, assigned_bb = floats(
-        anchors=(anchors, "... 4"), assigned_bb=(assigned_bb, "... 4")
+        anchors=(anchors, "... A 4"), assigned_bb=(assigned_bb, "... A 4")
     )
     return backend.anchors.offset_boxes(anchors, assigned_bb, eps)
 
@@ -130,18 +130,18 @@ def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
     finite boxes.
 
     Args:
-        anchors: (..., 4) corner boxes.
-        offset_preds: (..., 4) offsets, one row for each anchor.
+        anchors: (..., A, 4) corner boxes.
+        offset_preds: (..., A, 4) offsets, one row for each anchor.
 
     Returns:
-        (..., 4) corner boxes.
+        (..., A, 4) corner boxes.
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: the last axis is not 4.
+        ValueError: a wrong shape, or not as many offsets as anchors.
     """
     anchors, offset_preds = floats(
-        anchors=(anchors, "... 4"), offset_preds=(offset_preds, "... 4")
+        anchors=(anchors, "... A 4"), offset_preds=(offset_preds, "... A 4")
     )
     return backend.anchors.offset_inverse(anchors, offset_preds)
 

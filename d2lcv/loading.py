@@ -66,10 +66,10 @@ def get_dataloader_workers() -> int:
 
 
 def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
-    """The framework's data loader over `examples`, giving tuples of native tensors.
+    """The framework's data loader over `examples`: `for X, Y in loader(…)`.
 
-    The last batch of an epoch may be smaller; none is dropped. `len()` of it is the
-    number of batches.
+    It gives native tensors. The last batch of an epoch may be smaller; none is dropped.
+    `len()` of it is the number of batches.
 
     Raises:
         ValueError: the set is empty, or the batch size is not positive.

@@ -210,7 +210,8 @@ def source(function: Any) -> str:
     """Source code of what runs on the active backend for a public function or class.
 
     `source(d2lcv.box_iou)` is the text of `box_iou` in the active column; for a function
-    that is the same on every backend it is the function's own text.
+    that is the same on every backend it is the function's own text. What a framework has
+    compiled (`d2lcv.exp` on PyTorch) has no source; a comment says so.
     """
     module = getattr(function, "__module__", None) or ""
     column = None
@@ -221,4 +222,7 @@ def source(function: Any) -> str:
             if not (error.name or "").startswith(f"{__name__}."):
                 raise  # the column is there, something it needs is not
     name = getattr(function, "__name__", "")
-    return inspect.getsource(getattr(column, name, function))
+    try:
+        return inspect.getsource(getattr(column, name, function))
+    except (OSError, TypeError):
+        return f"# {name or function!r}: compiled code of {backend.entry.title}\n"

@@ -26,7 +26,7 @@ class Stepper:
 
     def step(self, function, *batch):
         self.net.train()
-        self.optimizer.clear_grad()
+        self.optimizer.clear_grad(set_to_zero=False)  # no gradient is not one of zero
         loss, metrics = function(*batch)
         loss.backward()
         self.optimizer.step()

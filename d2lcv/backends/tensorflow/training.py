@@ -27,8 +27,11 @@ class Adam(keras.optimizers.Adam):
         v = self._velocities[self._get_variable_index(variable)]
         m.assign(self.beta_1 * m + (1 - self.beta_1) * gradient)
         v.assign(self.beta_2 * v + (1 - self.beta_2) * gradient**2)
-        t = tf.cast(self.iterations + 1, variable.dtype)
-        mean, square = m / (1 - self.beta_1**t), v / (1 - self.beta_2**t)
+        t = tf.cast(self.iterations + 1, tf.float64)
+        first, second = (
+            tf.cast(1 - beta**t, variable.dtype) for beta in (self.beta_1, self.beta_2)
+        )
+        mean, square = m / first, v / second
         variable.assign_sub(learning_rate * mean / (tf.sqrt(square) + self.epsilon))
 
 

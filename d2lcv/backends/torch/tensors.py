@@ -1,5 +1,6 @@
 """The vocabulary in PyTorch."""
 
+import numpy as np
 import torch
 from torch import (
     abs,
@@ -51,6 +52,8 @@ def tensor(data, dtype=None, device=None):
         return data.detach().clone().to(device=device, dtype=dtype)
     if isinstance(data, (list, tuple)) and any(map(is_tensor, data)):
         return stack([tensor(x, dtype, device) for x in data])
+    if isinstance(data, np.ndarray):
+        data = data.copy()  # torch refuses the negative strides of a flipped array
     return torch.tensor(data, dtype=dtype, device=device)
 
 
