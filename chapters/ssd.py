@@ -26,7 +26,7 @@ run = d2l.Chapter(
     "ssd",
     quick={"num_epochs": 5, "min_steps": 600, "batch_size": 8, "image_size": 128,
            "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0, "schedule": "cosine",
-           "threshold": 0.5},
+           "threshold": 0.3},
     book={"num_epochs": 20, "min_steps": 0, "batch_size": 32, "image_size": 256,
           "optimizer": "sgd", "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant",
           "threshold": 0.9},
