@@ -378,10 +378,10 @@ def mask_iou(
         detections, masks, labels, true_masks, strict=True
     ):
         rows, label = np.asarray(rows), np.asarray(label)
-        inside = np.asarray(found).reshape(len(rows), -1) > 0.5
-        real = np.asarray(real).reshape(len(label), -1) > 0.5
-        both = (real[:, None] & inside).sum(2)  # (G, n)
-        either = np.maximum((real[:, None] | inside).sum(2), 1)
+        inside = np.asarray(found)[None] > 0.5  # (1, n, H, W)
+        real = np.asarray(real)[:, None] > 0.5  # (G, 1, H, W)
+        both = (real & inside).sum((2, 3))
+        either = np.maximum((real | inside).sum((2, 3)), 1)
         counts = (label[:, None, 0] == rows[:, 0]) & (rows[:, 1] >= confidence)
         overlap = np.where(counts, both / either, 0).max(axis=1, initial=0)
         best.extend(overlap[label[:, 0] >= 0])

@@ -1,0 +1,554 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Region-based detectors: the R-CNN family
+#
+# A single-shot detector looks at a picture once and answers for every anchor. The family
+# of this chapter takes two looks. The first one finds *regions* that may hold something;
+# the second one looks at each region closely and says what it is, where exactly its border
+# runs and, in the last member, which pixels belong to it. Four papers made the family, and
+# each of them found something that its predecessor computed again and again, and shared
+# it.
+#
+# We go through the four, look at the operation that they turn on, and then build the last
+# of them in the small: a two-stage detector that finds discs, squares and triangles and
+# cuts them out, trained from scratch in minutes.
+#
+# The script is the same for every framework; `D2L_BACKEND` chooses which one computes.
+
+# %%
+import numpy as np
+
+import d2lcv as d2l
+
+run = d2l.Chapter(
+    "rcnn",
+    quick={"num_epochs": 9, "ssd_epochs": 9, "batch_size": 10, "lr": 2e-3,
+           "proposals": 16, "threshold": 0.5},
+    book={"num_epochs": 40, "ssd_epochs": 40, "batch_size": 10, "lr": 2e-3,
+          "proposals": 32, "threshold": 0.5},
+    data=("synthetic",),
+)  # fmt: skip
+
+# %% [markdown]
+# A small helper draws a detector as boxes and arrows. Grey is what is given or fixed by
+# hand, blue is computed **once for a picture**, orange **once for every region**: the more
+# blue, the faster.
+
+# %%
+COLOURS = {"fixed": "#e4e4e4", "picture": "#a9cdf0", "region": "#f7c58f"}
+
+
+def diagram(name, title, boxes, arrows):
+    """Boxes are {key: (column, row, text, kind)}, arrows are pairs of keys."""
+    ax = d2l.plt.subplots(figsize=(9, 2.3))[1]
+    patches = {}
+    for key, (column, row, text, kind) in boxes.items():
+        box = {"boxstyle": "round,pad=0.45", "fc": COLOURS[kind], "ec": "#555555"}
+        place = {"ha": "center", "va": "center", "fontsize": 9}
+        patches[key] = ax.text(column, -row, text, bbox=box, **place).get_bbox_patch()
+    for start, end in arrows:  # from middle to middle, visible between the boxes
+        (x1, y1), (x2, y2) = boxes[start][:2], boxes[end][:2]
+        style = {"arrowstyle": "->", "color": "#333333", "shrinkA": 2, "shrinkB": 2}
+        style |= {"patchA": patches[start], "patchB": patches[end]}
+        ax.annotate("", (x2, -y2), (x1, -y1), arrowprops=style)
+    for kind, text in (("picture", "once per picture"), ("region", "once per region")):
+        ax.scatter([], [], marker="s", s=60, color=COLOURS[kind], label=text)
+    ax.legend(loc="upper left", fontsize=8, frameon=False, bbox_to_anchor=(0, 0.2))
+    ax.set(xlim=(-0.6, 5.6), ylim=(-2.4, 0.5), title=title)
+    ax.axis("off")
+    d2l.show(name)
+
+
+# %% [markdown]
+# ## R-CNN: regions with features
+#
+# The first member (Girshick et al., 2014) put together what there was. A hand-made
+# algorithm, selective search, proposes some two thousand regions, by joining neighbouring
+# patches of similar colour and texture. Each region is cut out, warped to one size and
+# sent through a convolutional network that was trained on ImageNet. On its features one
+# support vector machine per class decides what the region holds, and a linear regression
+# corrects its box.
+#
+# This was far better than anything before it, and slow: two thousand overlapping crops
+# mean two thousand forward passes for a single picture. And nothing learns together: the
+# network, the machines and the regression are trained one after the other.
+
+# %%
+diagram(
+    "diagram-rcnn", "R-CNN",
+    {
+        "image": (0, 0.5, "picture", "fixed"),
+        "search": (1, 0.5, "selective\nsearch", "fixed"),
+        "crop": (2, 0.5, "crop and\nwarp", "region"),
+        "cnn": (3, 0.5, "CNN", "region"),
+        "svm": (4.2, 0, "SVM: class", "region"),
+        "box": (4.2, 1, "regression: box", "region"),
+    },
+    [("image", "search"), ("search", "crop"), ("crop", "cnn"), ("cnn", "svm"),
+     ("cnn", "box")],
+)  # fmt: skip
+
+# %% [markdown]
+# ## Fast R-CNN: one feature map for all regions
+#
+# The regions overlap, so most of that work is done many times over. Fast R-CNN (Girshick,
+# 2015) runs the network **once, over the whole picture**. A region is then cut out of the
+# *feature map* rather than out of the picture. Regions differ in size, but the fully
+# connected layers after them expect one size; *region of interest (RoI) pooling* gives it
+# to them. Softmax replaces the support vector machines, and classes and boxes are trained
+# together, with the network, by one loss.
+
+# %%
+diagram(
+    "diagram-fast-rcnn", "Fast R-CNN",
+    {
+        "image": (0, 0.5, "picture", "fixed"),
+        "cnn": (1, 0, "CNN", "picture"),
+        "search": (1, 1.4, "selective\nsearch", "fixed"),
+        "pool": (2.3, 0.5, "RoI pooling", "region"),
+        "fc": (3.5, 0.5, "dense\nlayers", "region"),
+        "class": (4.9, 0, "softmax: class", "region"),
+        "box": (4.9, 1, "offsets: box", "region"),
+    },
+    [("image", "cnn"), ("image", "search"), ("cnn", "pool"), ("search", "pool"),
+     ("pool", "fc"), ("fc", "class"), ("fc", "box")],
+)  # fmt: skip
+
+# %% [markdown]
+# ### RoI pooling
+#
+# A region is divided into $h \times w$ cells, and each cell gives its greatest value: max
+# pooling whose window depends on the region. Take a feature map of 4 × 4, from a picture
+# of 40 × 40, so that the scale is 0.1, and two regions, given as (image in the batch, x1,
+# y1, x2, y2) in pixels of the picture.
+
+# %%
+X = d2l.reshape(d2l.tensor(np.arange(16, dtype=np.float32)), (1, 1, 4, 4))
+rois = d2l.tensor(np.float32([[0, 0, 0, 20, 20], [0, 0, 10, 30, 30]]))
+print(d2l.numpy(X)[0, 0])
+pooled = d2l.roi_pool(X, rois, output_size=(2, 2), spatial_scale=0.1)
+for region, values in zip(d2l.numpy(rois)[:, 1:], d2l.numpy(pooled)[:, 0]):
+    print("RoI pooling of", region, "gives", values.tolist())
+
+# %% [markdown]
+# Scaled by 0.1, the first region reaches from pixel 0 to pixel 2, both included: 3 × 3
+# pixels. Three does not divide by two, so each cell takes the pixels that its borders
+# touch, and the middle row and column count twice: the upper left cell is the maximum of
+# 0, 1, 4, 5. The second region spans columns 0 to 3 and rows 1 to 3.
+#
+# ## Faster R-CNN: proposals from the same features
+#
+# Now the hand-made search takes most of the time. Faster R-CNN (Ren et al., 2015) lets a
+# small network propose the regions, the *region proposal network*, and it works on the
+# feature map that is there anyway. At every pixel of the map there are anchors; for each
+# it predicts whether this is an object, of any class, and four offsets. Non-maximum
+# suppression thins them out, and the best go on as regions. If this sounds familiar: it
+# is single-shot detection with one class. The whole detector is now one network, and the
+# proposals are learned from data, too.
+
+# %%
+diagram(
+    "diagram-faster-rcnn", "Faster R-CNN",
+    {
+        "image": (0, 0.5, "picture", "fixed"),
+        "cnn": (1, 0.5, "CNN", "picture"),
+        "rpn": (2, 1.6, "proposals:\nanchors, NMS", "picture"),
+        "pool": (2.9, 0.5, "RoI pooling", "region"),
+        "fc": (3.9, 0.5, "dense\nlayers", "region"),
+        "class": (5.1, 0, "softmax: class", "region"),
+        "box": (5.1, 1, "offsets: box", "region"),
+    },
+    [("image", "cnn"), ("cnn", "rpn"), ("cnn", "pool"), ("rpn", "pool"),
+     ("pool", "fc"), ("fc", "class"), ("fc", "box")],
+)  # fmt: skip
+
+# %% [markdown]
+# ## Mask R-CNN: nothing rounded, and a mask
+#
+# Where training pictures have masks, the pixels of each object, they can teach more. Mask
+# R-CNN (He et al., 2017) adds a third head, a small fully convolutional network that
+# predicts for each region which of its pixels belong to the object.
+#
+# A mask needs to know exactly where the region lies. RoI pooling does not: it rounds the
+# corners to whole pixels of the map, each of which may stand for 16 pixels of the picture,
+# and then the cells once more. *RoI align* rounds nothing. It puts a few points into each
+# cell, interpolates the map bilinearly at each of them, and takes their mean.
+
+# %%
+diagram(
+    "diagram-mask-rcnn", "Mask R-CNN",
+    {
+        "image": (0, 0.5, "picture", "fixed"),
+        "cnn": (1, 0.5, "CNN", "picture"),
+        "rpn": (2, 1.6, "proposals:\nanchors, NMS", "picture"),
+        "pool": (2.9, 0.5, "RoI align", "region"),
+        "fc": (3.9, 0.5, "dense\nlayers", "region"),
+        "class": (5.1, 0, "softmax: class", "region"),
+        "box": (5.1, 0.9, "offsets: box", "region"),
+        "conv": (3.9, 1.8, "convolutions", "region"),
+        "mask": (5.1, 1.8, "mask", "region"),
+    },
+    [("image", "cnn"), ("cnn", "rpn"), ("cnn", "pool"), ("rpn", "pool"), ("pool", "fc"),
+     ("fc", "class"), ("fc", "box"), ("pool", "conv"), ("conv", "mask")],
+)  # fmt: skip
+
+# %% [markdown]
+# The same map and regions as before:
+
+# %%
+aligned = d2l.roi_align(X, rois, (2, 2), spatial_scale=0.1, sampling_ratio=2)
+for region, values in zip(d2l.numpy(rois)[:, 1:], d2l.numpy(aligned)[:, 0]):
+    print("RoI align of", region, "gives", values.tolist())
+
+# %% [markdown]
+# In the picture, each square is a pixel of the map, with its value in its middle. On the
+# left the four cells that RoI pooling takes the maximum of; on the right the exact region
+# and the four points in each of its cells. A point outside the middles of the outermost
+# pixels, as those nearest the upper left corner are, has the value of the border.
+
+
+# %%
+def show_map(ax, title):
+    ax.imshow(d2l.numpy(X)[0, 0], cmap="Greys", vmin=0, vmax=45, extent=(0, 4, 4, 0))
+    for i in range(16):
+        ax.text(i % 4 + 0.5, i // 4 + 0.5, str(i), ha="center", va="center", size=8)
+    ax.set_title(title, fontsize=9)
+    ax.set_xticks(range(5))
+    ax.set_yticks(range(5))
+    ax.tick_params(labelsize=7)
+    ax.grid(color="w")
+    ax.set_axisbelow(True)
+
+
+fig, axes = d2l.plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
+for k, (x1, y1, x2, y2) in enumerate(d2l.numpy(rois)[:, 1:] / 10):
+    show_map(axes[k], f"RoI pooling, region {k + 1}")
+    columns, rows = int(x2 - x1) + 1, int(y2 - y1) + 1
+    for i in range(4):
+        left, right = i % 2 * columns // 2, -(-(i % 2 + 1) * columns // 2)
+        top, bottom = i // 2 * rows // 2, -(-(i // 2 + 1) * rows // 2)
+        inset = 0.06 + 0.05 * i
+        cell = [
+            x1 + left + inset,
+            y1 + top + inset,
+            x1 + right - inset,
+            y1 + bottom - inset,
+        ]
+        axes[k].add_patch(d2l.bbox_to_rect(cell, "rgbm"[i]))
+    show_map(axes[k + 2], f"RoI align, region {k + 1}")
+    axes[k + 2].add_patch(d2l.bbox_to_rect([x1, y1, x2, y2], "b"))
+    axes[k + 2].plot(
+        [(x1 + x2) / 2] * 2, [y1, y2], "b", [x1, x2], [(y1 + y2) / 2] * 2, "b"
+    )
+    points = (np.arange(4) + 0.5) / 4
+    x, y = np.meshgrid(x1 + points * (x2 - x1), y1 + points * (y2 - y1))
+    axes[k + 2].plot(x.ravel(), y.ravel(), "r.", markersize=5)
+d2l.show("roi")
+
+# %% [markdown]
+# Both pass gradients on to the map. RoI pooling gives all of a cell's gradient to the one
+# pixel that was greatest; RoI align shares it among the pixels around its points, in
+# proportion to their weights.
+
+# %%
+for name, function in (
+    ("RoI pooling", lambda X: d2l.reduce_sum(d2l.roi_pool(X, rois[:1], 2, 0.1))),
+    ("RoI align", lambda X: d2l.reduce_sum(d2l.roi_align(X, rois[:1], 2, 0.1, 2))),
+):
+    (gradient,) = d2l.gradients(function, X)
+    print(f"gradient of the sum of {name}:\n{d2l.numpy(gradient)[0, 0]}")
+
+# %% [markdown]
+# ## The family in the small
+#
+# ### Data
+#
+# We draw pictures of 128 × 128 with one to three shapes and store them as files: the
+# pictures, a table of boxes as in the banana set, and for each picture a second one, in
+# which the pixels of the k-th object have the value k. `--data FOLDER` reads your own in
+# the same layout. An example is a picture, its labels and a mask for each label; rows that
+# a picture does not need are padded.
+
+# %%
+folder = d2l.shapes_folder(run.data)
+print("data from", folder)
+train_set, val_set = d2l.ShapesDataset(True, folder), d2l.ShapesDataset(False, folder)
+train_iter = d2l.loader(train_set, run.batch_size, shuffle=True)
+val_iter = d2l.loader(val_set, run.batch_size)
+print(len(train_set), "pictures to train on,", len(val_set), "to validate")
+X, Y, masks = next(iter(train_iter))
+print("a batch:", tuple(X.shape), tuple(Y.shape), tuple(masks.shape))
+print("classes:", train_set.class_names)
+
+# %% [markdown]
+# A helper lays masks over pictures and draws the boxes.
+
+# %%
+PALETTE = np.array([[0.1, 0.4, 1], [0.1, 0.75, 0.2], [1, 0.25, 0.2], [0.8, 0.2, 0.9]])
+
+
+def show_instances(X, boxes, captions, masks, columns=5):
+    """Pictures (n, 3, H, W) in 0–255; boxes, captions and masks of each."""
+    images = d2l.numpy(X).transpose(0, 2, 3, 1) / 255
+    for image, inside in zip(images, masks):
+        for i, mask in enumerate(inside):
+            image[mask] = 0.45 * image[mask] + 0.55 * PALETTE[i % len(PALETTE)]
+    columns = min(columns, len(images))
+    axes = d2l.show_images(images, -(-len(images) // columns), columns, scale=2.2)
+    size = images.shape[2], images.shape[1]
+    for ax, box, texts in zip(axes, boxes, captions):
+        d2l.show_bboxes(ax, box * np.tile(size, 2), texts)
+
+
+labels = [rows[rows[:, 0] >= 0] for rows in d2l.numpy(Y)[:10]]
+show_instances(
+    X[:10],
+    [rows[:, 1:] for rows in labels],
+    [[train_set.class_names[int(c)] for c in rows[:, 0]] for rows in labels],
+    [m[: len(rows)] > 0.5 for m, rows in zip(d2l.numpy(masks), labels)],
+)
+d2l.show("data")
+
+# %% [markdown]
+# ### Network
+#
+# The features are those of TinySSD's base network, two convolutions deeper: a map of
+# 16 × 16. On it the proposal network predicts, for three anchors around each pixel, two
+# scores and four offsets. The box head is dense, the mask head convolutional; both get
+# regions cut out by RoI align, of 7 × 7 and 14 × 14 cells. To stay small, the offsets and
+# the mask are those of the region, whatever its class. This is the code that runs here:
+
+# %%
+d2l.seed(run.seed)
+net = d2l.to(d2l.TinyRCNN(train_set.num_classes), run.device)
+print(d2l.source(type(net)))
+
+# %% [markdown]
+# ### First stage
+#
+# Called with pictures, the network gives the feature map, the anchors, their scores and
+# offsets. `propose` makes regions of them, always the same number, so that every step of
+# the training has the same shapes.
+
+# %%
+features, anchors, scores, offsets = d2l.predict(net, d2l.to(X, run.device))
+print("features:", tuple(features.shape), "anchors:", tuple(anchors.shape))
+print("scores:", tuple(scores.shape), "offsets:", tuple(offsets.shape))
+print("regions:", tuple(d2l.propose(anchors, scores, offsets, run.proposals).shape))
+
+# %% [markdown]
+# ### Losses
+#
+# There are three. The first stage has the loss of a single-shot detector with one class.
+# So has the box head, with all classes, and with the regions in the place of the anchors: a
+# region that overlaps an object by at least half is for this object. The mask head has a
+# binary cross-entropy for each pixel of those regions, and here RoI align does a second
+# service: it cuts the target out of the true mask just as it cut out the features.
+
+# %%
+print(d2l.source(d2l.rpn_loss))
+print(d2l.source(d2l.mask_head_loss))
+
+# %% [markdown]
+# During training the true boxes join the proposals: early on, when these are still bad,
+# the heads would see no object at all without them. No gradient goes through the corners of
+# the regions. They are treated as given, and each stage learns from its own loss.
+
+
+# %%
+def step(X, Y, masks):
+    features, anchors, scores, offsets = net(X)
+    rpn = d2l.reduce_mean(d2l.rpn_loss(anchors, scores, offsets, Y))
+    rois = d2l.propose(anchors, scores, offsets, run.proposals)
+    rois = d2l.concat([Y[:, :, 1:], rois], axis=1)
+    box = d2l.reduce_mean(d2l.box_head_loss(net, features, rois, Y))
+    mask = d2l.mask_head_loss(net, features, rois[:, :8], Y, masks)
+    return rpn + box + mask, (rpn, box, mask)
+
+
+# %% [markdown]
+# ### Finding objects
+#
+# `detect_instances` goes through both stages: proposals, their classes and corrected
+# boxes, non-maximum suppression, and a mask for each box that is left. We measure the mean
+# average precision of the boxes at an IoU of 0.5 and the *mask IoU*: for each object, the
+# overlap of its true mask with the best mask found for its class, 0 if there is none.
+
+
+# %%
+def evaluate():
+    found, found_masks, labels, true_masks = [], [], [], []
+    for X, Y, masks in run.progress(val_iter, "validation"):
+        rows, inside = d2l.detect_instances(net, d2l.to(X, run.device))
+        found.extend(d2l.numpy(rows))
+        found_masks.extend(d2l.numpy(inside) > 0.5)
+        labels.extend(d2l.numpy(Y))
+        true_masks.extend(d2l.numpy(masks))
+    return (
+        d2l.mean_average_precision(found, np.stack(labels)),
+        d2l.mask_iou(found, found_masks, labels, true_masks, run.threshold),
+    )
+
+
+untrained = evaluate()
+print("before training: mAP@0.5 {:.3f}, mask IoU {:.3f}".format(*untrained))
+
+# %% [markdown]
+# ### Training
+
+
+# %%
+def train(net, step, num_epochs, legend):
+    """Minimise `step` with Adam; returns the seconds it took."""
+    trainer = d2l.Trainer(net, "adam", lr=run.lr)
+    animator = d2l.Animator("epoch", yscale="log", xlim=[1, num_epochs], legend=legend)
+    timer, seconds, num_batches = d2l.Timer(), 0.0, len(train_iter)
+    for epoch in range(num_epochs):
+        sums = d2l.Accumulator(len(legend))
+        timer.start()
+        batches = run.progress(train_iter, f"epoch {epoch + 1}/{num_epochs}")
+        for i, batch in enumerate(batches):
+            progress = (epoch + i / num_batches) / num_epochs
+            trainer.lr = run.lr * d2l.warmup_cosine(progress)
+            _, parts = trainer.step(step, *(d2l.to(x, run.device) for x in batch))
+            sums.add(*parts)
+        means = [total / num_batches for total in sums[:]]
+        seconds += timer.stop()
+        animator.add(epoch + 1, means)
+        print(
+            f"epoch {epoch + 1}:", *(f"{k} {v:.4f}" for k, v in zip(legend, means)),
+            flush=True,
+        )  # fmt: skip
+    return seconds
+
+
+seconds = train(net, step, run.num_epochs, ["proposals", "boxes", "masks"])
+d2l.show("curves")
+
+# %%
+trained, mask_iou = evaluate()
+print(f"mAP@0.5: {untrained[0]:.3f} before training, {trained:.3f} after")
+print(f"mask IoU: {untrained[1]:.3f} before training, {mask_iou:.3f} after")
+print("weights in", d2l.save_weights(net, run.out / "tinyrcnn.safetensors"))
+
+# %% [markdown]
+# What is a good mask IoU? A mask that simply fills the true box is the measure to beat.
+
+# %%
+boxes_filled = []
+for i in range(len(val_set)):
+    _, rows, inside = val_set.example(i)
+    real = rows[:, 0] >= 0
+    size = np.tile(inside.shape[:0:-1], 2)
+    area = np.prod((rows[real, 3:] - rows[real, 1:3]) * size[:2], axis=1)
+    boxes_filled.extend(inside[real].sum((1, 2)) / area)
+filled = float(np.mean(boxes_filled))
+print(f"mask IoU of filled true boxes: {filled:.3f}")
+
+# %% [markdown]
+# Pictures that were not used in training, with what the detector found in them:
+
+# %%
+X, Y, masks = next(iter(val_iter))
+rows, inside = map(d2l.numpy, d2l.detect_instances(net, d2l.to(X, run.device)))
+sure = (rows[:, :, 0] >= 0) & (rows[:, :, 1] >= run.threshold)
+show_instances(
+    X[:10],
+    [r[s, 2:] for r, s in zip(rows, sure)],
+    [
+        [f"{val_set.class_names[int(c)]} {p:.2f}" for c, p in r[s, :2]]
+        for r, s in zip(rows, sure)
+    ],
+    [m[s] > 0.5 for m, s in zip(inside, sure)],
+)
+d2l.show("instances")
+
+# %% [markdown]
+# ## One stage or two?
+#
+# TinySSD on the same pictures, trained for as many epochs with the same optimizer, gives
+# boxes and classes but no masks. Its base network is the same; it has more scales and more
+# anchors, and it decides in one look. The comparison is of a short training: nearly all of
+# TinySSD's anchors are background, so the few that could learn to tell a disc from a square
+# are a small part of its loss, while the second stage gets regions of which many hold an
+# object. With more epochs (`--ssd-epochs`), TinySSD comes closer.
+
+# %%
+d2l.seed(run.seed)
+ssd = d2l.to(d2l.TinySSD(train_set.num_classes), run.device)
+
+
+def ssd_step(X, Y, masks):
+    anchors, cls_preds, bbox_preds = ssd(X)
+    offsets, inside, classes = d2l.multibox_target(anchors, Y)
+    loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, inside)
+    return d2l.reduce_mean(loss), (d2l.reduce_mean(loss),)
+
+
+train(ssd, ssd_step, run.ssd_epochs, ["TinySSD"])
+d2l.show("curve-ssd")
+found, labels = [], []
+for X, Y, _ in val_iter:
+    anchors, cls_preds, bbox_preds = d2l.predict(ssd, d2l.to(X, run.device))
+    probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
+    found.extend(d2l.numpy(d2l.multibox_detection(probs, bbox_preds, anchors)))
+    labels.extend(d2l.numpy(Y))
+single = d2l.mean_average_precision(found, np.stack(labels))
+print(f"mAP@0.5: {single:.3f} with TinySSD, {trained:.3f} with two stages")
+
+# %% [markdown]
+# ## Summary
+#
+# - R-CNN looks at every proposed region with a network of its own. Fast R-CNN computes the
+#   features once and cuts the regions out of them. Faster R-CNN gets the regions
+#   themselves from these features. Mask R-CNN adds a mask for each region.
+# - RoI pooling makes regions of any size equal in size, and rounds. RoI align samples at
+#   exact places instead, which masks need.
+# - A proposal network is a single-shot detector with one class; the second stage is
+#   another one, whose anchors are the proposals.
+#
+# ## Exercises
+#
+# 1. How many proposals are needed? Measure which share of the objects of the validation
+#    set is overlapped by one of the first n proposals by at least half.
+# 2. Replace `roi_align` by `roi_pool` in front of the mask head. What becomes of the mask
+#    IoU?
+# 3. Why do the true boxes have to be among the regions at the beginning of training? Leave
+#    them out and watch the loss of the masks.
+# 4. The proposals of a region proposal network could be used as the detections if there
+#    is only one class. What would be lost?
+#
+# A solution of the first one:
+
+# %%
+counts, best = (1, 2, 4, 8, 16), []
+for X, Y, _ in val_iter:
+    _, anchors, scores, offsets = d2l.predict(net, d2l.to(X, run.device))
+    regions = d2l.propose(anchors, scores, offsets, max(counts))
+    for proposals, rows in zip(d2l.numpy(regions), d2l.numpy(Y)):
+        real = d2l.tensor(rows[rows[:, 0] >= 0, 1:])
+        best.extend(d2l.numpy(d2l.box_iou(real, d2l.tensor(proposals))))
+for n in counts:
+    recall = np.mean([overlaps[:n].max() >= 0.5 for overlaps in best])
+    print(f"found by the first {n:2} proposals: {recall:.3f}")
+
+# %%
+run.report(
+    {
+        "mAP@0.5": trained,
+        "mask_iou": mask_iou,
+        "mAP@0.5_untrained": untrained[0],
+        "mask_iou_untrained": untrained[1],
+        "mask_iou_filled_boxes": filled,
+        "mAP@0.5_tinyssd": single,
+    },
+    num_examples=run.num_epochs * len(train_set),
+    seconds=seconds,
+)
