@@ -25,7 +25,8 @@ run = d2l.Chapter("bounding_box", quick={"image": ""}, book={"image": ""}, data=
 
 # %% [markdown]
 # The picture for this chapter has a dog and a cat. It is drawn by the package; with
-# `--image PATH` a photograph takes its place.
+# `--image PATH` a photograph takes its place. The boxes below are those of the drawing,
+# and of the book's photograph, which it follows; in another picture measure your own.
 
 # %%
 img = d2l.cat_and_dog(run.image)
