@@ -234,7 +234,17 @@ def rpn_loss(anchors: Any, scores: Any, offsets: Any, labels: Any) -> Any:
     Args:
         anchors, scores, offsets: (1, A, 4), (B, A, 2), (B, 4A), from `TinyRCNN`.
         labels: (B, G, 5) rows (class, x1, y1, x2, y2), class −1 for padding.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape.
     """
+    checked(
+        anchors=(anchors, "1 A 4"),
+        scores=(scores, "B A 2"),
+        offsets=(offsets, "B 4A"),
+        labels=(labels, "B G 5"),
+    )
     t = backend.tensors
     one_class = t.concat([t.clip(labels[:, :, :1], -1, 0), labels[:, :, 1:]], axis=2)
     targets, masks, classes = multibox_target(anchors, one_class)
@@ -252,7 +262,14 @@ def box_head_loss(net: Any, features: Any, rois: Any, labels: Any) -> Any:
         features: (B, 64, H/8, W/8).
         rois: (B, R, 4), in fractions of the image.
         labels: (B, G, 5).
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape.
     """
+    checked(
+        features=(features, "B C H W"), rois=(rois, "B R 4"), labels=(labels, "B G 5")
+    )
     t = backend.tensors
     B, R, _ = rois.shape
     overlap, rows, _ = backend.rcnn.best_objects(rois, labels)
@@ -274,7 +291,17 @@ def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) 
     Args:
         net, features, rois, labels: as for `box_head_loss`.
         masks: (B, G, H, W) of the objects of `labels`, 1 inside.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape.
     """
+    checked(
+        features=(features, "B C _ _"),
+        rois=(rois, "B R 4"),
+        labels=(labels, "B G 5"),
+        masks=(masks, "B G H W"),
+    )
     t = backend.tensors
     H, W = masks.shape[2:]
     overlap, _, index = backend.rcnn.best_objects(rois, labels)
@@ -313,9 +340,17 @@ def detect_instances(
         (B, num_detections, 6) rows (class, confidence, x1, y1, x2, y2), class −1 for what
         is no object, surest first, and the probability (B, num_detections, H, W) that a
         pixel belongs to the object of the row.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: a wrong shape, or a number out of its range.
     """
+    checked(X=(X, "B 3 H W"))
+    in_range("num_detections", num_detections, 1, num_proposals)
+    in_range("pos_threshold", pos_threshold, 0, 1)
+    in_range("nms_threshold", nms_threshold, 0, 1)
     t = backend.tensors
-    (B, _, H, W), D = X.shape, min(num_detections, num_proposals)
+    (B, _, H, W), D = X.shape, num_detections
     features, anchors, scores, offsets = predict(net, X)
     rois = propose(anchors, scores, offsets, num_proposals)
     pooled = _pooled(features, rois, BOX_SIZE)

@@ -354,6 +354,49 @@ def test_masks_end_where_their_boxes_do(d2l):
     assert (pasted[1] > 0.5).sum() <= 1  # an empty box has no more than a point
 
 
+@pytest.mark.parametrize(
+    "name,change,said",
+    [
+        (
+            "box_head_loss",
+            {"rois": (2, 3, 5)},
+            r"^rois: .*\(B, R, 4\).*got \(2, 3, 5\)",
+        ),
+        ("box_head_loss", {"labels": (3, 2, 5)}, r"^labels: .*B = 2, got \(3, 2, 5\)"),
+        ("box_head_loss", {"features": (2, 8, 8)}, r"^features: .*got \(2, 8, 8\)"),
+        (
+            "mask_head_loss",
+            {"masks": (2, 4, 9, 9)},
+            r"^masks: .*G = 2, got \(2, 4, 9, 9\)",
+        ),
+        ("mask_head_loss", {"rois": (1, 3, 4)}, r"^rois: .*B = 2, got \(1, 3, 4\)"),
+    ],
+)
+def test_head_loss_exception(d2l, name, change, said):
+    shapes = {"features": (2, 64, 8, 8), "rois": (2, 3, 4), "labels": (2, 2, 5)}
+    if name == "mask_head_loss":
+        shapes["masks"] = (2, 2, 9, 9)
+    tensors = [d2l.zeros(shape) for shape in (shapes | change).values()]
+    with pytest.raises(ValueError, match=said):
+        getattr(d2l, name)(None, *tensors)
+
+
+@pytest.mark.parametrize(
+    "numbers,said",
+    [
+        ((4, 5), r"^num_detections: .*\[1, 4\], got 5"),
+        ((4, 0), r"^num_detections: .*\[1, 4\], got 0"),
+        ((4, 4, -0.1), r"^nms_threshold: .*got -0.1"),
+        ((4, 4, 0.5, 2), r"^pos_threshold: .*got 2"),
+    ],
+)
+def test_detect_instances_exception(d2l, numbers, said):
+    with pytest.raises(ValueError, match=said):
+        d2l.detect_instances(None, d2l.zeros((1, 3, 32, 32)), *numbers)
+    with pytest.raises(ValueError, match=r"^X: .*\(B, 3, H, W\), got \(1, 32, 32\)"):
+        d2l.detect_instances(None, d2l.zeros((1, 32, 32)))
+
+
 def test_mask_iou_value(d2l):
     labels = cases.f32([[[0, 0, 0, 1, 1], [1, 0, 0, 1, 1], [-1, 0, 0, 0, 0]]])
     real = np.zeros((1, 3, 4, 4))
