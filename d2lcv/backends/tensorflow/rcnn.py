@@ -56,6 +56,7 @@ def _rounded(x):
 
 def _pixels(first, last, cells, size):
     """Pixels (N, cells, m) of all cells of lines, and which of them are pixels of it."""
+    # in float32, as the operators of others: 57 pixels in 7 cells end at 58
     length = tf.maximum(last - first + 1, 1)[:, None] / cells
     i = tf.range(cells, dtype=length.dtype)
     start = first[:, None] + tf.floor(i * length)
