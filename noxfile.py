@@ -7,14 +7,26 @@ nox.options.reuse_existing_virtualenvs = True
 
 BACKENDS = ("torch", "mxnet", "paddle", "tensorflow")
 CONSTRAINED = ("-c", "constraints.txt")
+# What no framework has a part in is tested once, where none is installed
+WITHOUT_FRAMEWORK = [
+    f"tests/test_{part}.py"
+    for part in "detection_data hub oracle scene synthetic".split()
+]
 
 
 @nox.session
 def lint(session):
-    """Style and format, and what can be said of the grid without a framework."""
+    """Style and format."""
     session.install("ruff", *CONSTRAINED)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def tests_core(session):
+    """What needs no framework: data, drawing, the oracle."""
+    session.install("-e", ".[test]", *CONSTRAINED)
+    session.run("python", "-m", "pytest", *(session.posargs or WITHOUT_FRAMEWORK))
 
 
 def _tests(backend):
@@ -23,7 +35,8 @@ def _tests(backend):
         session.install("-e", f".[{backend},test]", *CONSTRAINED)
         # one thread: small operations in two are slower on small machines
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
-        session.run("python", "-m", "pytest", *session.posargs, env=env)
+        others = [f"--ignore={path}" for path in WITHOUT_FRAMEWORK]
+        session.run("python", "-m", "pytest", *(session.posargs or others), env=env)
 
     tests.__doc__ = f"The tests on {backend}, in an environment with nothing else."
     return tests

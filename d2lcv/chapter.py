@@ -115,7 +115,8 @@ class Chapter:
         """`iterable` with a progress bar, where there is a screen to show it."""
         from tqdm.auto import tqdm
 
-        return tqdm(iterable, description, leave=False, disable=None)
+        off = False if _in_notebook() else None  # None: where no terminal is
+        return tqdm(iterable, description, leave=False, disable=off)
 
     def report(
         self,
@@ -180,7 +181,11 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
+
+
 def _arguments() -> list[str]:
-    if "ipykernel" in sys.modules:
+    if _in_notebook():
         return shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
     return sys.argv[1:]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -85,9 +86,12 @@ def test_seed_split_and_index_all_matter():
         assert (draw_banana(*other)[0] != first).mean() > 0.5
 
 
-def test_progress_is_shown(tmp_path, capfd):
+def test_progress_is_shown_on_a_terminal_only(tmp_path, capsys, monkeypatch):
+    make_bananas(tmp_path / "quiet", 1, 1, size=32)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     make_bananas(tmp_path / "few", 1, 1, size=32)
-    assert "2/2" in capfd.readouterr().err
+    assert "2/2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [32, 100, 300])

@@ -299,7 +299,7 @@ def _transfer(url: str, part: Path, timeout: float) -> None:
     from tqdm import tqdm
 
     # the total is put right by pooch; without one, a bar counts as no bar
-    with tqdm(desc=part.name, total=1, unit="B", unit_scale=True, disable=None) as bar:
+    with tqdm(desc=part.name, total=1, unit="B", unit_scale=True) as bar:
         load = pooch.HTTPDownloader(
             progressbar=bar, chunk_size=2**16, timeout=(_CONNECT_SECONDS, timeout)
         )
