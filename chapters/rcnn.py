@@ -478,7 +478,7 @@ d2l.show("instances")
 # anchors, and it decides in one look. The comparison is of a short training: nearly all of
 # TinySSD's anchors are background, so the few that could learn to tell a disc from a square
 # are a small part of its loss, while the second stage gets regions of which many hold an
-# object. With more epochs (`--ssd-epochs`), TinySSD comes closer.
+# object. `--ssd-epochs` gives TinySSD more time.
 
 # %%
 d2l.seed(run.seed)
