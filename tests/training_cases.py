@@ -87,6 +87,24 @@ def forward(d2l):
     }
 
 
+@case(atol=1e-4)
+def forward_of_any_weights(d2l):
+    """Fresh weights have biases of 0 and statistics of 0 and 1: here none has."""
+    net = detector(d2l)
+    weights = d2l.get_weights(net)
+    for i, (name, value) in enumerate(sorted(weights.items())):
+        shift = cases.f32(0.2 * cases.uniform(500 + i, *value.shape) - 0.1)
+        weights[name] = value + (shift if value.ndim == 1 else 0)
+    d2l.set_weights(net, weights)
+    answer = {}
+    for side in (64, 96, 128):
+        X = d2l.tensor(np.resize(waves(7, 2), (2, 3, side, side)) / 60)
+        _, cls_preds, bbox_preds = d2l.predict(net, X)
+        answer[f"classes {side}"] = d2l.numpy(cls_preds)
+        answer[f"offsets {side}"] = d2l.numpy(bbox_preds)
+    return answer
+
+
 @case(atol=1e-3)
 def first_gradients(d2l):
     # a step of gradient descent with a huge rate: what it moved is the gradient
@@ -129,9 +147,9 @@ for name, (args, options) in RUNS.items():
             "training",
             lambda d2l, args=args, options=options: trained(d2l, *args, **options)[1],
             dict,
-            # what 1e-6 of rounding becomes in 20 steps, where a wrong rule makes 1e-1
-            atol=5e-3,
-            rtol=5e-3,
+            # one ReLU that rounding switched moves a few statistics by 1e-2 in 20 steps
+            atol=2e-2,
+            rtol=2e-2,
         )
     )
 

@@ -1,0 +1,16 @@
+"""The layers of the detector against what a convolution is."""
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize("num_anchors, side", [(1, 3), (1, 4), (2, 8)])
+def test_bias_is_of_the_channels_value(d2l, num_anchors, side):
+    # 8 channels on maps of 8 × 8 and 4 on 4 × 4: a bias along the wrong axis would fit
+    for layer in (d2l.bbox_predictor(2, num_anchors), d2l.cls_predictor(2, 4, 1)):
+        weights = d2l.get_weights(layer)
+        bias = np.arange(1, len(weights["bias"]) + 1, dtype=np.float32)
+        d2l.set_weights(layer, {**weights, "bias": bias})
+        Y = d2l.numpy(d2l.predict(layer, d2l.zeros((2, 2, side, side))))
+        expected = np.broadcast_to(bias[:, None, None], (2, len(bias), side, side))
+        np.testing.assert_array_equal(Y, expected)
