@@ -10,7 +10,7 @@ def suppresses_on_the_threshold():
     honest = backend.detection.nms
 
     def nms(boxes, scores, iou_threshold):
-        below = np.nextafter(np.float32(iou_threshold), np.float32(-1))
+        below = np.nextafter(np.float32(iou_threshold), np.float32(0))
         return honest(boxes, scores, float(below))
 
     backend.detection.nms = nms
