@@ -48,16 +48,18 @@ COLOURS = {"fixed": "#e4e4e4", "picture": "#a9cdf0", "region": "#f7c58f"}
 def diagram(name, title, boxes, arrows):
     """Boxes are {key: (column, row, text, kind)}, arrows are pairs of keys."""
     ax = d2l.plt.subplots(figsize=(9, 2.3))[1]
-    patches = {}
+    texts = {}
     for key, (column, row, text, kind) in boxes.items():
         box = {"boxstyle": "round,pad=0.45", "fc": COLOURS[kind], "ec": "#555555"}
         place = {"ha": "center", "va": "center", "fontsize": 9}
-        patches[key] = ax.text(column, -row, text, bbox=box, **place).get_bbox_patch()
-    for start, end in arrows:  # from middle to middle, visible between the boxes
-        (x1, y1), (x2, y2) = boxes[start][:2], boxes[end][:2]
-        style = {"arrowstyle": "->", "color": "#333333", "shrinkA": 2, "shrinkB": 2}
-        style |= {"patchA": patches[start], "patchB": patches[end]}
-        ax.annotate("", (x2, -y2), (x1, -y1), arrowprops=style)
+        texts[key] = ax.text(column, -row, text, bbox=box, **place)
+    style = {"arrowstyle": "->", "color": "#333333", "shrinkA": 5, "shrinkB": 5}
+    for (
+        start,
+        end,
+    ) in arrows:  # from the right side of one to the left side of the other
+        sides = {"xytext": (1, 0.5), "textcoords": texts[start], "xycoords": texts[end]}
+        ax.annotate("", (0, 0.5), arrowprops=style, **sides)
     for kind, text in (("picture", "once per picture"), ("region", "once per region")):
         ax.scatter([], [], marker="s", s=60, color=COLOURS[kind], label=text)
     ax.legend(loc="upper left", fontsize=8, frameon=False, bbox_to_anchor=(0, 0.2))

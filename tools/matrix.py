@@ -78,7 +78,10 @@ class Column:
                 if value is not None:
                     self.answers[name] = value
             except WorkerError as error:
-                self.failures[name] = str(error).strip().splitlines()[-1]
+                lines = str(error).strip().splitlines()
+                # a traceback says what was wrong last, a death what happened first
+                raised = worker is not None and worker.is_running
+                self.failures[name] = lines[-1 if raised else 0]
                 if worker is None:  # it does not even start
                     self.failures.update(dict.fromkeys(names, self.failures[name]))
                     return
