@@ -510,7 +510,7 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
 
 def _tar_members(archive: Path) -> Iterator[_Member]:
     with tarfile.open(archive) as source:
-        while (info := source.next()) is not None:
+        while (info := _next_member(source)) is not None:
             source.members = []  # else every header stays in memory
             yield _Member(
                 info.name,
@@ -520,6 +520,15 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
                 lambda info=info: source.extractfile(info),
             )
         _check_tar_end(source)
+
+
+def _next_member(source: tarfile.TarFile) -> tarfile.TarInfo | None:
+    try:
+        return source.next()
+    except OSError:
+        if source.offset:
+            raise
+        return None  # Python 3.10 seeks to before the start of a tar without members
 
 
 def _check_tar_end(source: tarfile.TarFile) -> None:
