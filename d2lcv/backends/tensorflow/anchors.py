@@ -19,14 +19,16 @@ __all__ = [
 def multibox_prior(data, shapes):
     # Keras gives integers for the sizes that are known when a step is compiled
     height, width = keras.ops.shape(data)[2:]
-    H, W = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
+    H, W = (
+        float(n) if isinstance(n, int) else tf.cast(n, tf.float32)
+        for n in (height, width)
+    )
     cy = (tf.range(H) + 0.5) / H
     cx = (tf.range(W) + 0.5) / W
-    w, h = tf.unstack(tf.constant(shapes), axis=1)  # (K,) anchors of a pixel
-    w = w * H / W
-    x, y = tf.meshgrid(cx, cy)
-    centers = tf.stack((x, y, x, y), axis=-1)[:, :, None]  # (H, W, 1, 4)
-    corners = centers + tf.stack((-w, -h, w, h), axis=-1) / 2
+    half = tf.constant(shapes) * (H / W / 2, 0.5)  # (K, 2) anchors of a pixel
+    # the rows last: one pass over all anchors, (H, W, K, 4)
+    row = cx[:, None, None] * (1.0, 0.0, 1.0, 0.0) + tf.concat((-half, half), axis=1)
+    corners = cy[:, None, None, None] * (0.0, 1.0, 0.0, 1.0) + row
     return tf.reshape(corners, (1, height * width * len(shapes), 4))
 
 
