@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from d2lcv.backends import REGISTRY
-from d2lcv.data.synthetic import make_bananas
+from d2lcv.data.bananas import make_bananas
 from d2lcv.weights import current_seed
 
 ROOT = Path(__file__).parents[1]

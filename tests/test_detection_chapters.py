@@ -98,7 +98,7 @@ def runs(tmp_path_factory):
         if name not in done:
             folder, options = tmp_path_factory.mktemp(name), ()
             if name == "object_detection_dataset":
-                from d2lcv.data.synthetic import make_bananas
+                from d2lcv.data.bananas import make_bananas
 
                 options = ("--data", make_bananas(folder / "set", 40, 8))
             done[name] = Run(name, folder / "out", *options)

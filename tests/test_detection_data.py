@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d2lcv.data.bananas import draw_banana, make_bananas
 from d2lcv.data.detection import DetectionFolder, read_detection_folder
-from d2lcv.data.synthetic import draw_banana, make_bananas
 
 HEADER = "img_name,label,xmin,ymin,xmax,ymax"
 RACCOON = Path(__file__).parents[2] / "shared" / "data" / "raccoon"

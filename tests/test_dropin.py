@@ -559,10 +559,10 @@ STEPS = 8
 @pytest.fixture(scope="module")
 def seen(d2l, tmp_path_factory):
     """What the reader of the active framework gets, on a set of a few small pictures."""
-    from d2lcv.data import synthetic
+    from d2lcv.data import bananas, synthetic
 
     folder = tmp_path_factory.mktemp("data") / "bananas"
-    synthetic.make_bananas(folder, 6, 3, size=64)
+    bananas.make_bananas(folder, 6, 3, size=64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "synthetic", lambda name: str(folder))
         d2l.seed(0)

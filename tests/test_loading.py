@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2lcv.data.synthetic import make_bananas
+from d2lcv.data.bananas import make_bananas
 from d2lcv.loading import EpochOrder
 
 

@@ -156,5 +156,6 @@ def test_folder_value(folder, monkeypatch, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"'synthetic' or a folder.*nowhere"):
         shapes_folder(str(tmp_path / "nowhere"))
     monkeypatch.setenv("D2L_DATA", str(tmp_path))
-    monkeypatch.setattr("d2lcv.data.shapes.make_shapes", lambda folder: str(folder))
-    assert shapes_folder().startswith(str(tmp_path / "synthetic" / "shapes-v"))
+    maker = "d2lcv.data.shapes.make_shapes"
+    monkeypatch.setattr(maker, lambda folder, num_train=3: str(folder))
+    assert shapes_folder() == str(tmp_path / "synthetic" / "shapes-v1-train3")

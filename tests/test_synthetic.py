@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2lcv.data import synthetic
-from d2lcv.data.synthetic import draw_banana, make_bananas
+from d2lcv.data import bananas, synthetic
+from d2lcv.data.bananas import draw_banana, make_bananas
 
 SIZE = 256
 
@@ -116,13 +116,13 @@ def test_boxes_are_where_the_pixels_change(monkeypatch):
     """Paint the same bananas in another colour: the change fills the box."""
     plain = [draw_banana(index)[0] for index in range(12)]
 
-    def painted(rng, length, draw=synthetic._banana):
+    def painted(rng, length, draw=bananas._banana):
         sprite = draw(rng, length)
-        return synthetic._Sprite(
+        return bananas.Sprite(
             np.zeros_like(sprite.colour) + [200, 0, 255], sprite.cover
         )
 
-    monkeypatch.setattr(synthetic, "_banana", painted)
+    monkeypatch.setattr(bananas, "_banana", painted)
     for index, before in enumerate(plain):
         after, box, _ = draw_banana(index)
         y, x = np.nonzero((after != before).any(2))
@@ -197,7 +197,7 @@ def test_a_new_version_is_a_new_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("D2L_DATA", str(tmp_path))
     few = {"num_train": 1, "num_val": 1, "size": 32}
     before = synthetic.synthetic("bananas", **few)
-    monkeypatch.setattr(synthetic, "VERSION", synthetic.VERSION + 1)
+    monkeypatch.setattr(bananas, "VERSION", bananas.VERSION + 1)
     assert synthetic.synthetic("bananas", **few) != before
 
 
@@ -216,7 +216,7 @@ def test_unknown_set_and_parameter(monkeypatch, tmp_path):
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_numbers_that_are_too_small(tmp_path, wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be at least"):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected at least"):
         make_bananas(tmp_path / "set", **wrong)
     assert not list(tmp_path.iterdir())
 
@@ -238,7 +238,7 @@ def test_a_crash_leaves_nothing(monkeypatch, tmp_path):
             raise KeyboardInterrupt
         return draw_banana(index, *arguments)
 
-    monkeypatch.setattr(synthetic, "draw_banana", draw)
+    monkeypatch.setattr(bananas, "draw_banana", draw)
     with pytest.raises(KeyboardInterrupt):
         make_bananas(tmp_path / "set", 5, 1, size=32)
     assert not list(tmp_path.iterdir())

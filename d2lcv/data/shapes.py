@@ -18,17 +18,15 @@ from __future__ import annotations
 import csv
 import math
 import os
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._files import workspace
+from ._drawing import check_numbers, draw_all, make_set, save_png
+from ._paint import any_colour, cast_shadow, develop, draw_pattern, muted, stretch
 from .detection import DetectionFolder
-from .hub import data_dir
-from .synthetic import _cast_shadow, _colour, _develop, _muted, _pattern, _stretch
+from .synthetic import synthetic
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -108,8 +106,7 @@ def shapes_folder(data: str = "synthetic") -> str:
         FileNotFoundError: there is no such folder.
     """
     if data == "synthetic":
-        folder = Path(data_dir(), "synthetic", f"shapes-v{VERSION}")
-        return str(folder) if folder.is_dir() else make_shapes(folder)
+        return synthetic("shapes")
     if os.path.isdir(data):
         return data
     raise FileNotFoundError(
@@ -139,49 +136,28 @@ def make_shapes(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    given = {"num_train": num_train, "num_val": num_val, "size": size, "seed": seed}
-    for name, least in (("num_train", 1), ("num_val", 1), ("size", 32), ("seed", 0)):
-        if given[name] < least:
-            raise ValueError(f"{name}: expected at least {least}, got {given[name]}")
-    target = Path(os.path.abspath(folder))
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise FileExistsError(
-            f"{target} is there already; choose another folder, or delete it first"
-        )
-    with workspace(target) as temporary:
-        content = temporary / "content"
+    check_numbers(num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32))
+    check_numbers(seed=(seed, 0))
+
+    def draw(content: Path) -> None:
         for split, count in zip(_SPLITS, (num_train, num_val), strict=True):
             _draw_split(content / f"shapes_{split}", split, count, size, seed)
         (content / "classes.txt").write_text("\n".join(CLASSES) + "\n")
-        if target.is_dir():
-            target.rmdir()  # Windows does not rename onto an empty folder
-        try:
-            os.rename(content, target)
-        except OSError:  # another process was faster: its set is the same
-            if not (target / "classes.txt").is_file():
-                raise
-    return str(target)
+
+    return make_set(folder, draw)
 
 
 def _draw_split(folder: Path, split: str, count: int, size: int, seed: int) -> None:
-    from PIL import Image
-    from tqdm import tqdm
-
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
 
     def draw(i: int) -> np.ndarray:
         image, rows, number = draw_shapes(i, split, size, seed)
         for kind, pixels in (("images", image), ("masks", number)):
-            Image.fromarray(pixels).save(
-                folder / kind / f"{i}.png", compress_level=1, compress_type=zlib.Z_RLE
-            )
+            save_png(pixels, folder / kind / f"{i}.png")
         return rows
 
-    # Pillow and NumPy let go of the interpreter lock for most of the work
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        drawn = pool.map(draw, range(count))
-        pictures = list(tqdm(drawn, f"drawing {split}", count, disable=None))
+    pictures = draw_all(f"shapes, {split}", range(count), draw)
     with open(folder / "label.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_HEADER)
@@ -216,16 +192,16 @@ def draw_shapes(
             classes.append(label)
             _lay(rng, canvas, number, cover, place, len(classes))
     rows = [(c, *_tight_box(number == i + 1)) for i, c in enumerate(classes)]
-    return _develop(rng, canvas), np.array(rows), number
+    return develop(rng, canvas), np.array(rows), number
 
 
 def _background(rng: Generator, size: int) -> np.ndarray:
     """A soft mixture of colours and a pattern, without outlines; (size, size, 3) uint8."""
-    field = _stretch(_muted(rng, rng.uniform(20, 235, (3, 3, 3))), size).astype(int)
+    field = stretch(muted(rng, rng.uniform(20, 235, (3, 3, 3))), size).astype(int)
     for coarse in (7, 20):
         noise = rng.normal(0, rng.uniform(0, 20), (coarse, coarse, 3))
-        field += _stretch(_muted(rng, noise) + 128, size).astype(int) - 128
-    pattern = _pattern(rng, size)
+        field += stretch(muted(rng, noise) + 128, size).astype(int) - 128
+    pattern = draw_pattern(rng, size)
     if pattern is not None:
         field += pattern[:, :, None] // 2
     return np.clip(field, 0, 255).astype(np.uint8)
@@ -273,11 +249,11 @@ def _lay(
 ) -> None:
     """Paint the shape with its shadow and a soft gradient, and note its pixels."""
     (top, left), (height, width) = place, cover.shape
-    _cast_shadow(rng, canvas, cover, top, left)
+    cast_shadow(rng, canvas, cover, top, left)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     sun = rng.uniform(0, 2 * math.pi)
     light = 1 + 0.25 * (x * math.cos(sun) + y * math.sin(sun))
-    colour = np.clip(light[:, :, None] * np.array(_colour(rng)), 0, 255)
+    colour = np.clip(light[:, :, None] * np.array(any_colour(rng)), 0, 255)
     region = canvas[top : top + height, left : left + width]
     region[:] = region + cover[:, :, None] * (colour - region) + 0.5
     number[top : top + height, left : left + width][cover >= 0.5] = i
