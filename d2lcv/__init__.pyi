@@ -12,6 +12,11 @@ from .boxes import box_center_to_corner as box_center_to_corner
 from .boxes import box_corner_to_center as box_corner_to_center
 from .boxes import box_iou as box_iou
 from .chapter import Chapter as Chapter
+from .classification import Residual as Residual
+from .classification import ResNet as ResNet
+from .classification import cross_entropy as cross_entropy
+from .classification import replace_output as replace_output
+from .classification import resnet18 as resnet18
 from .data.hub import DATA_HUB as DATA_HUB
 from .data.hub import DATA_URL as DATA_URL
 from .data.hub import data_dir as data_dir

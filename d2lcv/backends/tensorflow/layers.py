@@ -28,8 +28,47 @@ class Conv2d(keras.layers.Conv2D):
         return tf.nn.bias_add(outputs, self.bias, data_format="NCHW")
 
 
-def conv2d(in_channels, out_channels, use_bias=True):
-    """A 3 × 3 convolution that has its weights from the start."""
-    layer = Conv2d(out_channels, 3, use_bias=use_bias)
+class StridedConv2d(Conv2d):
+    """Pads k // 2 on all sides; TensorFlow's "same" pads less above and on the left."""
+
+    def __init__(self, filters, kernel_size, strides, **options):
+        super().__init__(
+            filters, kernel_size, strides=strides, padding="valid", **options
+        )
+
+    def call(self, inputs):
+        size = self.kernel_size[0] // 2
+        return super().call(tf.pad(inputs, _around(size)))
+
+
+class MaxPool2d(keras.layers.MaxPooling2D):
+    """Channels first, k // 2 pixels of −∞ on all sides."""
+
+    def __init__(self, pool_size, strides):
+        super().__init__(pool_size, strides, data_format="channels_first")
+
+    def call(self, inputs):
+        size = self.pool_size[0] // 2
+        lowest = inputs.dtype.min
+        return super().call(tf.pad(inputs, _around(size), constant_values=lowest))
+
+
+def _around(size):
+    return ((0, 0), (0, 0), (size, size), (size, size))
+
+
+def conv2d(in_channels, out_channels, kernel_size=3, strides=1, use_bias=True):
+    """A convolution, symmetrically padded, that has its weights from the start."""
+    if strides == 1:
+        layer = Conv2d(out_channels, kernel_size, use_bias=use_bias)
+    else:
+        layer = StridedConv2d(out_channels, kernel_size, strides, use_bias=use_bias)
     layer.build((None, in_channels, None, None))
+    return layer
+
+
+def dense(in_features, out_features):
+    """A dense layer that has its weights from the start."""
+    layer = keras.layers.Dense(out_features)
+    layer.build((None, in_features))
     return layer

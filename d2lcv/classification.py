@@ -1,0 +1,185 @@
+"""Image classification: residual networks (He et al., "Deep Residual Learning", 2016).
+
+Sizes: B images, C classes or channels, H × W image or feature map.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .backends import backend
+from .checks import check_tensor
+from .weights import get_weights, initialize, set_weights
+
+__all__ = [
+    "ResNet",
+    "Residual",
+    "cross_entropy",
+    "replace_output",
+    "resnet18",
+    "resnet_blocks",
+]
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of the four stages, by depth
+
+
+def resnet_blocks(depth: int, width: int) -> list[list[tuple[int, int, bool, int]]]:
+    """What each block of the four stages is made of, as arguments of `Residual`.
+
+    The first stage has `width` channels; each later one halves the map and doubles the
+    channels in its first block.
+    """
+    stages, channels = [], width
+    for i, number in enumerate(BLOCKS[depth]):
+        wide = width * 2**i
+        first = (channels, wide, i > 0, 2 if i else 1)
+        stages.append([first] + [(wide, wide, False, 1)] * (number - 1))
+        channels = wide
+    return stages
+
+
+def Residual(
+    in_channels: int, num_channels: int, use_1x1conv: bool = False, strides: int = 1
+) -> Any:
+    """A residual block: ReLU(f(X) + X), f two 3 × 3 convolutions with batch norm.
+
+    Args:
+        in_channels: channels of the input.
+        num_channels: channels of the output.
+        use_1x1conv: add a 1 × 1 convolution of X instead of X itself, which is needed
+            where the block changes the number of channels or the size.
+        strides: of the first convolution, and of the 1 × 1 one.
+
+    Returns:
+        A module of the active framework, (B, in_channels, H, W) → (B, num_channels,
+        ⌈H/strides⌉, ⌈W/strides⌉), its weights drawn from `d2lcv.seed`.
+
+    Raises:
+        ValueError: a number is not positive, or X and f(X) would differ in shape.
+    """
+    _check_positive(in_channels=in_channels, num_channels=num_channels, strides=strides)
+    if not use_1x1conv and (in_channels != num_channels or strides != 1):
+        raise ValueError(
+            f"use_1x1conv: expected True, for a block from {in_channels} to "
+            f"{num_channels} channels with stride {strides} changes the shape"
+        )
+    return initialize(
+        backend.classification.Residual(in_channels, num_channels, use_1x1conv, strides)
+    )
+
+
+def resnet18(num_classes: int, in_channels: int = 1) -> Any:
+    """ResNet-18 for small images: a 3 × 3 stem of stride 1 and no max pooling.
+
+    The stem is followed by four stages of two `Residual` blocks with 64, 128, 256 and 512
+    channels, global average pooling and a dense layer.
+
+    Args:
+        num_classes: length of the output.
+        in_channels: 1 for grey images, 3 for coloured ones.
+
+    Returns:
+        A module of the active framework, (B, in_channels, H, W) → (B, num_classes)
+        scores (logits), its weights drawn from `d2lcv.seed`.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+    _check_positive(num_classes=num_classes, in_channels=in_channels)
+    return initialize(backend.classification.resnet18(num_classes, in_channels))
+
+
+def ResNet(
+    depth: int = 18, num_classes: int = 1000, in_channels: int = 3, width: int = 64
+) -> Any:
+    """ResNet-18 or ResNet-34 for photographs, layer by layer that of the model zoos.
+
+    A 7 × 7 convolution and a 3 × 3 max pooling, both of stride 2, then four stages of
+    residual blocks with `width`, 2, 4 and 8·`width` channels. The module has
+
+    - `features`: images (B, in_channels, H, W) → map (B, 8·width, ⌈H/32⌉, ⌈W/32⌉);
+    - `stages(X)`: the list of the four stages' maps, at strides 4, 8, 16 and 32;
+    - `output`: the dense layer, applied to the mean of the map over its pixels.
+
+    Args:
+        depth: 18 or 34.
+        num_classes: length of the output.
+        in_channels: channels of the images.
+        width: channels of the first stage; 64 in the paper.
+
+    Returns:
+        A module of the active framework, (B, in_channels, H, W) → (B, num_classes)
+        scores (logits), its weights drawn from `d2lcv.seed`.
+
+    Raises:
+        ValueError: another depth, or a number that is not positive.
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
+    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    return initialize(
+        backend.classification.ResNet(depth, num_classes, in_channels, width)
+    )
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+
+
+def cross_entropy(y_hat: Any, y: Any) -> Any:
+    """Cross-entropy of each example, or of each pixel, −log softmax(y_hat)[y].
+
+    Args:
+        y_hat: (B, C) scores (logits), or (B, C, H, W) for each pixel.
+        y: (B,) or (B, H, W) integers in [0, C).
+
+    Returns:
+        Of the shape of `y`; take `reduce_mean` of it to train.
+
+    Raises:
+        TypeError: not a tensor of the active framework.
+        ValueError: shapes that do not fit each other.
+    """
+    check_tensor("y_hat", y_hat)
+    check_tensor("y", y)
+    scores, labels = tuple(y_hat.shape), tuple(y.shape)
+    expected = scores[:1] + scores[2:]
+    if len(scores) < 2 or len(labels) != len(expected):
+        raise ValueError(
+            f"y_hat, y: expected shapes (B, C) and (B,), or (B, C, H, W) and (B, H, W), "
+            f"got {scores} and {labels}"
+        )
+    if any(a != b for a, b in zip(labels, expected, strict=True) if None not in (a, b)):
+        raise ValueError(f"y: expected shape {expected}, as y_hat has, got {labels}")
+    return backend.classification.cross_entropy(y_hat, y)
+
+
+def replace_output(net: Any, num_classes: int) -> Any:
+    """A new `ResNet` with a copy of the features of `net` and a fresh output layer.
+
+    Nothing is shared: training one of them leaves the other as it is.
+
+    Args:
+        net: a `ResNet`.
+        num_classes: length of the new output.
+
+    Returns:
+        A net like `net`, on the default device; its output layer is drawn from
+        `d2lcv.seed`.
+
+    Raises:
+        TypeError: `net` is not a `ResNet`.
+        ValueError: `num_classes` is not positive.
+    """
+    if not isinstance(net, backend.classification.ResNet):
+        raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
+    new = ResNet(net.depth, num_classes, net.in_channels, net.width)
+    return _copy(net, new, "features.")
+
+
+def _copy(source: Any, target: Any, prefix: str) -> Any:
+    """Put the weights of `source` whose names start so into `target`; returns it."""
+    taken = {k: v for k, v in get_weights(source).items() if k.startswith(prefix)}
+    return set_weights(target, get_weights(target) | taken)
