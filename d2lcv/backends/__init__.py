@@ -22,6 +22,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = [
     "Backend",
     "backend",
     "backend_name",
+    "choice",
     "framework_of",
     "installed",
     "resolve",
@@ -60,10 +62,13 @@ class Backend:
 
     @property
     def version(self) -> str | None:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(self.distribution)
-        except importlib.metadata.PackageNotFoundError:
+        if not self.is_installed:
             return None
+        # a build of another name: paddlepaddle-gpu, tensorflow-cpu
+        names = importlib.metadata.packages_distributions().get(self.package, ())
+        return importlib.metadata.version(names[0]) if names else None
 
     @property
     def install_command(self) -> str:
@@ -122,18 +127,29 @@ def framework_of(value: Any) -> Backend | None:
     return next((b for b in REGISTRY.values() if b.package == root), None)
 
 
+def _usable(name: str) -> str:
+    entry = REGISTRY[resolve(name)]
+    if not entry.is_installed:
+        raise ModuleNotFoundError(
+            f"backend {entry.name!r} needs {entry.title}, which is not installed; "
+            f"install it with: {entry.install_command}"
+        )
+    return entry.name
+
+
 class _Active:
     """The active column: `backend.<topic>` is its module, imported at first use."""
 
     def __init__(self) -> None:
         self._chosen: str | None = None
+        self._why = ""
         self._loaded: str | None = None
 
     @property
     def entry(self) -> Backend:
         return REGISTRY[self._load()]
 
-    def choose(self, name: str) -> str:
+    def choose(self, name: str, why: str = "chosen by d2lcv.use") -> str:
         name = resolve(name)
         if self._loaded not in (None, name):
             raise RuntimeError(
@@ -142,14 +158,16 @@ class _Active:
                 f"{ENVIRONMENT_VARIABLE}={name}, or run single calls on the other one "
                 f"with d2lcv.worker({name!r})"
             )
-        entry = REGISTRY[name]
-        if not entry.is_installed:
-            raise ModuleNotFoundError(
-                f"backend {name!r} needs {entry.title}, which is not installed; "
-                f"install it with: {entry.install_command}"
-            )
-        self._chosen = name
+        self._chosen, self._why = _usable(name), why
         return name
+
+    def choice(self) -> tuple[str, str]:
+        if self._chosen is not None:
+            return self._chosen, self._why
+        name = self.default()
+        asked = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+        why = f"{ENVIRONMENT_VARIABLE} is {asked!r}" if asked else "the first installed"
+        return _usable(name), why
 
     def default(self) -> str:
         named = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
@@ -166,7 +184,7 @@ class _Active:
 
     def _load(self) -> str:
         if self._loaded is None:
-            name = self._chosen or self.choose(self.default())
+            name = self._chosen or self.choose(*self.choice())
             importlib.import_module(f"{__name__}.{name}")
             self._loaded = name
         return self._loaded
@@ -199,6 +217,14 @@ def use(name: str | None = None) -> str:
         RuntimeError: another backend is already at work in this process.
     """
     return backend.choose(name if name is not None else backend.default())
+
+
+def choice() -> tuple[str, str]:
+    """The backend that is active, or would be at the first call, and why it is.
+
+    Nothing is imported. Raises as `use` does.
+    """
+    return backend.choice()
 
 
 def backend_name() -> str:
