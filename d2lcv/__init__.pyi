@@ -61,6 +61,12 @@ from .rcnn import propose as propose
 from .rcnn import roi_align as roi_align
 from .rcnn import roi_pool as roi_pool
 from .rcnn import rpn_loss as rpn_loss
+from .segmentation import bilinear_kernel as bilinear_kernel
+from .segmentation import conv2d as conv2d
+from .segmentation import conv_transpose2d as conv_transpose2d
+from .segmentation import corr2d as corr2d
+from .segmentation import kernel2matrix as kernel2matrix
+from .segmentation import trans_conv as trans_conv
 from .ssd import TinySSD as TinySSD
 from .ssd import base_net as base_net
 from .ssd import bbox_eval as bbox_eval
