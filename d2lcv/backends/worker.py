@@ -66,10 +66,12 @@ class Worker:
     def __init__(self, name: str, python: str | os.PathLike[str] | None = None) -> None:
         self.name = resolve(name)
         environment = dict(os.environ, **{ENVIRONMENT_VARIABLE: self.name})
-        # its own package even where this one's is not installed, as in a fresh clone
-        root = str(Path(__file__).parents[2])
-        paths = [root, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
+        root = Path(__file__).parents[2]
+        # this package also where it is not installed, as in a fresh clone; but never the
+        # libraries that are installed beside it, to an interpreter that has its own
+        if python is None or (root / "pyproject.toml").is_file():
+            paths = [str(root), environment.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
         try:
             self._process = subprocess.Popen(
                 [
