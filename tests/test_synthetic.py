@@ -116,13 +116,13 @@ def test_boxes_are_where_the_pixels_change(monkeypatch):
     """Paint the same bananas in another colour: the change fills the box."""
     plain = [draw_banana(index)[0] for index in range(12)]
 
-    def painted(rng, length, draw=bananas._banana):
+    def painted(rng, length, draw=bananas.draw_one):
         sprite = draw(rng, length)
         return bananas.Sprite(
             np.zeros_like(sprite.colour) + [200, 0, 255], sprite.cover
         )
 
-    monkeypatch.setattr(bananas, "_banana", painted)
+    monkeypatch.setattr(bananas, "draw_one", painted)
     for index, before in enumerate(plain):
         after, box, _ = draw_banana(index)
         y, x = np.nonzero((after != before).any(2))

@@ -118,7 +118,7 @@ def draw_banana(
     canvas = draw_background(rng, size)
     for _ in range(rng.integers(1, 5)):
         place(rng, canvas, _distractor(rng, size))
-    mask = place(rng, canvas, _banana(rng, size * rng.uniform(0.3, 0.55)))
+    mask = place(rng, canvas, draw_one(rng, size * rng.uniform(0.3, 0.55)))
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     return develop(rng, canvas), box, mask
@@ -128,7 +128,7 @@ _BANANA_AT = (0, 0.03, 0.1, 0.16, 0.24, 0.36, 0.52, 0.7, 0.83, 0.92, 0.965, 1)
 _BANANA_WIDTH = (0.3, 0.27, 0.24, 0.34, 0.66, 0.93, 1, 0.95, 0.74, 0.42, 0.25, 0.2)
 
 
-def _banana(rng: Generator, length: float) -> Sprite:
+def draw_one(rng: Generator, length: float) -> Sprite:
     """A banana whose box is `length` pixels on its longer side."""
     thick = rng.uniform(0.18, 0.24)
 

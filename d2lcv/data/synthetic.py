@@ -19,6 +19,7 @@ __all__ = ["SETS", "synthetic"]
 SETS: dict[str, str] = {
     "bananas": "bananas:make_bananas",
     "shapes": "shapes:make_shapes",
+    "source": "source:make_source",
 }
 """Name -> module (of `d2lcv.data`) and maker."""
 
