@@ -7,7 +7,6 @@ leading `...` is any number of leading axes.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from .backends import backend, framework_of
@@ -64,14 +63,12 @@ def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
 def _fits(given: int | None, want: str, sizes: dict[str, int]) -> bool:
     if given is None or given < 0 or want == "_":
         return True
-    factor, symbol = re.fullmatch(r"(\d*)([A-Za-z]*)", want).groups()
+    symbol = want.lstrip("0123456789")
+    factor = int(want.removesuffix(symbol) or 1)
     if not symbol:
-        return given == int(factor)
-    if given % int(factor or 1):
-        return False
-    return sizes.setdefault(symbol, given // int(factor or 1)) == given // int(
-        factor or 1
-    )
+        return given == factor
+    size, rest = divmod(given, factor)
+    return not rest and sizes.setdefault(symbol, size) == size
 
 
 def checked(**arguments: tuple[Any, str]) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -218,7 +218,7 @@ def _array(name: str, x: Any) -> np.ndarray:
 def _figsize(figsize: Any) -> tuple[float, float]:
     size = tuple(figsize) if isinstance(figsize, Iterable) else (figsize,)
     if len(size) != 2 or not all(
-        isinstance(inches, numbers.Real) and 0 < inches < float("inf")
+        isinstance(inches, numbers.Real) and 0 < float(inches) < float("inf")
         for inches in size
     ):
         raise ValueError(
@@ -422,7 +422,7 @@ def show_bboxes(
         axes.add_patch(bbox_to_rect(boxes[i], color))
         if texts[i]:
             axes.add_artist(_Label(boxes[i], texts[i], color))
-    _drawn.add(axes.get_figure())
+    _drawn.add(cast(Figure, axes.get_figure()))
 
 
 def _texts(labels: Any, count: int) -> list[str]:
@@ -474,7 +474,8 @@ class _Label(Text):
         linear = np.power(to_rgb(color), 2.2)
         dark = linear @ (0.2126, 0.7152, 0.0722) < 0.3
         super().__init__(
-            *map(float, box[:2]),
+            float(box[0]),
+            float(box[1]),
             text,
             color="w" if dark else "k",
             fontsize=self.SIZES[1],
@@ -486,11 +487,10 @@ class _Label(Text):
         self.box = box
 
     def draw(self, renderer: Any) -> None:
-        peers = [
-            t for t in self.axes.texts if isinstance(t, _Label) and t.get_visible()
-        ]
+        axes = cast(Axes, self.axes)
+        peers = [t for t in axes.texts if isinstance(t, _Label) and t.get_visible()]
         if peers and peers[0] is self:
-            _arrange(self.axes, peers, renderer)
+            _arrange(axes, peers, renderer)
         super().draw(renderer)
 
 
@@ -528,7 +528,8 @@ def _arrange(axes: Axes, labels: list[_Label], renderer: Any) -> None:
         overlap = _overlap(places, width, height, taken)
         place = places[np.argmin(overlap)]
         taken = np.vstack([taken, [*place, *(place + (width, height))]])
-        label.set_position(axes.transData.inverted().transform(place + pad))
+        x, y = axes.transData.inverted().transform(place + pad)
+        label.set_position((x, y))
 
 
 def _size(label: _Label, renderer: Any, pad: float) -> tuple[float, float]:

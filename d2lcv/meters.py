@@ -81,7 +81,7 @@ class Accumulator:
             raise TypeError(f"n: expected a number of sums, got {n!r}")
         if n < 1:
             raise ValueError(f"n: expected at least 1 sum, got {n}")
-        self._n = int(n)
+        self._n: int = int(n)
         self.reset()
 
     def reset(self) -> None:
@@ -119,10 +119,9 @@ class Accumulator:
 
     def __getitem__(self, idx: int | slice) -> Any:
         """The sum at `idx` as a float (a list of them for a slice)."""
-        chosen = range(self._n)[idx]
         if isinstance(idx, slice):
-            return [self._collect(i) for i in chosen]
-        return self._collect(chosen)
+            return [self._collect(i) for i in range(self._n)[idx]]
+        return self._collect(range(self._n)[idx])
 
 
 def _check_scalar(i: int, value: Any) -> None:

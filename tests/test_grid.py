@@ -317,6 +317,8 @@ def stub_imports():
     """{public name: module below d2lcv} as the stub has it."""
     found = {}
     for node in parse(STUB).body:
+        if ast.unparse(node) == "__version__: str":
+            continue
         assert isinstance(node, ast.ImportFrom) and node.level == 1, ast.unparse(node)
         for alias in node.names:
             assert alias.asname == alias.name, f"{alias.name}: not marked as public"

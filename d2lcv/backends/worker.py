@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -89,13 +89,16 @@ class Worker:
             raise WorkerError(
                 f"the {self.name} worker did not start: {error}"
             ) from error
+        assert self._process.stdin is not None and self._process.stderr is not None
+        self._calls, self._errors = self._process.stdin, self._process.stderr
+        self._answers = cast(io.BufferedReader, self._process.stdout)
         self._printed: deque[str] = deque(maxlen=40)
         self._relay = threading.Thread(
-            target=_pass_on, args=(self._process.stderr, self._printed), daemon=True
+            target=_pass_on, args=(self._errors, self._printed), daemon=True
         )
         self._relay.start()
         # a handle that is dropped ends its process, too, which waits for calls till then
-        weakref.finalize(self, _close, self._process.stdin)
+        weakref.finalize(self, _close, self._calls)
         try:
             self._exchange(())
         except WorkerError:
@@ -128,9 +131,9 @@ class Worker:
     def _exchange(self, message: Iterable[Any]) -> Any:
         try:
             for part in message:
-                self._process.stdin.write(part)
-            self._process.stdin.flush()
-            status, value = _read(self._process.stdout)
+                self._calls.write(part)
+            self._calls.flush()
+            status, value = _read(self._answers)
         except (BrokenPipeError, EOFError) as error:
             self.close()
             printed = "".join(self._printed).strip()
@@ -149,16 +152,16 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        _close(self._process.stdin)
+        _close(self._calls)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()
         self._relay.join(1)
         if not self._relay.is_alive():  # else a process of the worker's holds the line
-            self._process.stderr.close()
+            self._errors.close()
 
     def __enter__(self) -> Worker:
         return self
@@ -172,12 +175,12 @@ class Worker:
         self.close()
 
 
-def _close(stream: BinaryIO) -> None:
+def _close(stream: IO[bytes]) -> None:
     with suppress(OSError):  # of what is still to be written to a dead process
         stream.close()
 
 
-def _pass_on(stream: BinaryIO, printed: deque[str]) -> None:
+def _pass_on(stream: IO[bytes], printed: deque[str]) -> None:
     for line in stream:
         printed.append(line.decode(errors="replace"))
         with suppress(Exception):  # read on in any case, or the process would wait
@@ -192,13 +195,13 @@ def _encode(message: Any) -> tuple[Any, ...]:
     return MARK, struct.pack("<QQ", len(head), body.tell()), head, body.getbuffer()
 
 
-def _send(stream: BinaryIO, message: Any) -> None:
+def _send(stream: IO[bytes], message: Any) -> None:
     for part in _encode(message):
         stream.write(part)
     stream.flush()
 
 
-def _read(stream: BinaryIO) -> Any:
+def _read(stream: io.BufferedReader) -> Any:
     mark = _exactly(stream, len(MARK))
     if mark != MARK:
         raise WorkerError(
@@ -210,7 +213,7 @@ def _read(stream: BinaryIO) -> Any:
         return _unpack(message, arrays)
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: IO[bytes], count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
         raise EOFError("the other end closed the connection")
@@ -281,6 +284,7 @@ def _module(name: str) -> ModuleType:
         # its name may be taken, by another file or by the standard library
         alias = str(path) if path.stem in sys.modules else path.stem
         spec = importlib.util.spec_from_file_location(alias, path)
+        assert spec is not None and spec.loader is not None  # it ends in .py
         module = sys.modules[alias] = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(path.parent))
         try:
@@ -299,7 +303,7 @@ def main(name: str) -> None:
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    sys.stdout.reconfigure(line_buffering=True)
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     try:
         use(name)
         assert backend.entry.name in REGISTRY

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -320,10 +321,9 @@ def _explained(url: str, sha1: str, path: Path) -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        raise DownloadError(
-            f"the server refused {url}: {error.response.status_code} "
-            f"{error.response.reason}. {way_out}"
-        ) from error
+        reply = error.response
+        said = error if reply is None else f"{reply.status_code} {reply.reason}"
+        raise DownloadError(f"the server refused {url}: {said}. {way_out}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise OfflineError(
             f"cannot download {url}: the network failed ({error}). {way_out}"
@@ -504,22 +504,29 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
                 info.is_dir(),
                 kind in (0, stat.S_IFREG),
                 info.file_size,
-                lambda info=info: source.open(info),
+                partial(source.open, info),
             )
 
 
 def _tar_members(archive: Path) -> Iterator[_Member]:
     with tarfile.open(archive) as source:
         while (info := _next_member(source)) is not None:
-            source.members = []  # else every header stays in memory
+            # else every header stays in memory
+            source.members = []  # type: ignore[attr-defined]
             yield _Member(
                 info.name,
                 info.isdir(),
                 info.isreg(),
                 info.size,
-                lambda info=info: source.extractfile(info),
+                partial(_open_member, source, info),
             )
         _check_tar_end(source)
+
+
+def _open_member(source: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = source.extractfile(info)
+    assert file is not None  # only what is no file has none
+    return file
 
 
 def _next_member(source: tarfile.TarFile) -> tarfile.TarInfo | None:

@@ -157,8 +157,9 @@ class _Layer:
     MARGIN = 20
 
     def __init__(self, width: int, height: int, seed: int) -> None:
-        size = [(side + 2 * self.MARGIN) * _ZOOM for side in (width, height)]
-        self.image = Image.new("RGBA", tuple(size))
+        margins = 2 * self.MARGIN
+        size = (width + margins) * _ZOOM, (height + margins) * _ZOOM
+        self.image = Image.new("RGBA", size)
         self.random = np.random.default_rng(seed)
 
     def shape(
@@ -215,10 +216,10 @@ class _Layer:
         """Where the blurred shape, moved to the light, is thin, the shape is darker."""
         blur, shift = depth * _ZOOM, round(0.6 * depth * _ZOOM)
         border = round(3 * blur)
-        wide = Image.new("L", tuple(side + 2 * border for side in mask.size))
+        w, h = mask.size
+        wide = Image.new("L", (w + 2 * border, h + 2 * border))
         wide.paste(mask, (border - shift, border - shift))
         wide = wide.filter(ImageFilter.GaussianBlur(blur))
-        w, h = mask.size
         light = wide.crop((border, border, border + w, border + h))
         lit = tuple(min(round(c * 1.06 + 4), 255) for c in color)
         shade = tuple(
