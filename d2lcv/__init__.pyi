@@ -33,6 +33,18 @@ from .detection import mean_average_precision as mean_average_precision
 from .detection import multibox_detection as multibox_detection
 from .detection import nms as nms
 from .detection import soft_nms as soft_nms
+from .distributed import join_processes as join_processes
+from .distributed import process_mean as process_mean
+from .distributed import rank as rank
+from .distributed import shard as shard
+from .distributed import world_size as world_size
+from .engine import TrainingResult as TrainingResult
+from .engine import accuracy as accuracy
+from .engine import evaluate_accuracy_gpu as evaluate_accuracy_gpu
+from .engine import evaluate_accuracy_gpus as evaluate_accuracy_gpus
+from .engine import split_batch as split_batch
+from .engine import train_batch_ch13 as train_batch_ch13
+from .engine import train_ch13 as train_ch13
 from .figures import Animator as Animator
 from .figures import Image as Image
 from .figures import bbox_to_rect as bbox_to_rect
@@ -130,6 +142,7 @@ from .tensors import where as where
 from .tensors import zeros as zeros
 from .training import Trainer as Trainer
 from .training import gradients as gradients
+from .training import freeze as freeze
 from .training import predict as predict
 from .training import warmup_cosine as warmup_cosine
 from .weights import get_weights as get_weights
@@ -138,3 +151,5 @@ from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 from .weights import seed as seed
 from .weights import set_weights as set_weights
+
+__version__: str
