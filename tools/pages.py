@@ -1,0 +1,289 @@
+"""Executed notebooks as a static site: one page per chapter, a tab per framework.
+
+A page has the text and the code once. What a cell put out is shown once, too, where all
+frameworks put out the same, else in a tab for each. Pages are MyST Markdown for Sphinx;
+outputs stand in `site.json` beside them, from where `web/frameworks.py` takes them.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import book
+import notebooks
+from notebooks import Run
+
+from d2lcv.backends import REGISTRY
+
+WEB = Path(__file__).resolve().parent / "web"
+POINT = 4 / 3  # of a pixel: SVG files have their sizes in points
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.S)
+
+INDEX = """\
+# {title}
+
+:::{{lead}}
+:::
+
+{parts}
+"""
+
+
+def build(runs: list[Run], out: Path) -> bool:
+    """Write the site of these runs to `out/site`; False if Sphinx had complaints."""
+    source, site = out / "pages", out / "site"
+    for folder in (source, site, out / "doctrees"):
+        shutil.rmtree(folder, ignore_errors=True)
+    source.mkdir(parents=True)
+    scripts = {run.script: None for run in runs}
+    data: dict[str, Any] = {
+        "frameworks": {
+            name: entry.title
+            for name, entry in REGISTRY.items()
+            if any(run.backend == name for run in runs)
+        },
+        "chapters": {},
+    }
+    for script in scripts:
+        own = {run.backend: run for run in runs if run.script == script}
+        page = Page(script, own, source)
+        (source / f"{script.stem}.md").write_text(page.text(), encoding="utf-8")
+        data["chapters"][script.stem] = page.data()
+    (source / "index.md").write_text(_index(list(scripts)), encoding="utf-8")
+    (source / "site.json").write_text(json.dumps(data), encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going"]
+    folders = ["-c", str(WEB), "-d", str(out / "doctrees"), str(source), str(site)]
+    ok = subprocess.run(command + folders).returncode == 0
+    for run in runs:
+        _offer(run, site / "downloads")
+    return ok
+
+
+def _offer(run: Run, folder: Path) -> None:
+    """The script and the executed notebook, to be downloaded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(run.script, folder)
+    if run.notebook:
+        (folder / run.backend).mkdir(exist_ok=True)
+        notebook = folder / run.backend / f"{run.chapter}.ipynb"
+        notebooks.write(run.notebook, notebook)
+
+
+def _index(scripts: list[Path]) -> str:
+    sections = []
+    for part, found in book.parts(scripts).items():
+        names = "\n".join(script.stem for script in found)
+        sections.append(
+            f"## {part}\n\n"
+            f"```{{cards}}\n{names}\n```\n\n"
+            f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n{names}\n```\n"
+        )
+    return INDEX.format(title="Computer vision, in four frameworks", parts="\n".join(sections))
+
+
+class Page:
+    """One chapter: its Markdown, and what its cells put out on each backend."""
+
+    def __init__(self, script: Path, runs: dict[str, Run], folder: Path) -> None:
+        self.script, self.runs, self.folder = script, runs, folder
+        self.cells = notebooks.convert(script).cells
+        self.done = {name: run for name, run in runs.items() if run.notebook}
+
+    def text(self) -> str:
+        pieces = []
+        for i, cell in enumerate(self.cells):
+            if cell.cell_type == "markdown":
+                pieces.append(_markdown(cell.source))
+            elif cell.cell_type == "code" and cell.source.strip():
+                pieces.append(_fenced("{code-block} python", cell.source))
+                pieces.append(f"```{{outputs}} {i}\n```")
+        head, *rest = pieces
+        title, _, first = head.partition("\n")
+        return "\n\n".join([title, "```{run}\n```", first, *rest]) + "\n"
+
+    def data(self) -> dict[str, Any]:
+        outputs = {
+            str(i): self._cell(i, cell.source)
+            for i, cell in enumerate(self.cells)
+            if cell.cell_type == "code"
+        }
+        return {
+            "title": book.title(self.script),
+            "about": self._about(),
+            "picture": self._picture(outputs),
+            "runs": {name: self._run(name) for name in self.runs},
+            "outputs": outputs,
+        }
+
+    def _run(self, name: str) -> dict[str, Any] | None:
+        if name not in self.done:
+            return None
+        meta = self.done[name].meta
+        result = meta["result"] or {}
+        return {
+            "version": meta["key"]["framework"],
+            "seconds": meta["seconds"],
+            "preset": result.get("preset"),
+            "device": result.get("device"),
+        }
+
+    def _cell(self, i: int, source: str) -> list[dict[str, Any]]:
+        """Groups of backends that put out the same: `for` and `items` of each."""
+        if _calls(source, "report") and all(r.meta["result"] for r in self.done.values()):
+            items = [{"kind": "report", **_report(self.done)}] if self.done else []
+            return [{"for": list(self.done), "items": items}] if items else []
+        groups: list[dict[str, Any]] = []
+        for name, run in self.done.items():
+            items = self._items(run.notebook.cells[i].outputs, source)
+            same = next((g for g in groups if g["items"] == items), None)
+            if same:
+                same["for"].append(name)
+            else:
+                groups.append({"for": [name], "items": items})
+        return groups if any(group["items"] for group in groups) else []
+
+    def _items(self, outputs: list[Any], source: str) -> list[dict[str, Any]]:
+        code = _prints_source(source)
+        items: list[dict[str, Any]] = []
+        for output in outputs:
+            data = output.get("data", {})
+            if output.output_type == "stream":
+                if output.name == "stdout":
+                    _add_text(items, output.text, "code" if code else "text")
+            elif "application/vnd.jupyter.widget-view+json" in data:
+                continue  # a progress bar that has come to its end
+            elif "image/svg+xml" in data or "image/png" in data:
+                items.append(self._image(data, source))
+            elif "text/plain" in data and not data["text/plain"].startswith("<Figure"):
+                _add_text(items, data["text/plain"] + "\n", "text")
+        for item in items:
+            if "text" in item:
+                item["text"] = item["text"].strip("\n")
+        return [item for item in items if item.get("text", "image")]
+
+    def _image(self, data: dict[str, str], source: str) -> dict[str, Any]:
+        """Write a picture to a file named by its content; equal pictures are one file."""
+        if "image/svg+xml" in data:
+            content = METADATA.sub("", data["image/svg+xml"]).encode()
+            suffix, size = "svg", _svg_size(content.decode())
+        else:
+            content = b64decode(data["image/png"])
+            suffix, size = "png", _png_size(content)
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
+        path = self.folder / "figures" / "figures" / self.script.stem / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        shown = re.findall(r"\.show\(\s*[\"'](.+?)[\"']", source)
+        return {
+            "kind": "image",
+            "file": f"_static/figures/{self.script.stem}/{name}",
+            "name": shown[0] if shown else "",
+            "width": size[0],
+            "height": size[1],
+        }
+
+    def _picture(self, outputs: dict[str, Any]) -> dict[str, Any] | None:
+        images = [
+            item
+            for groups in outputs.values()
+            for item in (groups[0]["items"] if groups else [])
+            if item["kind"] == "image"
+        ]
+        wanted = book.figure(self.script.stem)
+        named = [item for item in images if item["name"] == wanted]
+        return next(iter(named + images), None)
+
+    def _about(self) -> str:
+        """The first paragraph of the text, plain."""
+        paragraphs = re.split(r"\n\s*\n", self.cells[0].source.partition("\n")[2].strip())
+        return re.sub(r"[*`$]", "", " ".join(paragraphs[0].split()))
+
+
+def _markdown(text: str) -> str:
+    """Links to other chapters' scripts become links to their pages."""
+    return re.sub(r"\]\((?:chapters/)?(\w+)\.(?:py|ipynb)\)", r"](\1.md)", text)
+
+
+def _fenced(info: str, text: str) -> str:
+    longest = max(map(len, re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{info}\n{text}\n{fence}"
+
+
+def _add_text(items: list[dict[str, Any]], text: str, kind: str) -> None:
+    text = ESCAPES.sub("", text)
+    lines = [line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")]
+    text = "\n".join(line.rstrip() for line in lines)
+    if items and items[-1]["kind"] == kind:
+        items[-1]["text"] += text
+    else:
+        items.append({"kind": kind, "text": text})
+
+
+def _tree(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError:  # a magic
+        return []
+
+
+def _name(node: ast.AST) -> str:
+    call = node.func if isinstance(node, ast.Call) else None
+    return getattr(call, "attr", getattr(call, "id", ""))
+
+
+def _prints_source(source: str) -> bool:
+    """Whether a cell does nothing but `print(d2l.source(…))`: its output is code."""
+    calls = [node.value for node in _tree(source) if isinstance(node, ast.Expr)]
+    return bool(calls) and all(
+        len(calls) == len(_tree(source))
+        and _name(call) == "print"
+        and [_name(a) for a in call.args] == ["source"]
+        for call in calls
+    )
+
+
+def _calls(source: str, method: str) -> bool:
+    """Whether a cell's last statement is a call of that method."""
+    last = _tree(source)[-1:]
+    return any(isinstance(s, ast.Expr) and _name(s.value) == method for s in last)
+
+
+def _report(runs: dict[str, Run]) -> dict[str, Any]:
+    """A table: a row for each metric, a column for each backend."""
+    results = {name: run.meta["result"] for name, run in runs.items()}
+    metrics = [dict(result["metrics"]) for result in results.values()]
+    rows = [
+        (key, *(_number(values.get(key)) for values in metrics))
+        for key in {key: None for values in metrics for key in values}
+    ]
+    for key, digits in (("examples_per_sec", 1), ("seconds", 0)):
+        values = [result.get(key) for result in results.values()]
+        if any(value is not None for value in values):
+            texts = ["—" if v is None else f"{v:.{digits}f}" for v in values]
+            rows.append((key.replace("_per_", "/"), *texts))
+    return {"columns": list(results), "rows": rows}
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.6g}"
+
+
+def _svg_size(text: str) -> tuple[int, int]:
+    head = text[text.index("<svg") :].partition(">")[0]
+    sizes = dict(re.findall(r'\b(width|height)="([\d.]+)(?:pt)?"', head))
+    return round(float(sizes["width"]) * POINT), round(float(sizes["height"]) * POINT)
+
+
+def _png_size(content: bytes) -> tuple[int, int]:
+    return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")

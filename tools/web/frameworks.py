@@ -1,0 +1,289 @@
+"""Sphinx extension: outputs by framework, one choice of framework for all pages.
+
+The choice is the attribute `data-framework` of the page's root element, set before the
+page is drawn; style rules hide the other frameworks' panels. Tabs only set it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+# Before the page is drawn: the framework asked for in the address, or chosen before
+CHOOSE = """<script>
+(function (known) {{
+  var asked = new URLSearchParams(location.search).get("framework"), kept = null;
+  try {{ kept = localStorage.getItem("d2lcv-framework"); }} catch (error) {{}}
+  document.documentElement.dataset.framework =
+    [asked, kept].filter(function (name) {{ return known.indexOf(name) >= 0; }})[0]
+    || known[0];
+}})({names});
+</script>
+<style>{rules}</style>
+<script defer src="{script}"></script>
+"""
+# Without scripts nothing is hidden, and each panel says whose it is
+RULE = (
+    'html[data-framework="{name}"] [data-for]:not([data-for~="{name}"])'
+    "{{display:none!important}}"
+)
+
+
+class Markup(nodes.General, nodes.Element):
+    """Markup around its children: the attributes `start` and `end`."""
+
+
+def visit_markup(self: Any, node: Markup) -> None:
+    self.body.append(node["start"])
+
+
+def depart_markup(self: Any, node: Markup) -> None:
+    self.body.append(node["end"])
+
+
+def raw(text: str) -> Markup:
+    return Markup(start=text, end="")
+
+
+def around(start: str, children: list[nodes.Node], end: str) -> Markup:
+    node = Markup(start=start, end=end)
+    node.extend(children)
+    return node
+
+
+class Site:
+    """What `site.json` says."""
+
+    def __init__(self, app: Sphinx) -> None:
+        text = (Path(app.srcdir) / "site.json").read_text(encoding="utf-8")
+        data = json.loads(text)
+        self.frameworks: dict[str, str] = data["frameworks"]
+        self.chapters: dict[str, Any] = data["chapters"]
+
+    def tabs(self, kind: str) -> str:
+        """A tab for each framework. `kind` is a class for looks."""
+        buttons = "".join(
+            f'<button type="button" role="tab" data-choose="{name}" '
+            f'aria-selected="false">{_short(title)}</button>'
+            for name, title in self.frameworks.items()
+        )
+        return (
+            f'<div class="frameworks {kind}" role="tablist" aria-label="Framework">'
+            f"{buttons}</div>"
+        )
+
+
+def _short(title: str) -> str:
+    """PaddlePaddle, of which a small screen shows the first half."""
+    if title == "PaddlePaddle":
+        return 'Paddle<span class="wide">Paddle</span>'
+    return html.escape(title)
+
+
+class SiteDirective(SphinxDirective):
+    @property
+    def site(self) -> Site:
+        return self.env.app.d2lcv_site
+
+    @property
+    def chapter(self) -> dict[str, Any]:
+        return self.site.chapters[self.env.docname]
+
+    def whose(self, names: list[str]) -> str:
+        titles = ", ".join(self.site.frameworks[name] for name in names)
+        return f'data-for="{" ".join(names)}" data-title="{titles}"'
+
+
+class Outputs(SiteDirective):
+    """What cell number i put out: once if all frameworks agree, else in tabs."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        groups = self.chapter["outputs"][self.arguments[0]]
+        if not groups:
+            return []
+        done = [name for name, run in self.chapter["runs"].items() if run]
+        if len(groups) == 1 and groups[0]["for"] == done:
+            panel = self._panel(groups[0])
+            same = len(done) > 1 and panel["kind"] != "report"
+            note = '<p class="same">the same on all {}</p>'.format(_count(len(done)))
+            return [around('<div class="output">', panel["nodes"], (note if same else "") + "</div>")]
+        missing = [name for name in self.chapter["runs"] if name not in done]
+        panels = [
+            around(
+                f'<div class="panel" role="tabpanel" {self.whose(group["for"])}>',
+                self._panel(group)["nodes"],
+                "</div>",
+            )
+            for group in groups
+        ]
+        if missing:
+            panels.append(
+                raw(
+                    f'<div class="panel" role="tabpanel" {self.whose(missing)}>'
+                    '<p class="same">Not executed in this build.</p></div>'
+                )
+            )
+        start = f'<div class="output tabbed">{self.site.tabs("small")}'
+        return [around(start, panels, "</div>")]
+
+    def _panel(self, group: dict[str, Any]) -> dict[str, Any]:
+        items = group["items"]
+        kind = items[0]["kind"] if items else ""
+        return {"kind": kind, "nodes": [self._item(item) for item in items]}
+
+    def _item(self, item: dict[str, Any]) -> nodes.Node:
+        if item["kind"] == "code":
+            code = nodes.literal_block(item["text"], item["text"], language="python")
+            return around('<div class="source">', [code], "</div>")
+        if item["kind"] == "image":
+            return raw(self._image(item))
+        if item["kind"] == "report":
+            return raw(self._report(item))
+        return raw(f'<pre class="text" tabindex="0">{html.escape(item["text"])}</pre>')
+
+    def _image(self, item: dict[str, Any]) -> str:
+        name = item["name"].replace("-", " ")
+        alt = f"Figure: {name}" if name else "Figure"
+        return (
+            f'<a class="figure" href="{item["file"]}">'
+            f'<img src="{item["file"]}" alt="{html.escape(alt)}" loading="lazy" '
+            f'width="{item["width"]}" height="{item["height"]}"></a>'
+        )
+
+    def _report(self, item: dict[str, Any]) -> str:
+        head = "".join(
+            f'<th scope="col" data-column="{name}">{self.site.frameworks[name]}</th>'
+            for name in item["columns"]
+        )
+        rows = ""
+        for label, *values in item["rows"]:
+            cells = "".join(
+                f'<td data-column="{name}">{html.escape(value)}</td>'
+                for name, value in zip(item["columns"], values, strict=True)
+            )
+            rows += f'<tr><th scope="row">{html.escape(label)}</th>{cells}</tr>'
+        return (
+            '<div class="report" tabindex="0"><table><thead><tr><th scope="col">result'
+            f"</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+
+def _count(number: int) -> str:
+    return {2: "two", 3: "three", 4: "four"}.get(number, str(number)) + " frameworks"
+
+
+class Run(SiteDirective):
+    """Under the title: what ran, and what there is to download."""
+
+    def run(self) -> list[nodes.Node]:
+        name = self.env.docname
+        script = f'<a href="downloads/{name}.py" download>script</a>'
+        lines = ""
+        for framework, run in self.chapter["runs"].items():
+            title = self.site.frameworks[framework]
+            what = f"{script} · not executed on {title} in this build"
+            if run:
+                notebook = f"downloads/{framework}/{name}.ipynb"
+                device = f" on {run['device']}" if run["device"] else ""
+                what = (
+                    f'{script} · <a href="{notebook}" download>notebook</a> · executed with '
+                    f"{title} {run['version']}{device} in {run['seconds']:.0f} s"
+                )
+                if run["preset"]:
+                    what += f", preset {run['preset']}"
+            lines += f"<p {self.whose([framework])}>{what}</p>"
+        return [raw(f'<div class="run">{lines}</div>')]
+
+
+class Lead(SiteDirective):
+    """The first words of the first page."""
+
+    def run(self) -> list[nodes.Node]:
+        titles = list(self.site.frameworks.values())
+        names = ", ".join(titles[:-1]) + (" or " if titles[1:] else "") + titles[-1]
+        return [
+            raw(
+                '<p class="lead">One text, one program, one interface: '
+                f"{names} does the work, and tests hold them to the same numbers. "
+                "Choose yours here or on any page; it is remembered.</p>"
+            )
+        ]
+
+
+class Cards(SiteDirective):
+    """Chapters with their pictures."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        numbers = {name: i for i, name in enumerate(self.site.chapters, 1)}
+        cards = "".join(self._card(name, numbers[name]) for name in self.content)
+        return [raw(f'<div class="cards">{cards}</div>')]
+
+    def _card(self, name: str, number: int) -> str:
+        chapter = self.site.chapters[name]
+        picture = chapter["picture"]
+        image = '<span class="none"></span>'
+        if picture:
+            image = f'<img src="{picture["file"]}" alt="" loading="lazy">'
+        title, about = html.escape(chapter["title"]), html.escape(chapter["about"])
+        return (
+            f'<a class="card" href="{name}.html"><span class="picture">{image}</span>'
+            f'<span class="number">{number}</span><span class="title">{title}</span>'
+            f'<span class="about">{about}</span></a>'
+        )
+
+
+def add_to_page(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    site = app.d2lcv_site
+    names = list(site.frameworks)
+    context["metatags"] = context.get("metatags", "") + CHOOSE.format(
+        names=json.dumps(names),
+        rules="".join(RULE.format(name=name) for name in names),
+        script=context["pathto"]("_static/frameworks.js", 1),
+    )
+    shown = pagename in site.chapters or pagename == "index"
+    context["framework_bar"] = site.tabs("bar") if shown and names[1:] else ""
+
+
+def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
+    """The files that formulas need, of the many there are."""
+    source, target = app.config.MATHJAX, Path(app.outdir) / "_static" / "mathjax"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "tex-chtml.js", target)
+    for part in ("output/chtml/fonts", "input/tex/extensions"):
+        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+
+
+def start(app: Sphinx) -> None:
+    app.d2lcv_site = Site(app)
+    figures = Path(app.srcdir) / "figures"
+    if figures.is_dir():
+        app.config.html_static_path.append(str(figures))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("MATHJAX", None, "", types=())
+    app.add_node(Markup, html=(visit_markup, depart_markup))
+    for name, directive in (
+        ("outputs", Outputs),
+        ("run", Run),
+        ("lead", Lead),
+        ("cards", Cards),
+    ):
+        app.add_directive(name, directive)
+    app.connect("builder-inited", start)
+    app.connect("html-page-context", add_to_page)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": False, "parallel_write_safe": False}
