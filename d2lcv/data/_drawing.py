@@ -67,6 +67,26 @@ def draw_all(
         return list(tqdm(drawn, f"drawing {what}", len(jobs), disable=None))
 
 
+def draw_classes(
+    what: str,
+    folder: Path,
+    counts: dict[str, int],
+    classes: Sequence[str],
+    draw: Callable[[str, str, int], np.ndarray],
+) -> None:
+    """Fill SPLIT/CLASS/0.png … with `draw(split, class, index)`, `counts` of each class."""
+    jobs = [(s, name, i) for s in counts for name in classes for i in range(counts[s])]
+    for split in counts:
+        for name in classes:
+            (folder / split / name).mkdir(parents=True)
+
+    def one(job: tuple[str, str, int]) -> None:
+        split, name, index = job
+        save_png(draw(*job), folder / split / name / f"{index}.png")
+
+    draw_all(what, jobs, one)
+
+
 def save_png(pixels: np.ndarray, path: Path) -> None:
     """Write an array as a PNG file, fast rather than small."""
     from PIL import Image

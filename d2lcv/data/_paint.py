@@ -125,14 +125,14 @@ class Sprite:
 
 def place(rng: Generator, canvas: np.ndarray, sprite: Sprite) -> np.ndarray:
     """Lay `sprite` somewhere on `canvas`, with a shadow; return its pixels."""
-    size, (height, width) = len(canvas), sprite.cover.shape
-    top = rng.integers(0, size - height + 1)
-    left = rng.integers(0, size - width + 1)
+    height, width = sprite.cover.shape
+    top = rng.integers(0, canvas.shape[0] - height + 1)
+    left = rng.integers(0, canvas.shape[1] - width + 1)
     cast_shadow(rng, canvas, sprite.cover, top, left)
     region = canvas[top : top + height, left : left + width]
     cover = sprite.cover[:, :, None]
     region[:] = region + cover * (np.clip(sprite.colour, 0, 255) - region) + 0.5
-    mask = np.zeros((size, size), bool)
+    mask = np.zeros(canvas.shape[:2], bool)
     mask[top : top + height, left : left + width] = sprite.cover >= 0.5
     return mask
 
@@ -143,14 +143,14 @@ def cast_shadow(
     """Darken what lies beside and below the thing, softly."""
     from PIL import Image, ImageFilter
 
-    size, soft = len(canvas), len(canvas) / 64
+    soft = max(canvas.shape) / 64
     margin = math.ceil(soft)
     shadow = np.pad((255 * rng.uniform(0, 0.55) * cover).astype(np.uint8), margin)
     blurred = Image.fromarray(shadow).filter(ImageFilter.BoxBlur(soft))
     top += round(soft * rng.uniform(-1, 2)) - margin
     left += round(soft * rng.uniform(-1.5, 1.5)) - margin
-    rows = slice(max(top, 0), min(top + len(shadow), size))
-    columns = slice(max(left, 0), min(left + shadow.shape[1], size))
+    rows = slice(max(top, 0), min(top + shadow.shape[0], canvas.shape[0]))
+    columns = slice(max(left, 0), min(left + shadow.shape[1], canvas.shape[1]))
     part = np.asarray(blurred, np.float32)[
         rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
     ]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._animals import Animal, draw_animal
-from ._drawing import check_numbers, draw_all, make_set, save_png
+from ._drawing import check_numbers, draw_classes, make_set
 from ._paint import (
     Sprite,
     any_colour,
@@ -79,18 +79,11 @@ def make_source(
     check_numbers(seed=(seed, 0))
     counts = {"train": num_train, "test": num_test}
 
+    def draw(split: str, name: str, index: int) -> np.ndarray:
+        return draw_source(name, index, split, size, seed)
+
     def draw_set(content: Path) -> None:
-        for split in _SPLITS:
-            for name in CLASSES:
-                (content / split / name).mkdir(parents=True)
-
-        def draw(job: tuple[str, str, int]) -> None:
-            split, name, index = job
-            image = draw_source(name, index, split, size, seed)
-            save_png(image, content / split / name / f"{index}.png")
-
-        jobs = [(s, c, i) for s in _SPLITS for c in CLASSES for i in range(counts[s])]
-        draw_all("source", jobs, draw)
+        draw_classes("source", content, counts, CLASSES, draw)
 
     return make_set(folder, draw_set)
 
@@ -104,7 +97,7 @@ def draw_source(
     canvas = draw_background(rng, size)
     for _ in range(rng.integers(0, 3)):
         place(rng, canvas, _clutter(rng, size * rng.uniform(0.15, 0.35)))
-    thing = _THINGS[name](rng, size * rng.uniform(0.5, 0.85))
+    thing = THINGS[name](rng, size * rng.uniform(0.5, 0.85))
     place(rng, canvas, fitting(thing, size))
     if rng.random() < 0.3:
         place(rng, canvas, _clutter(rng, size * rng.uniform(0.12, 0.25)))
@@ -701,7 +694,7 @@ def _cat(rng: Generator, length: float) -> Sprite:
     )
 
 
-_THINGS: dict[str, Callable[[Generator, float], Sprite]] = {
+THINGS: dict[str, Callable[[Generator, float], Sprite]] = {
     name: globals()[f"_{name}"]
     for name in (
         "apple ball banana bird bottle bread butterfly candle carrot cat clock cow cup "
@@ -710,5 +703,5 @@ _THINGS: dict[str, Callable[[Generator, float], Sprite]] = {
     ).split()
 }
 
-CLASSES: tuple[str, ...] = tuple(_THINGS)
+CLASSES: tuple[str, ...] = tuple(THINGS)
 """The names of the classes, sorted: class k of the source set is `CLASSES[k]`."""

@@ -20,6 +20,7 @@ SETS: dict[str, str] = {
     "bananas": "bananas:make_bananas",
     "shapes": "shapes:make_shapes",
     "source": "source:make_source",
+    "hotdog": "hotdog:make_hotdog",
 }
 """Name -> module (of `d2lcv.data`) and maker."""
 
