@@ -12,6 +12,7 @@ WITHOUT_FRAMEWORK = [
     f"tests/test_{part}.py"
     for part in "detection_data hub oracle scene synthetic".split()
 ]
+TYPES = "tests/test_types.py"  # needs the type checker
 
 
 @nox.session
@@ -20,6 +21,14 @@ def lint(session):
     session.install("ruff", *CONSTRAINED)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session):
+    """Types: of the package, and what a reader's checker knows of its public names."""
+    session.install("-e", ".[test,types]", *CONSTRAINED)
+    session.run("mypy")
+    session.run("python", "-m", "pytest", TYPES)
 
 
 @nox.session
@@ -35,7 +44,7 @@ def _tests(backend):
         session.install("-e", f".[{backend},test]", *CONSTRAINED)
         # one thread: small operations in two are slower on small machines
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
-        others = [f"--ignore={path}" for path in WITHOUT_FRAMEWORK]
+        others = [f"--ignore={path}" for path in (*WITHOUT_FRAMEWORK, TYPES)]
         session.run("python", "-m", "pytest", *(session.posargs or others), env=env)
 
     tests.__doc__ = f"The tests on {backend}, in an environment with nothing else."
