@@ -29,6 +29,7 @@ def join():
 
 def average(tensors):
     """The mean of each over the processes, sent as one vector."""
+    tensors = list(tensors)
     vector = tf.concat([tf.reshape(x, [-1]) for x in tensors], 0)
     vector = STRATEGY[0].reduce("MEAN", vector, axis=None)
     parts = tf.split(vector, [x.shape.num_elements() for x in tensors])
