@@ -21,6 +21,7 @@ __all__ = [
     "get_weights",
     "initialize",
     "load_weights",
+    "read_weights",
     "save_weights",
     "seed",
     "set_weights",
@@ -30,10 +31,14 @@ FORMAT = {"format": "d2lcv-1"}  # one entry: of several the order in the file is
 
 
 class _Draws:
-    """Where initial weights come from: a seed, and how many nets it has served."""
+    """Where initial weights come from: a seed, and how many nets it has served.
 
-    seed: int = int(np.random.SeedSequence().entropy) % 2**32
+    What is drawn besides, such as augmentations, comes from `stream`.
+    """
+
+    seed: int = int(np.random.SeedSequence().generate_state(1)[0])
     nets = 0
+    stream: np.random.Generator | None = None
 
 
 def seed(n: int) -> None:
@@ -44,13 +49,20 @@ def seed(n: int) -> None:
     """
     if n < 0:
         raise ValueError(f"n: expected an integer of at least 0, got {n}")
-    _Draws.seed, _Draws.nets = int(n), 0
+    _Draws.seed, _Draws.nets, _Draws.stream = int(n), 0, None
     backend.weights.manual_seed(int(n))
 
 
 def current_seed() -> int:
     """The seed of this process: what `seed` was given last, else drawn at its start."""
     return _Draws.seed
+
+
+def current_stream() -> np.random.Generator:
+    """Random numbers of this process, from their beginning after each `seed`."""
+    if _Draws.stream is None:
+        _Draws.stream = np.random.default_rng([_Draws.seed, zlib.crc32(b"stream")])
+    return _Draws.stream
 
 
 def initialize(net: Any) -> Any:
@@ -139,6 +151,20 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
             tensors that are missing, superfluous or of another shape are listed); `net`
             is then as it was.
     """
+    weights = read_weights(path)
+    try:
+        return set_weights(net, weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file by name, for any net.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a whole safetensors file of float32.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -155,7 +181,4 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
             raise ValueError(
                 f"{path}: expected float32 tensors, {name} is {array.dtype}"
             )
-    try:
-        return set_weights(net, weights)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return weights
