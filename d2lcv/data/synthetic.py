@@ -21,6 +21,9 @@ SETS: dict[str, str] = {
     "shapes": "shapes:make_shapes",
     "source": "source:make_source",
     "hotdog": "hotdog:make_hotdog",
+    "cifar10": "cifar10:make_cifar10",
+    "cifar10_tiny": "cifar10:make_cifar10_tiny",
+    "dog_tiny": "dogs:make_dog_tiny",
 }
 """Name -> module (of `d2lcv.data`) and maker."""
 
