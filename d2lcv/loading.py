@@ -1,7 +1,8 @@
 """Minibatches: the framework's own data loader over sets that are read lazily.
 
 A set has `len()` and `example(i)`, the i-th example as a tuple of NumPy arrays. The order
-of each epoch is drawn in NumPy from `d2lcv.seed`, so that all backends see equal batches.
+of each epoch is drawn in NumPy from `d2lcv.seed`, so that all backends see equal batches;
+and so is whatever `example` draws from `d2lcv.draws`, however many workers read.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from .backends import backend
 from .data.detection import DetectionFolder, read_detection_folder
+from .draws import stream_of
 from .weights import current_seed
 
 __all__ = [
@@ -49,8 +51,37 @@ class EpochOrder:
         indices = np.arange(self.length)
         if self.shuffle:
             np.random.default_rng([current_seed(), self.epoch]).shuffle(indices)
-            self.epoch += 1
+        self.epoch += 1
         return iter(indices.tolist())
+
+
+INDEX_BITS = 32  # of a key: the lower ones are the index, the upper ones the pass
+
+
+class EpochKeys(EpochOrder):
+    """As `EpochOrder`, with each index in a key that also says which pass it is of.
+
+    A key is a number, which every framework carries to where it reads the example.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        this = np.random.SeedSequence([current_seed(), self.epoch]).generate_state(1)
+        above = (int(this[0]) >> 1) << INDEX_BITS  # a key fits into 63 bits
+        return (above | i for i in super().__iter__())
+
+
+class _Drawn:
+    """The examples of a set by their keys, each with random numbers of its own."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def example(self, key: int) -> tuple[np.ndarray, ...]:
+        with stream_of(key):
+            return self.examples.example(key % (1 << INDEX_BITS))
 
 
 def get_dataloader_workers() -> int:
@@ -78,8 +109,10 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
     if not len(examples):
         raise ValueError("examples: expected at least one, the set is empty")
-    order = EpochOrder(len(examples), shuffle)
-    return backend.loading.loader(examples, order, batch_size, get_dataloader_workers())
+    keys = EpochKeys(len(examples), shuffle)
+    return backend.loading.loader(
+        _Drawn(examples), keys, batch_size, get_dataloader_workers()
+    )
 
 
 def banana_folder(data: str = "synthetic") -> str:

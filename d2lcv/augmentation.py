@@ -1,0 +1,432 @@
+"""Image augmentation: the same crops, flips and colours on every backend.
+
+A transform is called with an image and gives an image. What is random in it is drawn in
+NumPy (`d2lcv.draws`), once, so that equal seeds give equal augmented images everywhere. In
+a loader the draws depend on the seed, the pass and the index of the example alone.
+
+An image stays what it is on its way through a pipeline, until `ToTensor`:
+
+- a PIL image, or an array (H, W, 3) of uint8, which becomes one, is worked on by Pillow:
+  every result is rounded to whole grey levels, and bit for bit the same on all backends;
+- a tensor (H, W, 3) of the active framework, grey levels from 0 to 255, is worked on by the
+  framework in float32, without rounding: equal to a hundredth of a grey level.
+
+The two differ by what is rounded: about one grey level, and more in the hue, of which
+Pillow keeps 256 steps. Their meaning is torchvision's throughout.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .backends import backend
+from .checks import check_tensor, floats, in_range
+from .draws import stream
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "CenterCrop",
+    "ColorJitter",
+    "Compose",
+    "Normalize",
+    "PCALighting",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "RandomVerticalFlip",
+    "Resize",
+    "ToTensor",
+]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of red, green and blue over ImageNet, of 0 to 1."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of red, green and blue over ImageNet, of 0 to 1."""
+
+# Principal components of ImageNet's colours, 0 to 255 (Krizhevsky et al., NeurIPS 2012)
+PCA_VALUES = (55.46, 4.794, 1.148)
+PCA_VECTORS = (
+    (-0.5675, 0.7192, 0.4009),
+    (-0.5808, -0.0045, -0.8140),
+    (-0.5836, -0.6948, 0.4203),
+)
+# The weights of red, green and blue in grey (ITU-R BT.601, as torchvision rounds them)
+GREY = (0.2989, 0.587, 0.114)
+
+
+class Compose:
+    """One transform after the other.
+
+    Args:
+        transforms: callables, image → image; those of a framework may be among them.
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, image: Any) -> Any:
+        for transform in self.transforms:
+            image = transform(image)
+        return image
+
+    def __repr__(self) -> str:
+        return f"Compose({self.transforms!r})"
+
+
+class _Transform:
+    """`_apply(image, work)` is the transform; `work` has the functions for that image."""
+
+    def __call__(self, image: Any) -> Any:
+        return self._apply(*_accepted(image))
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        return f"{type(self).__name__}({settings})"
+
+
+class _RandomFlip(_Transform):
+    def __init__(self, p: float = 0.5) -> None:
+        in_range("p", p, 0, 1)
+        self.p = p
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        return self._flip(image, work) if stream().random() < self.p else image
+
+
+class RandomHorizontalFlip(_RandomFlip):
+    """Exchange left and right, with probability `p`."""
+
+    def _flip(self, image: Any, work: Any) -> Any:
+        return work.flip_left_right(image)
+
+
+class RandomVerticalFlip(_RandomFlip):
+    """Exchange top and bottom, with probability `p`."""
+
+    def _flip(self, image: Any, work: Any) -> Any:
+        return work.flip_up_down(image)
+
+
+class Resize(_Transform):
+    """Resize bilinearly; where the image shrinks, without aliasing.
+
+    Args:
+        size: an integer is the shorter side, and the other keeps the aspect ratio
+            (rounded down); a pair is (height, width).
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = size
+        _pair(size)
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        height, width = _height_width(image)
+        if isinstance(self.size, numbers.Integral):
+            short = min(height, width)
+            new = [int(self.size * side / short) for side in (height, width)]
+        else:
+            new = _pair(self.size)
+        return _resized(image, work, *new)
+
+
+class CenterCrop(_Transform):
+    """Cut out the middle.
+
+    Args:
+        size: the side of a square, or (height, width).
+
+    Raises:
+        ValueError: the image is smaller than that.
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = size
+        _pair(size)
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        height, width = _pair(self.size)
+        rows, columns = _spare(image, height, width)
+        # halves as torchvision rounds them: to the even number
+        return work.crop(image, round(rows / 2), round(columns / 2), height, width)
+
+
+class RandomCrop(_Transform):
+    """Cut out a part that lies anywhere, each place as likely as the other.
+
+    Args:
+        size: the side of a square, or (height, width).
+
+    Raises:
+        ValueError: the image is smaller than that.
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = size
+        _pair(size)
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        height, width = _pair(self.size)
+        top, left = (
+            int(stream().integers(n + 1)) for n in _spare(image, height, width)
+        )
+        return work.crop(image, top, left, height, width)
+
+
+class RandomResizedCrop(_Transform):
+    """Cut out a part of random area, shape and place, and resize it.
+
+    The area is drawn evenly, the aspect ratio evenly in its logarithm. If ten attempts
+    do not fit into the image, it is the largest part in the middle whose aspect ratio is
+    in range.
+
+    Args:
+        size: of the result, the side of a square, or (height, width).
+        scale: (low, high), the area as a fraction of the image's.
+        ratio: (low, high), width by height.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    ) -> None:
+        self.size, self.scale, self.ratio = size, scale, ratio
+        _pair(size)
+        _range("scale", scale)
+        _range("ratio", ratio)
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        box = self._box(*_height_width(image))
+        return _resized(work.crop(image, *box), work, *_pair(self.size))
+
+    def _box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Draw the part: top, left, height, width."""
+        low, high = (math.log(r) for r in self.ratio)
+        rng = stream()
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.scale)
+            ratio = math.exp(rng.uniform(low, high))
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+                return int(top), int(left), h, w
+        ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
+        h = min(height, max(1, round(width / ratio)))
+        w = min(width, max(1, round(height * ratio)))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+
+class ColorJitter(_Transform):
+    """Change brightness, contrast, saturation and hue, in a random order.
+
+    The image x becomes f·x for brightness, f·x + (1 − f)·g for contrast, where g is the
+    mean of its grey levels, and for saturation, where g is the grey level of the pixel.
+    The hue turns by h, the whole circle being 1. Values are clipped to 0 to 255.
+
+    Args:
+        brightness, contrast, saturation: a number b ≥ 0, then the factor f is drawn from
+            [max(0, 1 − b), 1 + b]; or the interval (low, high) itself.
+        hue: a number b in [0, 0.5], then h is drawn from [−b, b]; or the interval.
+    """
+
+    def __init__(
+        self,
+        brightness: float | tuple[float, float] = 0,
+        contrast: float | tuple[float, float] = 0,
+        saturation: float | tuple[float, float] = 0,
+        hue: float | tuple[float, float] = 0,
+    ) -> None:
+        self.brightness = _interval("brightness", brightness)
+        self.contrast = _interval("contrast", contrast)
+        self.saturation = _interval("saturation", saturation)
+        self.hue = _interval("hue", hue, middle=0.0, low=-0.5, high=0.5)
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        for name, amount in self._draw():
+            image = getattr(work, f"adjust_{name}")(image, amount)
+        return image
+
+    def _draw(self) -> list[tuple[str, float]]:
+        """What to do, in order; what would change nothing is left out."""
+        rng = stream()
+        drawn = {name: float(rng.uniform(*r)) for name, r in vars(self).items()}
+        names = [list(drawn)[i] for i in rng.permutation(len(drawn))]
+        nothing = {"hue": 0.0}
+        return [(n, drawn[n]) for n in names if drawn[n] != nothing.get(n, 1.0)]
+
+
+class PCALighting(_Transform):
+    """Add a colour to the whole image, as the colours of photographs vary.
+
+    It is Σ αᵢ λᵢ vᵢ over the principal components (λᵢ, vᵢ) of ImageNet's pixels, with αᵢ
+    drawn from N(0, std) (Krizhevsky et al., NeurIPS 2012). Values are clipped to 0 to 255.
+    """
+
+    def __init__(self, std: float = 0.1) -> None:
+        in_range("std", std, 0, float("inf"))
+        self.std = std
+
+    def _apply(self, image: Any, work: Any) -> Any:
+        alpha = stream().normal(0, self.std, 3)
+        return work.add_color(image, PCA_VECTORS @ (alpha * PCA_VALUES))
+
+
+class ToTensor:
+    """An image as a tensor of the active framework: (3, H, W) float32 from 0 to 1."""
+
+    def __call__(self, image: Any) -> Any:
+        image, work = _accepted(image)
+        if _is_picture(image):
+            return backend.tensors.tensor(work.to_array(image))
+        return work.to_tensor(image)
+
+    def __repr__(self) -> str:
+        return "ToTensor()"
+
+
+class Normalize:
+    """(x − mean) / std, channel by channel, of a tensor (3, H, W) as `ToTensor` gives it.
+
+    Args:
+        mean, std: one number for each channel; the package has `IMAGENET_MEAN` and
+            `IMAGENET_STD`.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.mean, self.std = ([float(x) for x in np.ravel(v)] for v in (mean, std))
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"std: expected as many numbers as mean, {len(self.mean)}, "
+                f"got {len(self.std)}"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std: expected positive numbers, got {self.std}")
+
+    def __call__(self, image: Any) -> Any:
+        (image,) = floats(image=(image, f"{len(self.mean)} H W"))
+        return backend.augmentation.normalize(image, self.mean, self.std)
+
+    def __repr__(self) -> str:
+        return f"Normalize({self.mean!r}, {self.std!r})"
+
+
+def resize_weights(length: int, new: int) -> np.ndarray:
+    """The matrix (new, length) that resizes a row of pixels bilinearly, for the columns.
+
+    Row i are the weights of the old pixels in the new pixel i: a triangle about its centre,
+    as wide as two pixels, the old ones or the new ones, whichever are larger.
+    """
+    scale = length / new
+    reach = max(scale, 1.0)
+    center = (np.arange(new)[:, None] + 0.5) * scale
+    distance = np.abs(np.arange(length) + 0.5 - center) / reach
+    weights = np.maximum(1 - distance, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+# ---- images --------------------------------------------------------------------------
+
+
+def _accepted(image: Any) -> tuple[Any, Any]:
+    """The image as a transform works on it, and the module of functions that do it."""
+    from .data import pictures
+
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
+    if _is_picture(image):
+        return pictures.as_rgb(image), pictures
+    check_tensor("image", image)
+    if tuple(image.shape)[2:] != (3,):
+        raise ValueError(
+            f"image: expected shape (H, W, 3), got {tuple(image.shape)}; transforms of "
+            "images come before ToTensor()"
+        )
+    return backend.tensors.as_float(image), backend.augmentation
+
+
+def _from_array(array: np.ndarray) -> Any:
+    from PIL import Image
+
+    if array.dtype != np.uint8 or array.shape[2:] not in ((), (3,), (4,)):
+        raise TypeError(
+            "image: expected an array (H, W, 3) of uint8, got one of "
+            f"{array.dtype} {array.shape}; d2lcv.tensor(array) may have floats"
+        )
+    return Image.fromarray(array)
+
+
+def _is_picture(image: Any) -> bool:
+    from PIL import Image
+
+    return isinstance(image, Image.Image)
+
+
+def _height_width(image: Any) -> tuple[int, int]:
+    if _is_picture(image):
+        return image.height, image.width
+    return tuple(map(int, image.shape[:2]))
+
+
+def _resized(image: Any, work: Any, height: int, width: int) -> Any:
+    if _height_width(image) == (height, width):
+        return image
+    return work.resize(image, height, width)
+
+
+def _spare(image: Any, height: int, width: int) -> tuple[int, int]:
+    """By how many rows and columns the image is larger than what is cut out."""
+    H, W = _height_width(image)
+    if min(H - height, W - width) < 0:
+        raise ValueError(
+            f"image: expected at least {height} × {width} pixels (height × width) to cut "
+            f"out, got {H} × {W}; put Resize() before"
+        )
+    return H - height, W - width
+
+
+# ---- arguments -----------------------------------------------------------------------
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    pair = (size, size) if isinstance(size, numbers.Integral) else tuple(size)
+    whole = all(isinstance(side, numbers.Integral) for side in pair)
+    if len(pair) != 2 or not whole or min(pair) < 1:
+        raise ValueError(
+            f"size: expected a positive integer, or (height, width), got {size!r}"
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def _range(name: str, interval: tuple[float, float]) -> None:
+    if len(interval) != 2 or not 0 < interval[0] <= interval[1] < float("inf"):
+        raise ValueError(
+            f"{name}: expected (low, high) with 0 < low ≤ high, got {interval!r}"
+        )
+
+
+def _interval(
+    name: str,
+    value: float | tuple[float, float],
+    middle: float = 1.0,
+    low: float = 0.0,
+    high: float = float("inf"),
+) -> tuple[float, float]:
+    """The interval that `value` is the half width of, about `middle`; or `value`."""
+    if isinstance(value, numbers.Real):
+        in_range(name, value, 0, high)
+        return max(low, middle - value), min(high, middle + value)
+    if len(value) != 2 or not low <= value[0] <= value[1] <= high:
+        raise ValueError(
+            f"{name}: expected a number or an interval in [{low}, {high}], got {value!r}"
+        )
+    return float(value[0]), float(value[1])

@@ -1,0 +1,74 @@
+"""Image augmentation in PaddlePaddle."""
+
+import paddle
+from paddle.vision.transforms import functional as F
+
+from ...augmentation import resize_weights
+
+__all__ = [
+    "add_color",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "crop",
+    "flip_left_right",
+    "flip_up_down",
+    "normalize",
+    "resize",
+    "to_tensor",
+]
+
+
+def flip_left_right(image):
+    return paddle.flip(image, 1)
+
+
+def flip_up_down(image):
+    return paddle.flip(image, 0)
+
+
+def crop(image, top, left, height, width):
+    return image[top : top + height, left : left + width]
+
+
+def resize(image, height, width):
+    # F.resize of a tensor has aliasing; rows and columns are resized by a matrix each
+    H, W, _ = image.shape
+    rows = paddle.to_tensor(resize_weights(H, height))
+    columns = paddle.to_tensor(resize_weights(W, width))
+    channels = rows @ image.transpose((2, 0, 1)) @ columns.T
+    return channels.transpose((1, 2, 0))
+
+
+def _adjusted(adjust, image, amount):
+    # Paddle's images are (C, H, W), and floats from 0 to 1
+    return adjust(image.transpose((2, 0, 1)) / 255, amount).transpose((1, 2, 0)) * 255
+
+
+def adjust_brightness(image, factor):
+    return _adjusted(F.adjust_brightness, image, factor)
+
+
+def adjust_contrast(image, factor):
+    return _adjusted(F.adjust_contrast, image, factor)
+
+
+def adjust_saturation(image, factor):
+    return _adjusted(F.adjust_saturation, image, factor)
+
+
+def adjust_hue(image, shift):
+    return _adjusted(F.adjust_hue, image, shift)
+
+
+def add_color(image, rgb):
+    return paddle.clip(image + paddle.to_tensor(rgb, image.dtype), 0, 255)
+
+
+def to_tensor(image):
+    return image.transpose((2, 0, 1)) / 255
+
+
+def normalize(image, mean, std):
+    return F.normalize(image, mean, std)

@@ -1,0 +1,175 @@
+"""Pictures as Pillow has them: reading any of them as RGB, moving and colouring pixels.
+
+A picture is a PIL image of mode RGB, 8 bits a channel. The functions on one are what every
+column's `augmentation.py` offers for tensors, under the same names; results are rounded
+to whole grey levels, and they are the same on every machine and backend.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from .detection import _named
+
+__all__ = [
+    "SUFFIXES",
+    "add_color",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "as_rgb",
+    "crop",
+    "find_pictures",
+    "flip_left_right",
+    "flip_up_down",
+    "read_picture",
+    "resize",
+    "to_array",
+]
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+_FLIP, _HUES = Image.Transpose, 255  # Pillow's hue is a byte, and 255 is a full turn
+
+
+# ---- reading -------------------------------------------------------------------------
+
+
+def read_picture(path: str | os.PathLike[str]) -> Image.Image:
+    """Read a picture of any kind as RGB, upright as its EXIF orientation says.
+
+    Grey and palette pictures become RGB, 16-bit grey keeps its upper eight bits, an
+    alpha channel is dropped. Of an animation it is the first frame.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not a picture, or torn; it is named.
+    """
+    with _named(os.fspath(path)), Image.open(path) as image:
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return as_rgb(image)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB; itself, if it has it already."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):  # Pillow would clip 16 bits instead of scaling them
+        grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def find_pictures(
+    folder: str | os.PathLike[str],
+) -> tuple[list[str], list[str], np.ndarray]:
+    """The pictures below a folder that has a sub-folder for each class.
+
+    Returns:
+        The N paths, class by class; the names of the classes; and the classes of the
+        paths (N,), int64. Names are in natural order: numbers in them count as numbers,
+        so 2 comes before 10. Pictures in folders below a class belong to it. Files that
+        are not called like a picture (`SUFFIXES`) and hidden ones are left out.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no sub-folder in it, or one
+            without pictures.
+    """
+    root = Path(folder)
+    expected = "expected a folder with one sub-folder of pictures for each class"
+    if not root.is_dir():
+        raise FileNotFoundError(f"{expected}, and there is no folder {root}")
+    names = [p.name for p in root.iterdir() if p.is_dir() and p.name[0] != "."]
+    if not names:
+        there = ", ".join(sorted(p.name for p in root.iterdir())[:5]) or "nothing"
+        raise FileNotFoundError(f"{expected}; in {root} there is {there}")
+    classes = sorted(names, key=natural)
+    paths: list[str] = []
+    counts = []
+    for name in classes:
+        found = _pictures_below(root / name)
+        if not found:
+            raise FileNotFoundError(
+                f"{expected}; in {root / name} there is no picture "
+                f"({', '.join(SUFFIXES)})"
+            )
+        paths += found
+        counts.append(len(found))
+    return paths, classes, np.repeat(np.arange(len(classes)), counts)
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A key to sort names by, in which numbers count as numbers: 2 before 10."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return [(not n, int(n or 0), text) for n, text in parts], name
+
+
+def _pictures_below(folder: Path) -> list[str]:
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted((f for f in folders if f[0] != "."), key=natural)
+        found += [
+            os.path.join(parent, name)
+            for name in sorted(files, key=natural)
+            if name[0] != "." and name.lower().endswith(SUFFIXES)
+        ]
+    return found
+
+
+# ---- pixels --------------------------------------------------------------------------
+
+
+def to_array(image: Image.Image) -> np.ndarray:
+    """(3, H, W) float32 from 0 to 1."""
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    return np.divide(pixels, np.float32(255), order="C", dtype=np.float32)
+
+
+def flip_left_right(image: Image.Image) -> Image.Image:
+    return image.transpose(_FLIP.FLIP_LEFT_RIGHT)
+
+
+def flip_up_down(image: Image.Image) -> Image.Image:
+    return image.transpose(_FLIP.FLIP_TOP_BOTTOM)
+
+
+def crop(
+    image: Image.Image, top: int, left: int, height: int, width: int
+) -> Image.Image:
+    return image.crop((left, top, left + width, top + height))
+
+
+def resize(image: Image.Image, height: int, width: int) -> Image.Image:
+    return image.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(factor)
+
+
+def adjust_contrast(image: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Contrast(image).enhance(factor)
+
+
+def adjust_saturation(image: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Color(image).enhance(factor)
+
+
+def adjust_hue(image: Image.Image, shift: float) -> Image.Image:
+    turned = [(hue + int(shift * _HUES)) % 256 for hue in range(256)]
+    hue, saturation, value = image.convert("HSV").split()
+    return Image.merge("HSV", (hue.point(turned), saturation, value)).convert("RGB")
+
+
+def add_color(image: Image.Image, rgb: np.ndarray) -> Image.Image:
+    levels = np.arange(256) + np.asarray(rgb)[:, None]
+    return image.point(np.clip(np.rint(levels), 0, 255).astype(int).ravel().tolist())
