@@ -110,7 +110,7 @@ class CIFAR10(_Pictures):
         transform: Callable[[Any], Any] | None = None,
     ) -> None:
         from . import cifar10_folder
-        from .data.cifar import find_cifar10, read_cifar10
+        from .data.cifar_archive import find_cifar10, read_cifar10
 
         self.transform = transform
         self._images = self._folder = None
