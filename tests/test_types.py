@@ -43,8 +43,12 @@ def check(tmp_path, code):
     options += ["--config-file=", "--strict", "--follow-imports=silent", "script.py"]
     out, err, _ = api.run(options)
     assert not err
-    lines = [x.split(":", 2) for x in out.splitlines() if x.startswith("script.py:")]
-    return {int(number): text for _, number, text in lines}
+    said: dict[int, str] = {}
+    for line in out.splitlines():
+        if line.startswith("script.py:"):
+            _, number, text = line.split(":", 2)
+            said[int(number)] = said.get(int(number), "") + text
+    return said
 
 
 @pytest.fixture(autouse=True)
