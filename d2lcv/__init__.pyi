@@ -32,6 +32,11 @@ from .classification import replace_output as replace_output
 from .classification import resnet18 as resnet18
 from .classification_data import CIFAR10 as CIFAR10
 from .classification_data import ImageFolder as ImageFolder
+from .data.folders import banana_folder as banana_folder
+from .data.folders import cifar10_folder as cifar10_folder
+from .data.folders import cifar10_tiny_folder as cifar10_tiny_folder
+from .data.folders import dog_tiny_folder as dog_tiny_folder
+from .data.folders import hotdog_folder as hotdog_folder
 from .data.hub import DATA_HUB as DATA_HUB
 from .data.hub import DATA_URL as DATA_URL
 from .data.hub import data_dir as data_dir
@@ -73,7 +78,6 @@ from .figures import show_bboxes as show_bboxes
 from .figures import show_images as show_images
 from .figures import use_svg_display as use_svg_display
 from .loading import BananasDataset as BananasDataset
-from .loading import banana_folder as banana_folder
 from .loading import get_dataloader_workers as get_dataloader_workers
 from .loading import load_data_bananas as load_data_bananas
 from .loading import loader as loader

@@ -15,13 +15,13 @@ import numpy as np
 
 from .backends import backend
 from .data.detection import DetectionFolder, read_detection_folder
+from .data.folders import banana_folder
 from .draws import stream_of
 from .weights import current_seed
 
 __all__ = [
     "BananasDataset",
     "EpochOrder",
-    "banana_folder",
     "get_dataloader_workers",
     "load_data_bananas",
     "loader",
@@ -112,26 +112,6 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     keys = EpochKeys(len(examples), shuffle)
     return backend.loading.loader(
         _Drawn(examples), keys, batch_size, get_dataloader_workers()
-    )
-
-
-def banana_folder(data: str = "synthetic") -> str:
-    """The folder of a detection set, made or downloaded first where needed.
-
-    Args:
-        data: "synthetic" (drawn in seconds, no network), "book" (downloads the book's
-            banana set), or the path of a folder in that layout.
-    """
-    from .data import hub, synthetic
-
-    if data == "synthetic":
-        return synthetic.synthetic("bananas")
-    if data == "book":
-        return hub.download_extract("banana-detection")
-    if os.path.isdir(data):
-        return data
-    raise FileNotFoundError(
-        f"data: expected 'synthetic', 'book' or a folder, and there is none at {data!r}"
     )
 
 

@@ -45,6 +45,10 @@ DATA_HUB: dict[str, tuple[str, str]] = {
         DATA_URL + "VOCtrainval_11-May-2012.tar",
         "4e443f8a2eca6b1dac8a6c57641b67dd40621a49",
     ),
+    "cifar10": (
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        "874905e36347c8536514d0a26261acf3bff89bc7",
+    ),
     "cifar10_tiny": (
         DATA_URL + "kaggle_cifar10_tiny.zip",
         "2068874e4b9a9f0fb07ebe0ad2b29754449ccacd",
