@@ -4,6 +4,7 @@ import cases
 import numpy as np
 import oracle
 from cases import f32, uniform
+from training_cases import waves
 
 ALL = []
 
@@ -187,3 +188,126 @@ def gradients_of_matrix_functions(d2l):
     (of_t,) = d2l.gradients(lambda x: d2l.reduce_sum(W * d2l.trans_conv(x, K)), X)
     answers = {"of corr2d": of_x, "of trans_conv": of_t, "of kernel": of_k}
     return {key: d2l.numpy(value) for key, value in answers.items()}
+
+
+# --- the fully convolutional network ----------------------------------------------
+
+STEPS, SIDE, CLASSES = 20, 64, 5
+
+
+def net(d2l, stride=32):
+    d2l.seed(31)
+    return d2l.FCN(CLASSES, d2l.ResNet(18, 10, width=8), stride)
+
+
+def calm(d2l, net):
+    """Its blocks begin near the identity: rounding then grows less from step to step."""
+    weights = {
+        name: value * (0.2 if name.endswith("bn2.weight") else 1)
+        for name, value in d2l.get_weights(net).items()
+    }
+    return d2l.set_weights(net, weights)
+
+
+def any_weights(d2l, net, seed):
+    """Fresh nets have added scores, biases and statistics of 0 and 1: here none has."""
+    weights = d2l.get_weights(net)
+    for i, (name, value) in enumerate(sorted(weights.items())):
+        scale = 0.2 if value.ndim == 1 or name.startswith("scores") else 0.0
+        weights[name] = f32(value + scale * (uniform(seed + i, *value.shape) - 0.5))
+    return d2l.set_weights(net, weights)
+
+
+def batch(seed, n, height=SIDE, width=SIDE):
+    """Smooth pictures, and labels in blocks with a border of the void."""
+    X = np.resize(waves(seed, n), (n, 3, height, width)) / 60
+    Y = cases.whole(seed + 1, CLASSES, n, 4, 4)
+    Y = Y.repeat(-(-height // 4), 1).repeat(-(-width // 4), 2)[:, :height, :width]
+    Y[:, 15:18], Y[:, :, 31:33] = 255, 255
+    return f32(X), Y.astype(np.int64)
+
+
+@case(atol=0.0)
+def fcn_initial_weights(d2l):
+    return d2l.get_weights(net(d2l, 8))
+
+
+@case(atol=1e-4)
+def fcn_forward(d2l):
+    answer = {}
+    for stride in (32, 16, 8):
+        model = any_weights(d2l, net(d2l, stride), 620)
+        for height, width in ((64, 96), (50, 37)):
+            X = d2l.tensor(batch(621, 2, height, width)[0])
+            scores = d2l.numpy(d2l.predict(model, X))
+            answer[f"stride {stride}, {height} × {width}"] = scores
+    return answer
+
+
+def fcn_losses(d2l, model, steps, rate, **options):
+    trainer = d2l.Trainer(model, "sgd", lr=rate, **options)
+
+    def step(X, Y):
+        return d2l.reduce_mean(d2l.segmentation_loss(model(X), Y)), ()
+
+    losses = []
+    for i in range(steps):
+        X, Y = map(d2l.tensor, batch(700 + 10 * i, 8))
+        losses.append(float(d2l.numpy(trainer.step(step, X, Y)[0])))
+    return np.array(losses)
+
+
+@case(atol=0.0, rtol=1e-3)
+def fcn_losses_of_20_steps(d2l):
+    options = {"momentum": 0.9, "weight_decay": 1e-3}
+    return {
+        f"stride {stride}": fcn_losses(d2l, calm(d2l, net(d2l, stride)), STEPS, 1e-3, **options)
+        for stride in (32, 8)
+    }
+
+
+@case(atol=1e-3)
+def fcn_first_gradients(d2l):
+    # a step of gradient descent with a huge rate: what it moved is the gradient
+    model, rate = any_weights(d2l, net(d2l, 8), 622), 1e4
+    before = d2l.get_weights(model)
+    fcn_losses(d2l, model, 1, rate)
+    moved = {k: (before[k] - v) / rate for k, v in d2l.get_weights(model).items()}
+    return {
+        k: g / max(np.abs(g).max(), 1e-8)
+        for k, g in moved.items()
+        if not k.endswith(("running_mean", "running_var"))
+    }
+
+
+def _loss_by_pixel(scores, labels):
+    """Mean over the labelled pixels of −log of the softmax, image by image."""
+    means = []
+    for image, label in zip(scores.astype(np.float64), labels, strict=True):
+        losses = [
+            np.log(np.exp(image[:, i, j]).sum()) - image[label[i, j], i, j]
+            for i, j in np.ndindex(label.shape)
+            if label[i, j] != 255
+        ]
+        means.append(np.mean(losses) if losses else 0.0)
+    return np.array(means)
+
+
+_SCORES = f32(4 * uniform(630, 3, 4, 5, 6) - 2)
+_LABELS = cases.whole(631, 4, 3, 5, 6)
+_LABELS[0, 1:3], _LABELS[2] = 255, 255
+
+
+@case(lambda: {"loss": _loss_by_pixel(_SCORES, _LABELS)})
+def segmentation_loss_of_each_image(d2l):
+    loss = d2l.segmentation_loss(d2l.tensor(_SCORES), d2l.tensor(_LABELS))
+    return {"loss": d2l.numpy(loss)}
+
+
+@case()
+def segmentation_loss_gradient(d2l):
+    Y = d2l.tensor(_LABELS)
+    (found,) = d2l.gradients(
+        lambda X: d2l.reduce_sum(d2l.segmentation_loss(X, Y)), d2l.tensor(_SCORES)
+    )
+    return {"gradient": d2l.numpy(found)}

@@ -3,9 +3,13 @@
 import keras
 import tensorflow as tf
 
+from ...segmentation import fcn_scores, fcn_stages
+from .classification import Features
 from .layers import Conv2d
 
-__all__ = ["conv2d", "conv_transpose2d"]
+__all__ = ["CHANNEL_AXIS", "FCN", "conv2d", "conv_transpose2d"]
+
+CHANNEL_AXIS = 0  # of an image
 
 
 class PaddedConv2d(Conv2d):
@@ -57,3 +61,19 @@ def conv_transpose2d(in_channels, out_channels, kernel_size, stride, padding, bi
     layer = ConvTranspose2d(out_channels, kernel_size, stride, padding, bias)
     layer.build((None, in_channels, None, None))
     return layer
+
+
+class FCN(keras.Model):
+    def __init__(self, num_classes, depth, in_channels, width, stride):
+        super().__init__()
+        self.features = Features(depth, in_channels, width)
+        channels, factors = fcn_stages(width, stride)
+        self.scores = [conv2d(c, num_classes, 1, 1, 0, True) for c in channels]
+        self.upsamplers = [
+            conv_transpose2d(num_classes, num_classes, 2 * s, s, s // 2, False)
+            for s in factors
+        ]
+        self.built = True
+
+    def call(self, X):
+        return fcn_scores(X, self.features, self.scores, self.upsamplers)
