@@ -68,15 +68,16 @@ def Residual(
     )
 
 
-def resnet18(num_classes: int, in_channels: int = 1) -> Any:
+def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Any:
     """ResNet-18 for small images: a 3 × 3 stem of stride 1 and no max pooling.
 
-    The stem is followed by four stages of two `Residual` blocks with 64, 128, 256 and 512
-    channels, global average pooling and a dense layer.
+    The stem is followed by four stages of two `Residual` blocks with `width`, 2, 4
+    and 8·`width` channels, global average pooling and a dense layer.
 
     Args:
         num_classes: length of the output.
         in_channels: 1 for grey images, 3 for coloured ones.
+        width: channels of the first stage; 64 in the book.
 
     Returns:
         A module of the active framework, (B, in_channels, H, W) → (B, num_classes)
@@ -85,8 +86,8 @@ def resnet18(num_classes: int, in_channels: int = 1) -> Any:
     Raises:
         ValueError: a number is not positive.
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels)
-    return initialize(backend.classification.resnet18(num_classes, in_channels))
+    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    return initialize(backend.classification.resnet18(num_classes, in_channels, width))
 
 
 def ResNet(

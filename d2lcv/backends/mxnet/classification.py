@@ -56,13 +56,15 @@ class BasicBlock(Residual):
             )
 
 
-def resnet18(num_classes, in_channels):
+def resnet18(num_classes, in_channels, width):
     return _sequential(
-        _sequential(_conv(in_channels, 64, 3), BatchNorm2d(64), nn.Activation("relu")),
-        *(_sequential(*(Residual(*b) for b in s)) for s in resnet_blocks(18, 64)),
+        _sequential(
+            _conv(in_channels, width, 3), BatchNorm2d(width), nn.Activation("relu")
+        ),
+        *(_sequential(*(Residual(*b) for b in s)) for s in resnet_blocks(18, width)),
         nn.GlobalAvgPool2D(),
         nn.Flatten(),
-        nn.Dense(num_classes, in_units=512),
+        nn.Dense(num_classes, in_units=8 * width),
     )
 
 

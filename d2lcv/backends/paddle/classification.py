@@ -46,13 +46,13 @@ class BasicBlock(Residual):
             )
 
 
-def resnet18(num_classes, in_channels):
+def resnet18(num_classes, in_channels, width):
     return nn.Sequential(
-        nn.Sequential(_conv(in_channels, 64, 3), BatchNorm2d(64), nn.ReLU()),
-        *(nn.Sequential(*(Residual(*b) for b in s)) for s in resnet_blocks(18, 64)),
+        nn.Sequential(_conv(in_channels, width, 3), BatchNorm2d(width), nn.ReLU()),
+        *(nn.Sequential(*(Residual(*b) for b in s)) for s in resnet_blocks(18, width)),
         nn.AdaptiveAvgPool2D(1),
         nn.Flatten(),
-        nn.Linear(512, num_classes),
+        nn.Linear(8 * width, num_classes),
     )
 
 

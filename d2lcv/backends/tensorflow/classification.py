@@ -47,19 +47,19 @@ class BasicBlock(Residual):
             )
 
 
-def resnet18(num_classes, in_channels):
+def resnet18(num_classes, in_channels, width):
     return keras.Sequential(
         [
             keras.Sequential(
-                [_conv(in_channels, 64, 3), BatchNorm2d(64), keras.layers.ReLU()]
+                [_conv(in_channels, width, 3), BatchNorm2d(width), keras.layers.ReLU()]
             ),
             *(
                 keras.Sequential([Residual(*block) for block in stage])
-                for stage in resnet_blocks(18, 64)
+                for stage in resnet_blocks(18, width)
             ),
             keras.layers.GlobalAveragePooling2D(data_format="channels_first"),
             keras.layers.Flatten(),  # has nothing to do here: the others' has
-            dense(512, num_classes),
+            dense(8 * width, num_classes),
         ]
     )
 
