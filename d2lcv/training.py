@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .backends import backend
 from .checks import check_tensor, in_range
 
-__all__ = ["Trainer", "gradients", "predict", "warmup_cosine"]
+__all__ = ["Trainer", "freeze", "gradients", "predict", "rate_groups", "warmup_cosine"]
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -38,11 +38,16 @@ class Trainer:
         lr: learning rate, also to be read and set as `trainer.lr`.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
+        lr_scale: factors on the learning rate of parts of the net, by the start of their
+            weights' names (see `get_weights`): `{"output": 10.0}` lets the layer
+            `output` learn ten times as fast. Of several starts the longest counts; with
+            0 a part is left out: it neither learns nor decays.
         eager: run each line of a step as it comes, in the framework's default layout:
             to print and to debug, or to compare the speed with.
 
     Raises:
-        ValueError: unknown optimizer, a negative number, or momentum with "adam".
+        ValueError: unknown optimizer, a negative number, momentum with "adam", or a key
+            of `lr_scale` with which no weight's name starts.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Trainer:
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        lr_scale: Mapping[str, float] | None = None,
         eager: bool = False,
     ) -> None:
         if optimizer not in OPTIMIZERS:
@@ -68,7 +74,7 @@ class Trainer:
             )
         self.net = net
         self._stepper = backend.training.Stepper(
-            net, optimizer, lr, momentum, weight_decay, eager
+            net, optimizer, lr, momentum, weight_decay, eager, _factors(net, lr_scale)
         )
 
     @property
@@ -94,6 +100,50 @@ class Trainer:
 def _check_not_negative(name: str, value: float) -> None:
     if not value >= 0:  # nor NaN
         raise ValueError(f"{name}: expected a number of at least 0, got {value}")
+
+
+def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]:
+    """{name of a weight: factor} of all weights that a key of `lr_scale` speaks of."""
+    factors: dict[str, float] = {}
+    names = list(backend.weights.slots(net)) if lr_scale else []
+    # the longest last: it overrides the shorter ones
+    for start, factor in sorted(
+        (lr_scale or {}).items(), key=lambda item: len(item[0])
+    ):
+        _check_not_negative(f"lr_scale[{start!r}]", factor)
+        found = [n for n in names if n == start or n.startswith(f"{start}.")]
+        if not found:
+            parts = sorted({name.partition(".")[0] for name in names})
+            raise ValueError(
+                f"lr_scale: no weight of this net is {start!r} or inside of it; its parts "
+                f"are {', '.join(parts)}, and d2lcv.get_weights(net) has all names"
+            )
+        factors |= dict.fromkeys(found, float(factor))
+    return factors
+
+
+def rate_groups(
+    parameters: Iterable[Any], factors: Mapping[int, float]
+) -> dict[float, list[Any]]:
+    """The parameters of each factor on the learning rate; those with 0 are in none.
+
+    `factors` has them by the parameters' `id`; what it does not have has the factor 1.
+    """
+    groups: dict[float, list[Any]] = {}
+    for parameter in parameters:
+        groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+    groups.pop(0.0, None)
+    return groups
+
+
+def freeze(module: Any) -> Any:
+    """Keep `module`, a net or a part of one, as it is, and return it.
+
+    Its parameters get no gradient, so that no optimizer changes them, and its batch norms
+    use their running statistics, which stay, in training mode, too. Freeze a part before
+    the `Trainer` of its net is made.
+    """
+    return backend.training.freeze(module)
 
 
 def predict(net: Any, *inputs: Any) -> Any:

@@ -28,7 +28,13 @@ import processes
 from d2lcv.backends.worker import Worker, WorkerError
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-REGISTRIES = ("cases", "training_cases", "rcnn_cases", "segmentation_cases")
+REGISTRIES = (
+    "cases",
+    "training_cases",
+    "rcnn_cases",
+    "segmentation_cases",
+    "classification_cases",
+)
 HERE = str(Path(__file__).resolve())
 
 

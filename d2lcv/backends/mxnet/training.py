@@ -4,8 +4,14 @@ import math
 
 import mxnet as mx
 from mxnet import autograd, gluon, np
+from mxnet.gluon import nn
 
-__all__ = ["Stepper", "gradients", "predict"]
+from ...distributed import world_size
+from ...training import rate_groups
+from .distributed import average
+from .weights import slots
+
+__all__ = ["Stepper", "freeze", "gradients", "predict"]
 
 
 class Momentum(mx.optimizer.Optimizer):
@@ -47,32 +53,59 @@ class Adam(mx.optimizer.Adam):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
+        self.net = net
         net.hybridize(not eager, static_alloc=not eager)
-        options = {"learning_rate": lr, "wd": weight_decay}
-        if optimizer == "adam":
-            optimizer = Adam(**options)
-        elif momentum:
-            optimizer = Momentum(momentum, **options)
-        else:
-            optimizer = mx.optimizer.SGD(**options)
-        self.trainer = gluon.Trainer(net.collect_params(), optimizer)
+        parameters = slots(net)
+        factors = {id(parameters[name].parameter): f for name, f in factors.items()}
+        groups = rate_groups(net.collect_params().values(), factors)
+        # a trainer for each: a factor of its own is left behind in the parameters
+        self.trainers = {}
+        for factor, parameters in groups.items():
+            options = {"learning_rate": lr * factor, "wd": weight_decay}
+            rule = _rule(optimizer, momentum, options)
+            self.trainers[factor] = gluon.Trainer(parameters, rule)
+        self._lr = lr
 
     @property
     def lr(self):
-        return self.trainer.learning_rate
+        return self._lr
 
     @lr.setter
     def lr(self, value):
-        self.trainer.set_learning_rate(value)
+        self._lr = value
+        for factor, trainer in self.trainers.items():
+            trainer.set_learning_rate(value * factor)
 
     def step(self, function, *batch):
+        if self._has_several_devices():
+            # one without a part of this batch shall not add what it has of another
+            self.net.collect_params().zero_grad()
         with autograd.record():
             loss, metrics = function(*batch)
         loss.backward()
-        # what has no gradient, since the loss does not depend on it, stays as it is
-        self.trainer.step(1, ignore_stale_grad=True)
+        if world_size() > 1:
+            self._average_gradients()
+        for trainer in self.trainers.values():
+            # what has no gradient, since the loss does not depend on it, stays as it is
+            trainer.step(1, ignore_stale_grad=True)
         return loss.detach(), _detach(metrics)
+
+    def _has_several_devices(self):
+        parameters = self.net.collect_params().values()
+        return any(p._data is not None and len(p.list_ctx()) > 1 for p in parameters)
+
+    def _average_gradients(self):
+        parameters = self.net.collect_params().values()
+        gradients = [p.grad() for p in parameters if p.grad_req != "null"]
+        for gradient, mean in zip(gradients, average(gradients), strict=True):
+            gradient[:] = mean
+
+
+def _rule(optimizer, momentum, options):
+    if optimizer == "adam":
+        return Adam(**options)
+    return Momentum(momentum, **options) if momentum else mx.optimizer.SGD(**options)
 
 
 def _detach(x):
@@ -81,6 +114,19 @@ def _detach(x):
     if isinstance(x, dict):
         return {key: _detach(value) for key, value in x.items()}
     return x.detach() if isinstance(x, np.ndarray) else x
+
+
+def freeze(module):
+    for parameter in module.collect_params().values():
+        parameter.grad_req = "null"
+    module.apply(_use_running_statistics)
+    module.hybridize(False)  # forgets what was compiled before
+    return module
+
+
+def _use_running_statistics(layer):
+    if isinstance(layer, nn.BatchNorm):
+        layer._kwargs["use_global_stats"] = True
 
 
 def gradients(function, *tensors):

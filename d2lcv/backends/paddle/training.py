@@ -1,40 +1,77 @@
 """A training step in PaddlePaddle."""
 
 import paddle
+from paddle import nn
 from paddle.utils import map_structure
 
-__all__ = ["Stepper", "gradients", "predict"]
+from ...distributed import world_size
+from ...training import rate_groups
+from .distributed import average
+from .weights import slots
+
+__all__ = ["Stepper", "freeze", "gradients", "predict"]
 
 
 class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
         self.net = net
-        options = {"parameters": net.parameters(), "weight_decay": weight_decay}
-        self.optimizer = (
-            paddle.optimizer.Momentum(lr, momentum, **options)
-            if optimizer == "sgd"
-            else paddle.optimizer.Adam(lr, **options)
-        )
+        tensors = slots(net)
+        factors = {id(tensors[name].tensor): f for name, f in factors.items()}
+        # an optimizer for each: a factor of its own is left behind in the parameters
+        self.optimizers = {}
+        for factor, parameters in rate_groups(net.parameters(), factors).items():
+            options = {"parameters": parameters, "weight_decay": weight_decay}
+            self.optimizers[factor] = (
+                paddle.optimizer.Momentum(lr * factor, momentum, **options)
+                if optimizer == "sgd"
+                else paddle.optimizer.Adam(lr * factor, **options)
+            )
+        self._lr = lr
 
     @property
     def lr(self):
-        return self.optimizer.get_lr()
+        return self._lr
 
     @lr.setter
     def lr(self, value):
-        self.optimizer.set_lr(value)
+        self._lr = value
+        for factor, optimizer in self.optimizers.items():
+            optimizer.set_lr(value * factor)
 
     def step(self, function, *batch):
         self.net.train()
-        self.optimizer.clear_grad(set_to_zero=False)  # no gradient is not one of zero
+        for parameter in self.net.parameters():
+            parameter.clear_gradient(False)  # not to zero: that would decay, too
         loss, metrics = function(*batch)
         loss.backward()
-        self.optimizer.step()
+        if world_size() > 1:
+            self._average_gradients()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
         return loss.detach(), map_structure(_detached, metrics)
+
+    def _average_gradients(self):
+        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
+        for gradient, mean in zip(gradients, average(gradients), strict=True):
+            paddle.assign(mean, gradient)
 
 
 def _detached(x):
     return x.detach() if paddle.is_tensor(x) else x
+
+
+def freeze(module):
+    for parameter in module.parameters():
+        parameter.stop_gradient = True
+    for layer in module.sublayers(include_self=True):
+        if isinstance(layer, nn.layer.norm._BatchNormBase):
+            # before each call, since `net.train()` would undo a single `eval()`
+            layer.register_forward_pre_hook(_evaluate)
+    return module
+
+
+def _evaluate(layer, inputs):
+    layer.training = False
 
 
 def gradients(function, *tensors):

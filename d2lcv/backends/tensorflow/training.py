@@ -5,7 +5,12 @@ import functools
 import keras
 import tensorflow as tf
 
-__all__ = ["Stepper", "gradients", "predict"]
+from ...distributed import world_size
+from ...training import rate_groups
+from .distributed import average
+from .weights import slots
+
+__all__ = ["Stepper", "freeze", "gradients", "predict"]
 
 
 class SGD(keras.optimizers.SGD):
@@ -43,15 +48,22 @@ class Mode(keras.Layer):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager):
+    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
         self.net, self.weight_decay, self.eager = net, weight_decay, eager
-        self.optimizer = (
-            SGD(float(lr), float(momentum))
-            if optimizer == "sgd"
-            else Adam(float(lr), epsilon=1e-8)
-        )
+        variables = slots(net) if factors else {}
+        self.factors = {id(variables[name].variable): f for name, f in factors.items()}
+        # Keras has one rate for an optimizer
+        self.optimizers = {
+            factor: (
+                SGD(float(lr * factor), float(momentum))
+                if optimizer == "sgd"
+                else Adam(float(lr * factor), epsilon=1e-8)
+            )
+            for factor in {1.0, *factors.values()}
+        }
         if net.built:  # else in the first step, which is then compiled twice
-            self.optimizer.build(net.trainable_variables)
+            for factor, weights in self._groups().items():
+                self.optimizers[factor].build(weights)
         self._lr = lr
         # bounded: a function that is made anew for every step shall not fill the memory
         self._compiled = functools.lru_cache(maxsize=8)(self._compile)
@@ -63,7 +75,12 @@ class Stepper:
     @lr.setter
     def lr(self, value):
         self._lr = value
-        self.optimizer.learning_rate = value  # a variable, which compiled steps read
+        for factor, optimizer in self.optimizers.items():
+            # a variable, which compiled steps read
+            optimizer.learning_rate = value * factor
+
+    def _groups(self):
+        return rate_groups(self.net.trainable_variables, self.factors)
 
     def step(self, function, *batch):
         compiled = self._compiled(function)
@@ -73,15 +90,31 @@ class Stepper:
         def step(*batch):
             with tf.GradientTape() as tape:
                 loss, metrics = function(*batch)
-            weights = self.net.trainable_variables
-            gradients = [
-                g if g is None else g + self.weight_decay * w
-                for g, w in zip(tape.gradient(loss, weights), weights, strict=True)
-            ]
-            self.optimizer.apply(gradients, weights)
+            groups = self._groups()
+            gradients = tape.gradient(loss, groups)
+            if world_size() > 1:
+                gradients = _average(gradients)
+            for factor, weights in groups.items():
+                decayed = [
+                    g if g is None else g + self.weight_decay * w
+                    for g, w in zip(gradients[factor], weights, strict=True)
+                ]
+                self.optimizers[factor].apply(decayed, weights)
             return loss, metrics
 
         return step if self.eager else tf.function(step)
+
+
+def _average(gradients):
+    found = [g for g in tf.nest.flatten(gradients) if g is not None]
+    means = iter(average(map(tf.convert_to_tensor, found)))  # a gather's are sparse
+    return tf.nest.map_structure(lambda g: g if g is None else next(means), gradients)
+
+
+def freeze(module):
+    # Keras's batch norms then use their running statistics, too
+    module.trainable = False
+    return module
 
 
 def gradients(function, *tensors):
