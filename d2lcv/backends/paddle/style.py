@@ -1,0 +1,39 @@
+"""Style transfer in PaddlePaddle."""
+
+import paddle
+from paddle import nn
+
+from ...style import vgg19_plan
+
+__all__ = ["SynthesizedImage", "VGG19", "layers", "zoo_vgg19"]
+
+
+class VGG19(nn.Sequential):
+    def __init__(self, num_layers, width, pooling):
+        plan = vgg19_plan(num_layers, width)
+        super().__init__(*(_layer(step, pooling) for step in plan))
+
+
+def _layer(step, pooling):
+    if step == "relu":
+        return nn.ReLU()
+    if step == "pool":
+        return nn.MaxPool2D(2) if pooling == "max" else nn.AvgPool2D(2)
+    return nn.Conv2D(*step, kernel_size=3, padding=1)
+
+
+def layers(net):
+    return list(net)
+
+
+def zoo_vgg19(pretrained):
+    return paddle.vision.models.vgg19(pretrained=pretrained)
+
+
+class SynthesizedImage(nn.Layer):
+    def __init__(self, img_shape):
+        super().__init__()
+        self.weight = self.create_parameter(img_shape)
+
+    def forward(self):
+        return self.weight

@@ -1,0 +1,387 @@
+"""Style transfer: the content of one picture in the style of another.
+
+Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. Sizes:
+C channels of a layer, H × W its map.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .augmentation import IMAGENET_MEAN, IMAGENET_STD
+from .backends import backend
+from .checks import check_tensor, checked, floats
+from .data.filters import random_filters
+from .training import freeze
+from .weights import get_weights, initialize, read_weights, set_weights
+
+__all__ = [
+    "SynthesizedImage",
+    "VGG19",
+    "compute_loss",
+    "content_loss",
+    "extract_features",
+    "gram",
+    "postprocess",
+    "preprocess",
+    "style_loss",
+    "style_network",
+    "tv_loss",
+    "vgg19_plan",
+]
+
+VGG19_BLOCKS = (
+    (64, 2),
+    (128, 2),
+    (256, 4),
+    (512, 4),
+    (512, 4),
+)  # channels, convolutions
+STYLE_NETWORK_LAYERS = 29  # up to the first convolution of the last block
+RANDOM_WIDTH = 8
+
+
+# ---- pictures --------------------------------------------------------------------------
+
+
+def preprocess(img: Any, image_shape: tuple[int, int]) -> Any:
+    """A picture as a batch of one for the network.
+
+    Args:
+        img: a PIL image, or (H, W, 3) in an array or tensor: integers from 0 to 255, or
+            floats from 0 to 1.
+        image_shape: (height, width) to resize to.
+
+    Returns:
+        (1, 3, height, width), float32, each channel with ImageNet's mean and standard
+        deviation taken off. Resized by Pillow, so the same on every backend.
+
+    Raises:
+        ValueError: not of shape (H, W, 3), or a size that is not positive.
+    """
+    pixels = _pixels(img)
+    height, width = (int(n) for n in image_shape)
+    if min(height, width) < 1:
+        raise ValueError(
+            f"image_shape: expected two positive numbers (height, width), got "
+            f"{tuple(image_shape)}"
+        )
+    channels = [_resized(pixels[:, :, c], (width, height)) for c in range(3)]
+    pairs = zip(channels, IMAGENET_MEAN, IMAGENET_STD, strict=True)
+    normalized = np.stack([(channel - mean) / std for channel, mean, std in pairs])
+    return backend.tensors.tensor(normalized[None].astype(np.float32))
+
+
+def _pixels(img: Any) -> np.ndarray:
+    """(H, W, 3) float32 in 0–1."""
+    if backend.tensors.is_tensor(img):
+        img = backend.tensors.numpy(img)
+    elif hasattr(img, "convert"):  # PIL's images, grey ones and others, too
+        img = img.convert("RGB")
+    pixels = np.asarray(img)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise ValueError(f"img: expected shape (H, W, 3), got {pixels.shape}")
+    scale = 255 if pixels.dtype.kind in "iu" else 1
+    return pixels.astype(np.float32) / np.float32(scale)
+
+
+def _resized(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(channel))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR), np.float64)
+
+
+def postprocess(img: Any) -> Any:
+    """What `preprocess` made as a picture again: (1, 3, H, W) → (H, W, 3) in 0–1.
+
+    A tensor; what lies outside of 0–1 is clipped.
+    """
+    (img,) = checked(img=(img, "1 3 H W"))
+    t = backend.tensors
+    statistics = zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)
+    channels = [img[0, c] * std + mean for c, (mean, std) in enumerate(statistics)]
+    return t.clip(t.stack(channels, axis=2), 0.0, 1.0)
+
+
+# ---- the network that looks ------------------------------------------------------------
+
+
+def vgg19_plan(num_layers: int, width: int) -> list[Any]:
+    """The first layers of VGG-19's convolutional part, numbered as torchvision does.
+
+    Each is (channels in, channels out) for a 3 × 3 convolution, "relu" or "pool".
+    """
+    plan: list[Any] = []
+    in_channels = 3
+    for channels, count in VGG19_BLOCKS:
+        for _ in range(count):
+            plan += [(in_channels, channels * width // 64), "relu"]
+            in_channels = channels * width // 64
+        plan.append("pool")
+    return plan[:num_layers]
+
+
+def VGG19(
+    num_layers: int = STYLE_NETWORK_LAYERS, width: int = 64, pooling: str = "max"
+) -> Any:
+    """The convolutional part of VGG-19 (Simonyan and Zisserman, ICLR 2015), from its start.
+
+    Five blocks of 3 × 3 convolutions, each followed by a ReLU, with a 2 × 2 pooling after
+    each block. Layer i is layer i of torchvision's `vgg19().features`: the first
+    convolutions of the blocks are 0, 5, 10, 19 and 28.
+
+    Args:
+        num_layers: how many of the 37 layers.
+        width: channels of the first block, 64 in the paper; the others grow with it.
+        pooling: "max", as in the paper, or "avg".
+
+    Returns:
+        The active framework's own sequence of layers, its weights drawn from
+        `d2lcv.seed`.
+
+    Raises:
+        ValueError: another number of layers, width or pooling.
+    """
+    if not 1 <= num_layers <= 37:
+        raise ValueError(f"num_layers: expected 1 to 37, got {num_layers}")
+    if width < 1:
+        raise ValueError(f"width: expected at least 1, got {width}")
+    if pooling not in ("max", "avg"):
+        raise ValueError(f"pooling: expected 'max' or 'avg', got {pooling!r}")
+    return initialize(backend.style.VGG19(num_layers, width, pooling))
+
+
+def style_network(weights: str | os.PathLike[str] = "random") -> Any:
+    """The network whose layers measure content and style, its weights frozen.
+
+    Args:
+        weights: "random": an eighth of VGG-19's width, average pooling, and filters that
+            are drawn, always the same (`d2lcv.data.filters`): it needs no file, and is
+            fast. "imagenet": VGG-19 as the framework's own collection has it, trained on
+            ImageNet, downloaded at the first use. Or the path of a safetensors file of
+            VGG-19, its weights named as `save_weights` does or as torchvision does.
+
+    Returns:
+        A `VGG19` up to layer 28.
+
+    Raises:
+        ConnectionError: the download failed.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not one of VGG-19, or the framework has none of its own.
+    """
+    # not by `VGG19` above: these nets do not count among those that the seed serves
+    if weights == "random":
+        plan = vgg19_plan(STYLE_NETWORK_LAYERS, RANDOM_WIDTH)
+        net = backend.style.VGG19(STYLE_NETWORK_LAYERS, RANDOM_WIDTH, "avg")
+        return freeze(set_weights(net, random_filters(plan)))
+    net = backend.style.VGG19(STYLE_NETWORK_LAYERS, 64, "max")
+    imagenet = weights == "imagenet"
+    arrays = get_weights(_from_zoo()) if imagenet else read_weights(weights)
+    try:
+        return freeze(set_weights(net, _features(net, arrays)))
+    except ValueError as error:
+        raise ValueError(f"{weights}: {error}") from None
+
+
+def _from_zoo() -> Any:
+    try:
+        return backend.style.zoo_vgg19(pretrained=True)
+    except (OSError, RuntimeError) as error:
+        raise ConnectionError(
+            f"weights: VGG-19's could not be downloaded ({error}); give the path of a file "
+            "with them, or 'random' for filters that need none"
+        ) from error
+
+
+def _features(net: Any, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of the weights of a whole VGG-19, its names or ours, that `net` has."""
+    names = backend.weights.slots(net)
+    plain = {name.removeprefix("features."): array for name, array in weights.items()}
+    return {name: array for name, array in plain.items() if name in names}
+
+
+@functools.cache
+def _default_network() -> Any:
+    return style_network()
+
+
+def extract_features(
+    X: Any,
+    content_layers: Sequence[int],
+    style_layers: Sequence[int],
+    net: Any = None,
+) -> tuple[list[Any], list[Any]]:
+    """What the layers of a network make of a picture.
+
+    Args:
+        X: (1, 3, H, W), from `preprocess`.
+        content_layers, style_layers: indices of layers, from 0.
+        net: a sequence of layers, one after the other; `style_network()` if None.
+
+    Returns:
+        The outputs of the content layers and those of the style layers, (1, C, H', W')
+        each, in the order of the network.
+
+    Raises:
+        TypeError: `X` is not a tensor of the active framework.
+        ValueError: another shape, or the network has no such layer.
+    """
+    checked(X=(X, "B 3 _ _"))
+    layers = backend.style.layers(_default_network() if net is None else net)
+    wanted = {*content_layers, *style_layers}
+    if not wanted or not 0 <= min(wanted) <= max(wanted) < len(layers):
+        raise ValueError(
+            f"content_layers, style_layers: expected numbers from 0 to "
+            f"{len(layers) - 1}, got {list(content_layers)} and {list(style_layers)}"
+        )
+    contents, styles = [], []
+    for i, layer in enumerate(layers[: max(wanted) + 1]):
+        X = layer(X)
+        if i in content_layers:
+            contents.append(X)
+        if i in style_layers:
+            styles.append(X)
+    return contents, styles
+
+
+# ---- losses ----------------------------------------------------------------------------
+
+
+def content_loss(Y_hat: Any, Y: Any) -> Any:
+    """Mean squared difference of two outputs of a layer, of equal shape: a scalar."""
+    for name, value in (("Y_hat", Y_hat), ("Y", Y)):
+        check_tensor(name, value)
+    _same_shape("Y_hat", Y_hat, "Y", Y)
+    return backend.tensors.reduce_mean((Y_hat - Y) ** 2)
+
+
+def gram(X: Any) -> Any:
+    """How the channels of a layer's output go together: (1, C, H, W) → (C, C).
+
+    With X as (C, H·W): X·Xᵀ / (C·H·W), the mean product of each two channels, divided by
+    C. Where things are in the picture is lost; that is what makes it a measure of style.
+    """
+    (X,) = floats(X=(X, "1 C H W"))
+    t = backend.tensors
+    _, C, H, W = X.shape
+    rows = t.reshape(X, (C, H * W))
+    return t.matmul(rows, t.transpose(rows, (1, 0))) / (C * H * W)
+
+
+def style_loss(Y_hat: Any, gram_Y: Any) -> Any:
+    """Mean squared difference of the Gram matrices: a scalar.
+
+    Args:
+        Y_hat: (1, C, H, W), the output of a layer.
+        gram_Y: (C, C), from `gram` of the style picture's.
+    """
+    gram_hat = gram(Y_hat)
+    check_tensor("gram_Y", gram_Y)
+    _same_shape("gram(Y_hat)", gram_hat, "gram_Y", gram_Y)
+    return backend.tensors.reduce_mean((gram_hat - gram_Y) ** 2)
+
+
+def tv_loss(Y_hat: Any) -> Any:
+    """Total variation: half of mean |row − row above| plus mean |column − column before|.
+
+    Of (B, C, H, W) with at least two rows and columns; a scalar. Small for a picture
+    without noise.
+    """
+    (Y_hat,) = floats(Y_hat=(Y_hat, "B C H W"))
+    if 1 in tuple(Y_hat.shape)[2:]:
+        raise ValueError(
+            f"Y_hat: expected at least two rows and columns, got {tuple(Y_hat.shape)}"
+        )
+    t = backend.tensors
+    down = t.abs(Y_hat[:, :, 1:, :] - Y_hat[:, :, :-1, :])
+    across = t.abs(Y_hat[:, :, :, 1:] - Y_hat[:, :, :, :-1])
+    return 0.5 * (t.reduce_mean(down) + t.reduce_mean(across))
+
+
+def _same_shape(name: str, value: Any, other_name: str, other: Any) -> None:
+    if tuple(value.shape) != tuple(other.shape):
+        raise ValueError(
+            f"{name}, {other_name}: expected equal shapes, got {tuple(value.shape)} and "
+            f"{tuple(other.shape)}"
+        )
+
+
+def compute_loss(
+    X: Any,
+    contents_Y_hat: Sequence[Any],
+    styles_Y_hat: Sequence[Any],
+    contents_Y: Sequence[Any],
+    styles_Y_gram: Sequence[Any],
+    *,
+    content_weight: float = 1.0,
+    style_weight: float = 1e3,
+    tv_weight: float = 10.0,
+) -> tuple[list[Any], list[Any], Any, Any]:
+    """Content, style and total variation loss of a picture, and their sum.
+
+    Args:
+        X: (1, 3, H, W), the picture.
+        contents_Y_hat, styles_Y_hat: its `extract_features`.
+        contents_Y: those of the content picture.
+        styles_Y_gram: the `gram` of each of the style picture's.
+        content_weight, style_weight, tv_weight: factors of the losses.
+
+    Returns:
+        The weighted losses: one of each content layer, one of each style layer, the total
+        variation, and the sum, in which each style loss counts ten times.
+
+    Raises:
+        ValueError: unequal numbers of layers, or shapes that do not fit.
+    """
+    for name, found, given in (
+        ("contents", contents_Y_hat, contents_Y),
+        ("styles", styles_Y_hat, styles_Y_gram),
+    ):
+        if len(found) != len(given):
+            raise ValueError(
+                f"{name}: expected as many layers of both, got {len(found)} and "
+                f"{len(given)}"
+            )
+    contents = [
+        content_loss(Y_hat, Y) * content_weight
+        for Y_hat, Y in zip(contents_Y_hat, contents_Y, strict=True)
+    ]
+    styles = [
+        style_loss(Y_hat, Y) * style_weight
+        for Y_hat, Y in zip(styles_Y_hat, styles_Y_gram, strict=True)
+    ]
+    tv = tv_loss(X) * tv_weight
+    return contents, styles, tv, sum(contents) + 10 * sum(styles) + tv
+
+
+# ---- the picture that is trained ---------------------------------------------------------
+
+
+def SynthesizedImage(img_shape: Sequence[int], start: Any = None) -> Any:
+    """A module whose only parameter, `weight`, is a picture: `net()` gives it.
+
+    Args:
+        img_shape: (1, 3, H, W).
+        start: the picture to begin with, a tensor or array of that shape; if None, every
+            number is drawn from U(0, 1), from `d2lcv.seed`.
+
+    Returns:
+        A module of the active framework; `d2lcv.Trainer` trains it as any other.
+
+    Raises:
+        ValueError: `start` has another shape.
+    """
+    net = initialize(backend.style.SynthesizedImage(tuple(int(n) for n in img_shape)))
+    if start is None:
+        (drawn,) = get_weights(net).values()
+        low, high = drawn.min(), drawn.max()
+        start = (drawn - low) / max(high - low, np.finfo(np.float32).tiny)
+    elif backend.tensors.is_tensor(start):
+        start = backend.tensors.numpy(start)
+    return set_weights(net, {"weight": np.asarray(start, np.float32)})
