@@ -77,6 +77,12 @@ from .figures import show as show
 from .figures import show_bboxes as show_bboxes
 from .figures import show_images as show_images
 from .figures import use_svg_display as use_svg_display
+from .kaggle import copyfile as copyfile
+from .kaggle import read_csv_labels as read_csv_labels
+from .kaggle import reorg_test as reorg_test
+from .kaggle import reorg_train_valid as reorg_train_valid
+from .kaggle import write_probabilities as write_probabilities
+from .kaggle import write_submission as write_submission
 from .loading import BananasDataset as BananasDataset
 from .loading import get_dataloader_workers as get_dataloader_workers
 from .loading import load_data_bananas as load_data_bananas
