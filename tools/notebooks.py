@@ -143,7 +143,9 @@ def reuse(run: Run, folder: Path, files: dict[str, str]) -> str:
     notebook = nbformat.read(path, as_version=4)
     meta = notebook.metadata.get(META, {"key": {}, "files": {}})
     changed = [key for key, value in run.key.items() if meta["key"].get(key) != value]
-    changed += [name for name, value in meta["files"].items() if files.get(name) != value]
+    changed += [
+        name for name, value in meta["files"].items() if files.get(name) != value
+    ]
     if changed:
         return f"changed: {', '.join(changed)}"
     run.notebook, run.state = notebook, "reused"

@@ -88,7 +88,9 @@ def _index(scripts: list[Path]) -> str:
             f"```{{cards}}\n{names}\n```\n\n"
             f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n{names}\n```\n"
         )
-    return INDEX.format(title="Computer vision, in four frameworks", parts="\n".join(sections))
+    return INDEX.format(
+        title="Computer vision, in four frameworks", parts="\n".join(sections)
+    )
 
 
 class Page:
@@ -139,7 +141,9 @@ class Page:
 
     def _cell(self, i: int, source: str) -> list[dict[str, Any]]:
         """Groups of backends that put out the same: `for` and `items` of each."""
-        if _calls(source, "report") and all(r.meta["result"] for r in self.done.values()):
+        if _calls(source, "report") and all(
+            r.meta["result"] for r in self.done.values()
+        ):
             items = [{"kind": "report", **_report(self.done)}] if self.done else []
             return [{"for": list(self.done), "items": items}] if items else []
         groups: list[dict[str, Any]] = []
@@ -205,7 +209,9 @@ class Page:
 
     def _about(self) -> str:
         """The first paragraph of the text, plain."""
-        paragraphs = re.split(r"\n\s*\n", self.cells[0].source.partition("\n")[2].strip())
+        paragraphs = re.split(
+            r"\n\s*\n", self.cells[0].source.partition("\n")[2].strip()
+        )
         return re.sub(r"[*`$]", "", " ".join(paragraphs[0].split()))
 
 
@@ -222,7 +228,9 @@ def _fenced(info: str, text: str) -> str:
 
 def _add_text(items: list[dict[str, Any]], text: str, kind: str) -> None:
     text = ESCAPES.sub("", text)
-    lines = [line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")]
+    lines = [
+        line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")
+    ]
     text = "\n".join(line.rstrip() for line in lines)
     if items and items[-1]["kind"] == kind:
         items[-1]["text"] += text

@@ -78,7 +78,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--chapter", nargs="+", metavar="NAME", help="names of chapters, or scripts"
     )
-    parser.add_argument("--execute", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--execute", action=argparse.BooleanOptionalAction, default=True
+    )
     parser.add_argument("--force", action="store_true", help="run again what is stored")
     parser.add_argument("--jobs", type=int, default=1, help="notebooks at a time")
     parser.add_argument(
@@ -100,7 +102,9 @@ def _runs(options: argparse.Namespace) -> list[notebooks.Run]:
     if not options.execute and not options.backend:
         pythons = {name: pythons.get(name) for name in REGISTRY}
     if not pythons:
-        raise ValueError("no backend is installed here: name one's --python BACKEND=PATH")
+        raise ValueError(
+            "no backend is installed here: name one's --python BACKEND=PATH"
+        )
     return [
         notebooks.Run(script, name, python, options.arguments)
         for script in book.find(options.chapter)
@@ -138,8 +142,7 @@ def table(runs: list[notebooks.Run]) -> str:
 def _metrics(meta: dict[str, Any]) -> str:
     metrics = (meta.get("result") or {}).get("metrics", [])
     return ", ".join(
-        f"{name} {'—' if value is None else f'{value:.4g}'}"
-        for name, value in metrics
+        f"{name} {'—' if value is None else f'{value:.4g}'}" for name, value in metrics
     )
 
 

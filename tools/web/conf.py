@@ -13,13 +13,19 @@ extensions = ["myst_parser", "sphinx.ext.mathjax", "sphinx_copybutton", "framewo
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "strikethrough"]
 # In a notebook's Markdown these are ordinary text
-myst_disable_syntax = ["myst_line_comment", "myst_block_break", "myst_target", "myst_role"]
+myst_disable_syntax = [
+    "myst_line_comment",
+    "myst_block_break",
+    "myst_target",
+    "myst_role",
+]
 myst_dmath_allow_labels = False
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header", "myst.strikethrough"]
 
 html_theme = "furo"
 html_static_path = ["static"]
+html_favicon = html_logo = "static/favicon.svg"
 templates_path = ["templates"]
 html_css_files = ["site.css"]
 html_copy_source = False
@@ -29,8 +35,14 @@ pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 html_theme_options = {
     "top_of_page_buttons": [],
-    "light_css_variables": {"color-brand-primary": "#0b5cad", "color-brand-content": "#0b5cad"},
-    "dark_css_variables": {"color-brand-primary": "#7cb7ff", "color-brand-content": "#7cb7ff"},
+    "light_css_variables": {
+        "color-brand-primary": "#0b5cad",
+        "color-brand-content": "#0b5cad",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#7cb7ff",
+        "color-brand-content": "#7cb7ff",
+    },
 }
 copybutton_selector = "div.highlight pre"
 

@@ -108,37 +108,31 @@ class Outputs(SiteDirective):
 
     def run(self) -> list[nodes.Node]:
         groups = self.chapter["outputs"][self.arguments[0]]
+        runs = self.chapter["runs"]
+        done = [name for name in runs if runs[name]]
         if not groups:
             return []
-        done = [name for name, run in self.chapter["runs"].items() if run]
-        if len(groups) == 1 and groups[0]["for"] == done:
-            panel = self._panel(groups[0])
-            same = len(done) > 1 and panel["kind"] != "report"
-            note = '<p class="same">the same on all {}</p>'.format(_count(len(done)))
-            return [around('<div class="output">', panel["nodes"], (note if same else "") + "</div>")]
-        missing = [name for name in self.chapter["runs"] if name not in done]
+        if [group["for"] for group in groups] == [done]:
+            return [self._once(groups[0]["items"], len(done))]
         panels = [
-            around(
-                f'<div class="panel" role="tabpanel" {self.whose(group["for"])}>',
-                self._panel(group)["nodes"],
-                "</div>",
-            )
+            self._panel(group["for"], [self._item(item) for item in group["items"]])
             for group in groups
         ]
-        if missing:
-            panels.append(
-                raw(
-                    f'<div class="panel" role="tabpanel" {self.whose(missing)}>'
-                    '<p class="same">Not executed in this build.</p></div>'
-                )
-            )
+        if missing := [name for name in runs if not runs[name]]:
+            note = raw('<p class="same">Not executed in this build.</p>')
+            panels.append(self._panel(missing, [note]))
         start = f'<div class="output tabbed">{self.site.tabs("small")}'
         return [around(start, panels, "</div>")]
 
-    def _panel(self, group: dict[str, Any]) -> dict[str, Any]:
-        items = group["items"]
-        kind = items[0]["kind"] if items else ""
-        return {"kind": kind, "nodes": [self._item(item) for item in items]}
+    def _once(self, items: list[dict[str, Any]], number: int) -> nodes.Node:
+        end = "</div>"
+        if number > 1 and items[0]["kind"] != "report":
+            end = f'<p class="same">the same on all {_count(number)}</p></div>'
+        return around('<div class="output">', [self._item(item) for item in items], end)
+
+    def _panel(self, names: list[str], children: list[nodes.Node]) -> nodes.Node:
+        start = f'<div class="panel" role="tabpanel" {self.whose(names)}>'
+        return around(start, children, "</div>")
 
     def _item(self, item: dict[str, Any]) -> nodes.Node:
         if item["kind"] == "code":
@@ -148,7 +142,9 @@ class Outputs(SiteDirective):
             return raw(self._image(item))
         if item["kind"] == "report":
             return raw(self._report(item))
-        return raw(f'<pre class="text" tabindex="0">{html.escape(item["text"])}</pre>')
+        text = item["text"]
+        short = " short" if text.count("\n") < 3 else ""  # a sentence, not a table
+        return raw(f'<pre class="text{short}" tabindex="0">{html.escape(text)}</pre>')
 
     def _image(self, item: dict[str, Any]) -> str:
         name = item["name"].replace("-", " ")
@@ -195,8 +191,8 @@ class Run(SiteDirective):
                 notebook = f"downloads/{framework}/{name}.ipynb"
                 device = f" on {run['device']}" if run["device"] else ""
                 what = (
-                    f'{script} · <a href="{notebook}" download>notebook</a> · executed with '
-                    f"{title} {run['version']}{device} in {run['seconds']:.0f} s"
+                    f'{script} · <a href="{notebook}" download>notebook</a> · executed '
+                    f"with {title} {run['version']}{device} in {run['seconds']:.0f} s"
                 )
                 if run["preset"]:
                     what += f", preset {run['preset']}"

@@ -11,12 +11,26 @@
     });
   }
 
-  // What is above a tab may change its height: the tab stays where it was clicked.
+  // What stays where it is on the screen while outputs change their heights: the tab
+  // that was clicked, or for the bar, which stays anyway, the text that is read.
+  function anchor(tab) {
+    var bar = tab.closest(".bar");
+    if (!bar || window.scrollY < 200) return bar ? null : tab;
+    var from = bar.getBoundingClientRect().bottom;
+    var blocks = document.querySelectorAll("article section > :not(section):not(.output)");
+    return Array.from(blocks).find(function (block) {
+      return block.getBoundingClientRect().top >= from;
+    });
+  }
+
   function choose(name, tab) {
-    var before = tab && tab.getBoundingClientRect().top;
+    var still = tab && anchor(tab);
+    var before = still && still.getBoundingClientRect().top;
     root.dataset.framework = name;
     mark();
-    if (tab) window.scrollBy({ top: tab.getBoundingClientRect().top - before, behavior: "instant" });
+    if (!still) return;
+    var moved = still.getBoundingClientRect().top - before;
+    window.scrollBy({ top: moved, behavior: "instant" });
   }
 
   function keep(name) {
@@ -48,4 +62,16 @@
   });
 
   mark();
+
+  // On the search page: results are introduced by the text, not by tabs and outputs
+  if (typeof Search !== "undefined") {
+    var plain = Search.htmlToText;
+    Search.htmlToText = function (text, anchor) {
+      var page = new DOMParser().parseFromString(text, "text/html");
+      page.querySelectorAll(".frameworks, .run, .output").forEach(function (part) {
+        part.remove();
+      });
+      return plain(page.documentElement.outerHTML, anchor);
+    };
+  }
 })();
