@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from PIL import Image
 
-Points = Sequence[tuple[float, float]]
-Paint = Callable[[np.ndarray, np.ndarray], np.ndarray] | Sequence[float] | np.ndarray
+Points = Sequence[Any] | np.ndarray  # of x, y
+Colour = Sequence[float] | np.ndarray  # red, green, blue from 0 to 255
+Weight = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Paint = Weight | Colour
 
 _FINE = 4  # outlines are drawn so much larger, then averaged
 
@@ -178,7 +180,7 @@ def smooth(points: Points, closed: bool = True, steps: int = 6) -> np.ndarray:
 # ---- textures: functions of (u, v) that give (h, w, 3) -------------------------------
 
 
-def mix(first: Paint, second: Paint, weight: Callable) -> Paint:
+def mix(first: Paint, second: Paint, weight: Weight) -> Paint:
     """`first` where the weight is 0, `second` where it is 1."""
 
     def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -189,14 +191,16 @@ def mix(first: Paint, second: Paint, weight: Callable) -> Paint:
     return paint
 
 
-def ramp(low: float, high: float, across: tuple[float, float] = (0.0, 1.0)) -> Callable:
+def ramp(low: float, high: float, across: tuple[float, float] = (0.0, 1.0)) -> Weight:
     """A weight that grows from 0 at `low` to 1 at `high`, downwards or along `across`."""
     return lambda u, v: np.clip(
         (across[0] * u + across[1] * v - low) / (high - low), 0, 1
     )
 
 
-def stripes(frequency: float, angle: float, phase: float = 0.0, share: float = 0.5):
+def stripes(
+    frequency: float, angle: float, phase: float = 0.0, share: float = 0.5
+) -> Weight:
     """A weight of parallel stripes with soft edges; `share` of the surface is 1."""
     cos, sin, level = math.cos(angle), math.sin(angle), math.cos(math.pi * share)
 
@@ -207,7 +211,7 @@ def stripes(frequency: float, angle: float, phase: float = 0.0, share: float = 0
     return weight
 
 
-def checks(frequency: float, angle: float) -> Callable:
+def checks(frequency: float, angle: float) -> Weight:
     cos, sin = math.cos(angle), math.sin(angle)
 
     def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -218,7 +222,9 @@ def checks(frequency: float, angle: float) -> Callable:
     return weight
 
 
-def dots(spacing: float, radius: float, shift: tuple[float, float] = (0.0, 0.0)):
+def dots(
+    spacing: float, radius: float, shift: tuple[float, float] = (0.0, 0.0)
+) -> Weight:
     """A weight of dots in a staggered grid."""
 
     def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -230,7 +236,9 @@ def dots(spacing: float, radius: float, shift: tuple[float, float] = (0.0, 0.0))
     return weight
 
 
-def sectors(count: int, phase: float = 0.0, centre=(0.0, 0.0)) -> Callable:
+def sectors(
+    count: int, phase: float = 0.0, centre: tuple[float, float] = (0.0, 0.0)
+) -> Weight:
     """A weight of equal slices around a point."""
 
     def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -240,9 +248,7 @@ def sectors(count: int, phase: float = 0.0, centre=(0.0, 0.0)) -> Callable:
     return weight
 
 
-def cloud(
-    rng: Generator, grain: float, share: float, sharpness: float = 4.0
-) -> Callable:
+def cloud(rng: Generator, grain: float, share: float, sharpness: float = 4.0) -> Weight:
     """A weight of random blots; `grain` is their size, `share` of the surface is 1."""
     cells = max(4, round(3.2 / grain))
     field = np.repeat(rng.normal(128, 42, (cells, cells, 1)), 3, 2)
@@ -257,7 +263,7 @@ def cloud(
     return weight
 
 
-def tone(rng: Generator, colour: Sequence[float], spread: float = 0.12) -> np.ndarray:
+def tone(rng: Generator, colour: Colour, spread: float = 0.12) -> np.ndarray:
     """A colour near this one: a little lighter or darker, warmer or colder."""
     gain = rng.uniform(1 - spread, 1 + spread) * rng.normal(1, spread / 3, 3)
     return np.clip(np.asarray(colour) * gain, 0, 255).astype(np.float32)

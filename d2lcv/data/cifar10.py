@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ import numpy as np
 from ._animals import Animal, darker, draw_animal
 from ._drawing import check_numbers, draw_all, draw_classes, make_set, save_png
 from ._paint import develop, draw_background, place, stretch
-from ._sketch import Sketch, cloud, dots, mix, ramp, stripes, tone, vivid
+from ._sketch import Colour, Sketch, cloud, dots, mix, ramp, stripes, tone, vivid
 from .source import fitting
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def _ship(s: Sketch) -> None:
 _FURS = ((210, 130, 62), (130, 126, 124), (48, 44, 46), (228, 218, 204), (150, 100, 60))
 
 
-def _fur(rng: Generator, colours=_FURS) -> np.ndarray:
+def _fur(rng: Generator, colours: Sequence[Colour] = _FURS) -> np.ndarray:
     return tone(rng, colours[rng.integers(len(colours))])
 
 
@@ -465,5 +465,14 @@ def _frog(s: Sketch) -> None:
 
 
 _THINGS: dict[str, Callable[[Sketch], None]] = {
-    name: globals()[f"_{name}"] for name in CLASSES
+    "airplane": _airplane,
+    "automobile": _automobile,
+    "bird": _bird,
+    "cat": _cat,
+    "deer": _deer,
+    "dog": _dog,
+    "frog": _frog,
+    "horse": _horse,
+    "ship": _ship,
+    "truck": _truck,
 }

@@ -140,7 +140,7 @@ def _outdoors(rng: Generator, size: int) -> np.ndarray:
 
 def _dog(rng: Generator, build: dict[str, Any], coat: Coat) -> Animal:
     """One dog of a breed: numbers vary a little, the rest does not."""
-    varied = {
+    varied: dict[str, Any] = {
         key: value * rng.uniform(0.92, 1.08) if isinstance(value, float) else value
         for key, value in build.items()
     }

@@ -64,7 +64,7 @@ def _listed(layout: tuple[str, ...] | list[str]) -> str:
     return ", ".join(layout)
 
 
-def banana_folder(data: str = "synthetic") -> str:
+def banana_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of a detection set, made or downloaded first where needed.
 
     Args:
@@ -77,7 +77,7 @@ def banana_folder(data: str = "synthetic") -> str:
     return find_folder(data, "bananas", "banana-detection")
 
 
-def hotdog_folder(data: str = "synthetic") -> str:
+def hotdog_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of a set with `train/CLASS/` and `test/CLASS/`: hot dogs and others.
 
     Args:
@@ -91,7 +91,7 @@ def hotdog_folder(data: str = "synthetic") -> str:
     return find_folder(data, "hotdog", "hotdog", layout=_CLASSES)
 
 
-def cifar10_folder(data: str = "synthetic") -> str:
+def cifar10_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of CIFAR-10, or of a set of its kind.
 
     Args:
@@ -110,7 +110,7 @@ def cifar10_folder(data: str = "synthetic") -> str:
     return find_folder(data, "cifar10", "cifar10", FOLDER, _CLASSES)
 
 
-def cifar10_tiny_folder(data: str = "synthetic") -> str:
+def cifar10_tiny_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of a set laid out as Kaggle's CIFAR-10 competition.
 
     It has `trainLabels.csv`, `train/ID.png` and `test/ID.png`.
@@ -126,7 +126,7 @@ def cifar10_tiny_folder(data: str = "synthetic") -> str:
     return find_folder(data, "cifar10_tiny", "cifar10_tiny", layout=layout)
 
 
-def dog_tiny_folder(data: str = "synthetic") -> str:
+def dog_tiny_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of a set laid out as Kaggle's competition of dog breeds.
 
     It has `labels.csv`, `train/ID.jpg` and `test/ID.jpg`.

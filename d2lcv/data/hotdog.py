@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import source
 from ._drawing import check_numbers, draw_classes, make_set
 from ._paint import Sprite, develop, draw_background, place
-from ._sketch import Sketch, cloud, mix, tone
+from ._sketch import Paint, Points, Sketch, cloud, mix, tone
+from ._things import THINGS, sausage_skin, upright
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -86,9 +87,7 @@ def draw_hotdog(
     thing = _hotdog if label == 0 else _other
     _lay(rng, canvas, thing(rng, short * rng.uniform(0.55, 1.1)))
     for _ in range(rng.integers(0, 2)):
-        clutter = source.THINGS[
-            rng.choice(["leaf", "key", "flower", "carrot", "pencil"])
-        ]
+        clutter = THINGS[rng.choice(["leaf", "key", "flower", "carrot", "pencil"])]
         _lay(rng, canvas, clutter(rng, short * rng.uniform(0.15, 0.3)))
     return develop(rng, canvas)
 
@@ -119,14 +118,16 @@ def _plate(rng: Generator, length: float) -> Sprite:
 # ---- buns, and what is in them -------------------------------------------------------
 
 
-def _crust(rng: Generator):
+def _crust(rng: Generator) -> Paint:
     colour = tone(
         rng, [(214, 152, 84), (186, 120, 62), (226, 182, 118)][rng.integers(3)]
     )
     return mix(colour, 0.85 * colour, cloud(rng, 0.6, 0.4, 1.5))
 
 
-def _in_bun(rng: Generator, length: float, fill) -> Sprite:
+def _in_bun(
+    rng: Generator, length: float, fill: Callable[[Sketch, Points], None]
+) -> Sprite:
     """A long bun, seen from above or from the side; `fill(sketch, way)` is between."""
     s = _anywhere(rng, length)
     bend, crust = rng.uniform(-0.2, 0.2), _crust(rng)
@@ -134,7 +135,7 @@ def _in_bun(rng: Generator, length: float, fill) -> Sprite:
     wide, shut = rng.uniform(0.36, 0.5), rng.uniform(0.12, 0.22)
     ends = rng.uniform(0.66, 0.8)
 
-    def half(y: float, width: float, paint, shade: float = 0.2) -> None:
+    def half(y: float, width: float, paint: Paint, shade: float = 0.2) -> None:
         way = [(-ends, bend + y), (0, y - 0.4 * bend), (ends, bend + y)]
         s.stroke(way, [0.85 * width, width, 0.85 * width], paint, shade)
 
@@ -152,20 +153,16 @@ def _hotdog(rng: Generator, length: float) -> Sprite:
     reach, wide = rng.uniform(0.78, 1.0), rng.uniform(0.24, 0.34)
     sauces = [(236, 190, 40), (190, 36, 28), (240, 232, 200)]
 
-    def fill(s: Sketch, way: list[tuple[float, float]]) -> None:
+    def fill(s: Sketch, way: Points) -> None:
         line = [(reach * x, y) for x, y in way]
-        s.stroke(
-            line, [0.85 * wide, wide, 0.85 * wide], source.sausage_skin(rng, 0.4), 0.14
-        )
+        s.stroke(line, [0.85 * wide, wide, 0.85 * wide], sausage_skin(rng, 0.4), 0.14)
         for _ in range(rng.integers(0, 3)):
             _sauce(rng, s, way, tone(rng, sauces[rng.integers(3)]))
 
     return _in_bun(rng, length, fill)
 
 
-def _sauce(
-    rng: Generator, s: Sketch, way: list[tuple[float, float]], colour: np.ndarray
-) -> None:
+def _sauce(rng: Generator, s: Sketch, way: Points, colour: np.ndarray) -> None:
     """A wavy line along the way."""
     x = np.linspace(-0.7, 0.7, 22)
     middle = np.interp(np.abs(x), [0, 1], [way[1][1], way[0][1]])
@@ -182,7 +179,7 @@ def _sauce(
 def _sandwich(rng: Generator, length: float) -> Sprite:
     """A bun with lettuce, cheese or tomatoes, with sauce now and then; no sausage."""
 
-    def fill(s: Sketch, way: list[tuple[float, float]]) -> None:
+    def fill(s: Sketch, way: Points) -> None:
         middle = way[1][1]
         x = np.linspace(-0.85, 0.85, 18)
         frill = np.where(np.arange(18) % 2, 0.12, 0.24) + middle
@@ -207,7 +204,7 @@ def _sandwich(rng: Generator, length: float) -> Sprite:
 def _empty_bun(rng: Generator, length: float) -> Sprite:
     """A bun that is closed or only filled with sauce."""
 
-    def fill(s: Sketch, way: list[tuple[float, float]]) -> None:
+    def fill(s: Sketch, way: Points) -> None:
         if rng.random() < 0.5:
             _sauce(rng, s, way, tone(rng, (236, 190, 40)))
 
@@ -218,7 +215,7 @@ def _odd_bun(rng: Generator, length: float) -> Sprite:
     """A carrot, a cucumber or a banana in a bun."""
     inside = [(232, 124, 40), (70, 130, 60), (244, 214, 90)][rng.integers(3)]
 
-    def fill(s: Sketch, way: list[tuple[float, float]]) -> None:
+    def fill(s: Sketch, way: Points) -> None:
         colour = tone(rng, inside)
         s.stroke(
             way,
@@ -246,7 +243,7 @@ def _sausages(rng: Generator, length: float) -> Sprite:
             (shift, y - 0.4 * bend),
             (0.8 + shift, y + bend),
         ]
-        s.stroke(way, [0.9 * wide, wide, 0.9 * wide], source.sausage_skin(rng), 0.14)
+        s.stroke(way, [0.9 * wide, wide, 0.9 * wide], sausage_skin(rng), 0.14)
         if rng.random() < 0.4:
             way = [(-1, y + bend), (0, y - 0.4 * bend), (1, y + bend)]
             _sauce(rng, s, way, tone(rng, (236, 190, 40)))
@@ -254,7 +251,7 @@ def _sausages(rng: Generator, length: float) -> Sprite:
 
 
 def _burger(rng: Generator, length: float) -> Sprite:
-    s = source.upright(rng, 0.9 * length, 0.3)
+    s = upright(rng, 0.9 * length, 0.3)
     crust, green = _crust(rng), tone(rng, (110, 170, 60))
     s.stroke([(-0.62, 0.5), (0.62, 0.5)], 0.34, crust, 0.15)
     s.stroke([(-0.72, 0.22), (0.72, 0.22)], 0.3, tone(rng, (110, 62, 40)), 0.1)
@@ -280,12 +277,12 @@ _MAKERS = {
     _empty_bun: 3,
     _odd_bun: 2,
     _burger: 2,
-    source.THINGS["banana"]: 2,
-    source.THINGS["bread"]: 3,
-    source.THINGS["carrot"]: 1,
-    source.THINGS["snake"]: 1,
-    source.THINGS["donut"]: 1,
-    source.THINGS["pencil"]: 1,
+    THINGS["banana"]: 2,
+    THINGS["bread"]: 3,
+    THINGS["carrot"]: 1,
+    THINGS["snake"]: 1,
+    THINGS["donut"]: 1,
+    THINGS["pencil"]: 1,
 }
 _OTHERS = [make for make, times in _MAKERS.items() for _ in range(times)]
 
