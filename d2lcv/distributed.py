@@ -14,6 +14,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import check_tensor
+from .draws import stream, stream_of
 from .weights import current_seed, seed
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ class _Shard:
     def example(self, i: int) -> tuple[np.ndarray, ...]:
         if not 0 <= i < len(self):
             raise IndexError(f"example {i} of a share of {len(self)}")
-        return self.examples.example((i * self.size + self.rank) % len(self.examples))
+        # not the numbers that other processes draw for their i-th example
+        with stream_of(int(stream().integers(2**62)) + self.rank):
+            return self.examples.example(
+                (i * self.size + self.rank) % len(self.examples)
+            )
 
 
 def shard(examples: Examples) -> Any:

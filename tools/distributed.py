@@ -7,7 +7,7 @@
 `torchrun`, `python -m paddle.distributed.launch`, one `TF_CONFIG` for each process of
 TensorFlow; for MXNet a scheduler, a server and the workers. With `--run SCRIPT …` it
 starts that script instead. The last line printed is JSON: the loss of each step on the
-whole batch and a sum over the weights afterwards.
+whole batch, a sum over the weights afterwards, and the epochs of `d2lcv.train_ch13`.
 """
 
 from __future__ import annotations
@@ -30,29 +30,67 @@ from d2lcv.backends import resolve
 # ---- what each process does ----------------------------------------------------------
 
 
-def train(steps: int, batch_size: int) -> dict[str, object]:
-    """Steps on shares of equal batches; no batch norm, whose means are of a share."""
-    rank, world_size = d2l.join_processes()
+class Examples:
+    """Noise, and the class of each picture, as `d2lcv.loader` wants them."""
+
+    def __init__(self, n: int) -> None:
+        rng = np.random.default_rng(0)
+        self.X = rng.normal(size=(n, 3, 8, 8)).astype(np.float32)
+        self.y = self.X.sum(axis=(2, 3)).argmax(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def example(self, i: int) -> tuple[np.ndarray, ...]:
+        return self.X[i], self.y[i]
+
+
+def make_net() -> tuple[object, object]:
+    """A convolution, the same in every process, and its trainer.
+
+    There is no batch norm: in several processes its means are those of each share.
+    """
     d2l.seed(0)
-    net = d2l.cls_predictor(
-        3, 2, 4
-    )  # a convolution to 10 channels: scores of 10 classes
-    trainer = d2l.Trainer(net, "sgd", lr=0.5, momentum=0.9, weight_decay=1e-3)
+    net = d2l.cls_predictor(3, 1, 2)
+    return net, d2l.Trainer(net, "sgd", lr=0.5, momentum=0.9, weight_decay=1e-3)
 
-    def step(X, y):
-        scores = d2l.reduce_mean(d2l.tanh(net(X)), (2, 3))
-        return d2l.reduce_mean(d2l.cross_entropy(scores, y)), ()
 
-    rng, losses = np.random.default_rng(0), []
-    for _ in range(steps):
-        X = rng.normal(size=(batch_size, 3, 8, 8)).astype(np.float32)
-        y = rng.integers(0, 10, batch_size).astype(np.int32)
-        X, y = X[rank::world_size], y[rank::world_size]
-        y = d2l.astype(d2l.tensor(y), d2l.int64)
-        loss, _ = trainer.step(step, d2l.tensor(X), y)
-        losses.append(float(d2l.numpy(d2l.process_mean(loss))))
+def loss(scores: object, y: object) -> object:
+    """Of the classes of whole pictures, from scores of the pixels."""
+    return d2l.cross_entropy(d2l.reduce_mean(d2l.tanh(scores), (2, 3)), y)
+
+
+def train(steps: int, batch_size: int) -> dict[str, object]:
+    """The same batches with a loop of one's own, and with the engine's."""
+    rank, world_size = d2l.join_processes()
+    share = d2l.shard(Examples(steps * batch_size))
+    batches = d2l.loader(share, batch_size // world_size)
+
+    net, trainer = make_net()
+
+    def step(X: object, y: object) -> tuple[object, tuple[()]]:
+        return d2l.reduce_mean(loss(net(X), y)), ()
+
+    means = [d2l.process_mean(trainer.step(step, X, y)[0]) for X, y in batches]
     weights = {k: float(np.abs(v).sum()) for k, v in d2l.get_weights(net).items()}
-    return {"rank": rank, "processes": world_size, "losses": losses, "weights": weights}
+
+    net, trainer = make_net()
+    pixels = [(X, pixel_labels(y)) for X, y in batches]
+    run = d2l.train_ch13(net, pixels, pixels[:1], d2l.cross_entropy, trainer, 2)
+    d2l.plt.close("all")  # no file of the curves
+    return {
+        "rank": rank,
+        "processes": world_size,
+        "losses": [float(d2l.numpy(mean)) for mean in means],
+        "weights": weights,
+        "history": [[loss_, train_acc] for loss_, train_acc, _ in run.history],
+        "num_examples": run.num_examples,
+    }
+
+
+def pixel_labels(y: object) -> object:
+    """The class of a picture as the class of each of its pixels, (B,) → (B, 8, 8)."""
+    return d2l.stack([d2l.stack([y] * 8, 1)] * 8, 1)
 
 
 # ---- starting several ----------------------------------------------------------------
@@ -165,8 +203,8 @@ def main() -> int:
         return LAUNCHERS[name](options.processes, options.run or own)
     if options.run:
         parser.error("--run: expected --processes N, too")
-    if options.batch_size < 1 or options.steps < 1:
-        parser.error("--steps, --batch-size: expected at least 1")
+    if options.batch_size < 2 or options.steps < 1:
+        parser.error("--steps, --batch-size: expected at least 1 and 2")
     result = train(options.steps, options.batch_size)
     if result["rank"] == 0:
         text = json.dumps(result)
