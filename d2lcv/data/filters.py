@@ -17,7 +17,7 @@ __all__ = ["pink_picture", "random_filters"]
 
 # How much the outputs of a convolution vary over a picture. The losses are built from
 # these, so the numbers decide how much each layer counts there; elsewhere it is 1.
-SPREAD = {0: 0.75, 5: 0.9, 10: 1.05, 19: 1.2, 28: 1.2, 7: 2.0}
+SPREAD = {0: 1.05, 5: 1.25, 10: 1.5, 19: 1.7, 28: 1.7, 7: 3.0}
 # Each tap of a filter takes so much of the taps beside it: less noise, more picture
 SMOOTHNESS = 0.2
 

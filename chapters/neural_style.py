@@ -1,0 +1,295 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Neural style transfer
+#
+# Give one photograph the colours and brush strokes of a painting, and leave in it what it
+# shows. *Style transfer* does this with the tools of the other chapters, used the wrong way
+# round: the network stays as it is, and what we train is the picture. A network looks at
+# the *content picture*, at the *style picture* and at ours. Ours shall look like the first
+# to some layers of the network, and like the second to others
+# ([Gatys et al., 2016](https://doi.org/10.1109/CVPR.2016.265)).
+#
+# The script is the same for every framework; `D2L_BACKEND` chooses which one computes.
+
+# %%
+import numpy as np
+
+import d2lcv as d2l
+
+run = d2l.Chapter(
+    "neural_style",
+    quick={"content": "", "style": "", "weights": "random", "image_height": 240,
+           "image_width": 0, "num_steps": 150, "decay_steps": 10, "lr": 0.3},
+    book={"content": "", "style": "", "weights": "random", "image_height": 300,
+          "image_width": 450, "num_steps": 500, "decay_steps": 50, "lr": 0.3},
+    data=(),
+)  # fmt: skip
+
+# %% [markdown]
+# ## The two pictures
+#
+# Both are drawn by the package. `--content FILE` and `--style FILE` use your own.
+
+# %%
+content_img = d2l.cat_and_dog(run.content)
+style_img = d2l.autumn_painting(run.style)
+print("content:", run.content or "drawn", content_img.shape)
+print("style:", run.style or "drawn", style_img.shape)
+axes = d2l.show_images([content_img, style_img], 1, 2, ["content", "style"], scale=4)
+d2l.show("pictures")
+
+# %% [markdown]
+# ## In and out of the network
+#
+# The network expects pictures of one size, as (1, 3, height, width), with the mean of each
+# channel taken off and divided by its standard deviation. `preprocess` does that, and
+# `postprocess` turns what comes out of our training into a picture again. Training does
+# not know that a colour lies between 0 and 1, so values beyond are clipped.
+
+# %%
+height, width = run.image_height, run.image_width
+if not width:  # keep the shape of the content picture
+    width = round(height * content_img.shape[1] / content_img.shape[0])
+image_shape = (height, width)
+X = d2l.preprocess(content_img, image_shape)
+print("for the network:", tuple(X.shape))
+print("a picture again:", tuple(d2l.postprocess(X).shape))
+
+# %% [markdown]
+# ## The network that looks
+#
+# VGG-19 is a plain sequence of 3 × 3 convolutions, in five blocks with a pooling after
+# each. The close-up features are in its first layers, such as edges and spots of colour;
+# what lies deeper sees larger pieces of the picture, and knows less exactly where they are.
+#
+# Which weights? `--weights imagenet` takes those that were trained on ImageNet, from the
+# framework's own collection, and `--weights FILE` reads a file. Both need a download. The
+# default does not: its filters are **random**, in a network of an eighth of the width. It
+# has never seen a picture. That this works at all says something about style: to compare
+# how colours and small shapes go together you need many different filters, but not
+# particular ones. What training adds is an eye for objects, and a random network has none.
+
+# %%
+net = d2l.to(d2l.style_network(run.weights), run.device)
+kinds = {
+    "random": "random filters, average pooling, an eighth of VGG-19's width, not trained",
+    "imagenet": "VGG-19, trained on ImageNet",
+}
+print("network:", kinds.get(run.weights, f"VGG-19, its weights from {run.weights}"))
+
+# %% [markdown]
+# For the style we take the first convolution of each block, from fine to coarse: layers 0,
+# 5, 10, 19 and 28. For the content one layer is enough. With trained weights it is a deep
+# one, 25, which still knows what is there but not every pixel. The deep layers of a random
+# network just forget, so with random filters we take the content early, from layer 7.
+
+# %%
+style_layers = [0, 5, 10, 19, 28]
+content_layers = [7] if run.weights == "random" else [25]
+print(d2l.source(d2l.extract_features))
+
+# %% [markdown]
+# What the two pictures look like to these layers is computed once; it does not change.
+
+
+# %%
+def targets(image_shape):
+    """The content picture, its content features, and the style picture's Gram matrices."""
+    content_X, style_X = (
+        d2l.to(d2l.preprocess(img, image_shape), run.device)
+        for img in (content_img, style_img)
+    )
+    contents_Y, _ = d2l.extract_features(content_X, content_layers, style_layers, net)
+    _, styles_Y = d2l.extract_features(style_X, content_layers, style_layers, net)
+    return content_X, contents_Y, [d2l.gram(Y) for Y in styles_Y]
+
+
+content_X, contents_Y, styles_Y_gram = targets(image_shape)
+print("content features:", [tuple(Y.shape) for Y in contents_Y])
+print("Gram matrices:", [tuple(G.shape) for G in styles_Y_gram])
+
+# %% [markdown]
+# ## Three losses
+#
+# **Content.** The mean squared difference of the features of our picture and the content
+# picture. Each feature has its place, so shapes stay where they are.
+#
+# **Style.** A style has no place: strokes are the same wherever they are. Let a layer's
+# output be a matrix $\mathbf{X}$ with a row for each of its $c$ channels and a column for
+# each of its $n$ pixels. The *Gram matrix* $\mathbf{X}\mathbf{X}^\top$ has at $(i, j)$ the
+# product of channels $i$ and $j$, summed over all pixels: how often and how strongly they
+# are active together. It has forgotten where. Since its numbers grow with the size of the
+# layer, we divide by $c n$; the style loss is the mean squared difference of these.
+
+# %%
+print(d2l.source(d2l.gram))
+
+# %%
+_, styles_Y_hat = d2l.extract_features(content_X, content_layers, style_layers, net)
+pairs = [(d2l.numpy(d2l.gram(Y)), d2l.numpy(G)) for Y, G in
+         zip(styles_Y_hat, styles_Y_gram)]  # fmt: skip
+fig, axes = d2l.plt.subplots(2, 5, figsize=(9, 4), layout="constrained")
+for i, (of_content, of_style) in enumerate(pairs):
+    limit = np.abs(of_style).max()
+    for ax, matrix in zip(axes[:, i], (of_content, of_style)):
+        ax.imshow(matrix, cmap="RdBu", vmin=-limit, vmax=limit)
+        ax.set_xticks([])
+        ax.set_yticks([])
+    axes[0, i].set_title(f"layer {style_layers[i]}")
+axes[0, 0].set_ylabel("content picture")
+axes[1, 0].set_ylabel("style picture")
+d2l.show("gram")
+
+# %% [markdown]
+# **Total variation.** Pictures that only satisfy a network may be full of tiny dots. The
+# third loss is half of the mean difference of pixels that are neighbours, down and across,
+#
+# $$\frac{1}{2}\left(\overline{|x_{i+1,j} - x_{i,j}|} + \overline{|x_{i,j+1} - x_{i,j}|}
+# \right),$$
+#
+# and pulls them towards each other. The sum of all three is what we minimise. Its weights
+# decide how much of each we get: 1 for the content, 1000 for each layer of style, 10 for
+# the total variation, and the style terms count ten times in the sum.
+
+# %%
+print(d2l.source(d2l.compute_loss))
+
+# %% [markdown]
+# ## A picture as the parameter
+#
+# `SynthesizedImage` is a module without any layer. Its only weight is the picture, and its
+# forward pass returns it. We begin with the content picture, which is a good deal nearer
+# to what we want than noise would be. Each step takes the features of the picture as it is
+# now, and changes its pixels. Adam moves every pixel about equally far per step, at first
+# 0.3 standard deviations; a rate that falls lets the picture settle.
+
+
+# %%
+def transfer(image_shape, num_steps, watch=lambda i, image, losses: None, **weights):
+    content_X, contents_Y, styles_Y_gram = targets(image_shape)
+    image = d2l.SynthesizedImage(content_X.shape, start=content_X)
+    image = d2l.to(image, run.device)
+    trainer = d2l.Trainer(image, "adam", lr=run.lr)
+
+    def step():
+        X = image()
+        features = d2l.extract_features(X, content_layers, style_layers, net)
+        contents_l, styles_l, tv_l, loss = d2l.compute_loss(
+            X, *features, contents_Y, styles_Y_gram, **weights
+        )
+        return loss, (sum(contents_l), 10 * sum(styles_l), tv_l)
+
+    for i in run.progress(range(num_steps), "transfer"):
+        trainer.lr = run.lr * 0.8 ** (i // run.decay_steps)
+        _, losses = trainer.step(step)  # of the picture before this step
+        watch(i, image, losses)
+    return picture(image)
+
+
+def picture(image):
+    return d2l.numpy(d2l.postprocess(d2l.predict(image)))
+
+
+# %% [markdown]
+# We note the losses every ten steps and look at the picture at some of them. The first row
+# of numbers is of the content picture itself: no content loss at all, and no style.
+
+# %%
+animator = d2l.Animator(
+    xlabel="step",
+    ylabel="loss",
+    yscale="log",
+    xlim=[0, run.num_steps],
+    legend=["content", "style", "TV"],
+    figsize=(5, 3.5),
+)
+log, stages = {}, {}
+shown = [run.num_steps * share // 50 for share in (1, 3, 10, 25)]
+
+
+def watch(i, image, losses):
+    if i % 10 == 0 or i == run.num_steps - 1:
+        log[i] = content_l, style_l, tv_l = [float(d2l.numpy(x)) for x in losses]
+        animator.add(i, (content_l or None, style_l, tv_l))  # no logarithm of 0
+        if i % 50 == 0 or i == run.num_steps - 1:
+            print(
+                f"step {i}: content {content_l:.3f}, style {style_l:.3f}, TV {tv_l:.3f}"
+            )
+    if i + 1 in shown:
+        stages[i + 1] = picture(image)
+
+
+timer = d2l.Timer()
+result = transfer(image_shape, run.num_steps, watch)
+seconds = timer.stop()
+d2l.show("curves")
+
+# %% [markdown]
+# ## The result
+
+# %%
+titles = ["content", *(f"step {i}" for i in stages), f"step {run.num_steps}"]
+d2l.show_images([d2l.postprocess(content_X), *stages.values(), result],
+                2, 3, titles, scale=3)  # fmt: skip
+d2l.show("stages")
+
+# %%
+d2l.show_images([content_img, style_img, result], 1, 3,
+                ["content", "style", "result"], scale=4)  # fmt: skip
+d2l.show("result")
+path = run.out / "picture.png"
+d2l.Image.fromarray(np.uint8(255 * result + 0.5)).save(path)
+print("the picture:", path)
+
+# %% [markdown]
+# ## Summary
+#
+# - In style transfer the picture is what is trained. The network only measures.
+# - The content loss compares features place by place. The style loss compares Gram
+#   matrices, which say what goes together but not where. Total variation takes noise away.
+# - Filters that are random can measure style. A trained network knows better what a
+#   content is.
+#
+# ## Exercises
+#
+# 1. What happens if the content counts less, or more?
+# 2. Take other layers for the style: only 0 and 5, or only 19 and 28. Which strokes are
+#    left?
+# 3. Begin with noise (leave out `start`). Does the same picture come out?
+# 4. Set the weight of the total variation to 0. Why does the picture get noisy?
+#
+# ### A solution of exercise 1
+#
+# Half as large and with half the steps, to be quick. With little weight on the content the
+# picture is made of strokes, and what it shows fades; with much, it is the content picture
+# in other colours.
+
+# %%
+small = tuple(max(side // 2, 32) for side in image_shape)  # for all poolings
+factors = (0.1, 1, 10)
+results = [transfer(small, run.num_steps // 2, content_weight=w) for w in factors]
+titles = [f"content weight {w}" for w in factors]
+d2l.show_images(results, 1, 3, titles, scale=3)
+d2l.show("content-weight")
+
+# %%
+first, last = log[0], log[max(log)]
+run.report(
+    {
+        "style_loss_before": first[1],
+        "style_loss": last[1],
+        "style_ratio": first[1] / last[1],
+        "content_loss": last[0],
+        "tv_loss_before": first[2],
+        "tv_loss": last[2],
+    },
+    num_examples=run.num_steps,
+    seconds=seconds,
+)
