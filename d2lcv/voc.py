@@ -14,6 +14,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import check_tensor
+from .data.folders import find_folder
 from .data.voc import (
     IGNORE,
     VOC_CLASSES,
@@ -21,8 +22,9 @@ from .data.voc import (
     VocFolder,
     color_table,
     colors_to_classes,
+    find_voc,
 )
-from .draws import stream
+from .draws import stream, stream_of
 from .loading import loader
 
 __all__ = [
@@ -49,19 +51,11 @@ def voc_folder(data: str = "synthetic") -> str:
             GB), or the path of a folder in that layout, of one with `VOCdevkit` in it.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: there is no such folder, or it is not laid out like that.
+        HubError: the download failed.
     """
-    from .data import hub, synthetic, voc
-
-    if data == "synthetic":
-        return synthetic.synthetic("voc")
-    if data == "book":
-        return hub.download_extract("voc2012", os.path.join("VOCdevkit", "VOC2012"))
-    if os.path.isdir(data):
-        return voc.find_voc(data)
-    raise FileNotFoundError(
-        f"data: expected 'synthetic', 'book' or a folder, and there is none at {data!r}"
-    )
+    inside = os.path.join("VOCdevkit", "VOC2012")
+    return find_voc(find_folder(data, "voc", "voc2012", inside))
 
 
 # ---- colours and classes ---------------------------------------------------------------
@@ -98,7 +92,7 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
         colormap2label: a table as `voc_colormap2label` makes it.
 
     Returns:
-        (H, W), int64: an array of an array, else a tensor.
+        (H, W), int64 (int32 in MXNet): an array of an array, else a tensor.
 
     Raises:
         TypeError: neither an array nor a tensor of the active framework.
@@ -113,8 +107,12 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
     first = _channels_first("colormap", colormap)
     is_array = isinstance(colormap, np.ndarray)
     colors = colormap if is_array else backend.tensors.numpy(colormap)
-    classes = colors_to_classes(colors, table, first).astype(np.int64)
-    return classes if is_array else backend.tensors.tensor(classes)
+    classes = colors_to_classes(colors, table, first)
+    return classes.astype(np.int64) if is_array else _native_label(classes)
+
+
+def _native_label(classes: np.ndarray) -> Any:
+    return backend.tensors.tensor(classes.astype(backend.segmentation.LABEL_DTYPE))
 
 
 def _channels_first(name: str, image: Any) -> bool:
@@ -238,6 +236,7 @@ class VOCSegDataset:
     Pictures that are smaller than the crop are left out; how many examples remain is
     printed. `dataset[i]` is the image (3, h, w), float32, normalised, and its classes
     (h, w), int64, as tensors of the active framework; `example(i)` is the same in NumPy.
+    Training has new crops in every pass, validation the same ones, whatever the seed.
 
     Args:
         is_train: the training or the validation part.
@@ -267,6 +266,7 @@ class VOCSegDataset:
         if min(height, width) < 1:
             raise ValueError(f"crop_size: expected positive numbers, got {crop_size}")
         self.crop_size, self.void = (int(height), int(width)), _void(void)
+        self.is_train = is_train
         self.folder = VocFolder(voc_folder(voc_dir), is_train, self.crop_size)
         if not len(self.folder):
             raise ValueError(
@@ -296,6 +296,12 @@ class VOCSegDataset:
         return (t.astype(img, t.float32) / 255 - t.tensor(mean)) / t.tensor(std)
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.is_train:
+            return self._cropped(i)
+        with stream_of(i):
+            return self._cropped(i)
+
+    def _cropped(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         image, classes = self.folder.image(i), self.folder.classes(i, self.void)
         image, classes = voc_rand_crop(image, classes, *self.crop_size)
         image = np.ascontiguousarray(self.normalize_image(image).transpose(2, 0, 1))
@@ -303,7 +309,7 @@ class VOCSegDataset:
 
     def __getitem__(self, i: int) -> tuple[Any, Any]:
         image, classes = self.example(range(len(self))[i])
-        return backend.tensors.tensor(image), backend.tensors.tensor(classes)
+        return backend.tensors.tensor(image), _native_label(classes)
 
 
 def load_data_voc(
@@ -314,8 +320,8 @@ def load_data_voc(
 ) -> tuple[Any, Any]:
     """Loaders of a set's training part, shuffled, and validation part.
 
-    Each gives images (B, 3, h, w), float32, normalised, and classes (B, h, w), int64.
-    Validation has the same crops in every pass.
+    Each gives images (B, 3, h, w), float32, normalised, and classes (B, h, w), int64
+    (int32 in MXNet), of `VOCSegDataset`.
 
     Args:
         batch_size: at least 1.

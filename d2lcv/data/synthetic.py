@@ -24,6 +24,7 @@ SETS: dict[str, str] = {
     "cifar10": "cifar10:make_cifar10",
     "cifar10_tiny": "cifar10:make_cifar10_tiny",
     "dog_tiny": "dogs:make_dog_tiny",
+    "voc": "voc_drawn:make_voc",
 }
 """Name -> module (of `d2lcv.data`) and maker."""
 

@@ -5,9 +5,10 @@ from paddle import nn
 from ...segmentation import fcn_scores, fcn_stages
 from .classification import Features
 
-__all__ = ["CHANNEL_AXIS", "FCN", "conv2d", "conv_transpose2d"]
+__all__ = ["CHANNEL_AXIS", "FCN", "LABEL_DTYPE", "conv2d", "conv_transpose2d"]
 
 CHANNEL_AXIS = 0  # of an image
+LABEL_DTYPE = "int64"
 
 
 def conv2d(in_channels, out_channels, kernel_size, stride, padding, bias):

@@ -7,9 +7,10 @@ from ...segmentation import fcn_scores, fcn_stages
 from .classification import Features
 from .layers import Conv2d
 
-__all__ = ["CHANNEL_AXIS", "FCN", "conv2d", "conv_transpose2d"]
+__all__ = ["CHANNEL_AXIS", "FCN", "LABEL_DTYPE", "conv2d", "conv_transpose2d"]
 
 CHANNEL_AXIS = 0  # of an image
+LABEL_DTYPE = "int64"
 
 
 class PaddedConv2d(Conv2d):
