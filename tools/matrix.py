@@ -34,6 +34,7 @@ REGISTRIES = (
     "rcnn_cases",
     "segmentation_cases",
     "classification_cases",
+    "engine_cases",
 )
 HERE = str(Path(__file__).resolve())
 
