@@ -250,8 +250,9 @@ def train_ch13(
         test_iter: batches to evaluate on after each epoch; None: there are none.
         loss: `d2lcv.cross_entropy`, any function of (y_hat, y), or the framework's own
             loss with any reduction. Its mean over the batch is minimised, also where it
-            gives a sum or a value for each example or pixel: the same learning rate fits
-            (a recipe for the sum of losses needs its rate times the batch size).
+            gives a value for each example or pixel, or is the framework's own and gives
+            a sum: the same learning rate fits. (A recipe that minimises the sum needs its
+            rate times the batch size.) The one number of a function is taken for a mean.
         trainer: a `d2lcv.Trainer`, or the framework's own optimizer of the weights of
             `net` (`torch.optim.SGD`, `gluon.Trainer`, …).
         num_epochs: at least 1.

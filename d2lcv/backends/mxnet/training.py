@@ -53,6 +53,8 @@ class Adam(mx.optimizer.Adam):
 
 
 class Stepper:
+    last = None  # the loss of the step before
+
     def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
         self.net = net
         net.hybridize(not eager, static_alloc=not eager)
@@ -89,7 +91,10 @@ class Stepper:
         for trainer in self.trainers.values():
             # what has no gradient, since the loss does not depend on it, stays as it is
             trainer.step(1, ignore_stale_grad=True)
-        return loss.detach(), _detach(metrics)
+        if self.last is not None:
+            self.last.wait_to_read()  # else steps queue up, with all their batches
+        self.last = loss.detach()
+        return self.last, _detach(metrics)
 
     def _has_several_devices(self):
         parameters = self.net.collect_params().values()
