@@ -1,6 +1,7 @@
 """Several processes in MXNet: workers and a server that adds up what they send."""
 
 import os
+import sys
 
 import mxnet as mx
 import numpy as onp
@@ -17,7 +18,14 @@ def join():
         return 0, 1
     store = mx.kv.create("dist_sync")
     STORE.append(store)
+    sys.excepthook = _leave
     return store.rank, store.num_workers
+
+
+def _leave(*error):
+    # a store waits for all workers when the process ends: one that failed must not
+    sys.__excepthook__(*error)
+    os._exit(1)
 
 
 def average(tensors):
