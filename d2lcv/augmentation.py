@@ -7,12 +7,12 @@ a loader the draws depend on the seed, the pass and the index of the example alo
 An image stays what it is on its way through a pipeline, until `ToTensor`:
 
 - a PIL image, or an array (H, W, 3) of uint8, which becomes one, is worked on by Pillow:
-  every result is rounded to whole grey levels, and bit for bit the same on all backends;
+  every result is in whole grey levels, and bit for bit the same on all backends;
 - a tensor (H, W, 3) of the active framework, grey levels from 0 to 255, is worked on by the
-  framework in float32, without rounding: equal to a hundredth of a grey level.
+  framework in float32: equal on all backends to a hundredth of a grey level.
 
-The two differ by what is rounded: about one grey level, and more in the hue, of which
-Pillow keeps 256 steps. Their meaning is torchvision's throughout.
+The two differ by what Pillow rounds: about one grey level, and up to some twenty in the
+hue, of which it keeps 256 steps. Their meaning is torchvision's throughout.
 """
 
 from __future__ import annotations
@@ -320,6 +320,27 @@ class Normalize:
         return f"Normalize({self.mean!r}, {self.std!r})"
 
 
+def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.ndarray:
+    """`transform(image)` in NumPy, for loaders; a picture by itself as after `ToTensor`.
+
+    `ToTensor` and `Normalize` at the end are done in NumPy if the image is a picture until
+    then: a tensor would be made only to be taken apart.
+    """
+    from .data.pictures import as_rgb, to_array
+
+    steps = transform.transforms if isinstance(transform, Compose) else [transform]
+    steps = [step for step in steps if step is not None]
+    count = 2 if [type(step) for step in steps[-2:]] == [ToTensor, Normalize] else 1
+    ends = bool(steps) and isinstance(steps[-count], ToTensor)
+    body, end = (steps[:-count], steps[-count:]) if ends else (steps, [])
+    image = Compose(body)(image)
+    if _is_picture(image):
+        scale = ((step.mean, step.std) for step in end[1:])
+        return to_array(as_rgb(image), *next(scale, ()))
+    image = Compose(end)(image)
+    return image if isinstance(image, np.ndarray) else backend.tensors.numpy(image)
+
+
 def resize_weights(length: int, new: int) -> np.ndarray:
     """The matrix (new, length) that resizes a row of pixels bilinearly, for the columns.
 
@@ -398,7 +419,7 @@ def _spare(image: Any, height: int, width: int) -> tuple[int, int]:
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    pair = (size, size) if isinstance(size, numbers.Integral) else tuple(size)
+    pair = tuple(size) if isinstance(size, Sequence) else (size, size)
     whole = all(isinstance(side, numbers.Integral) for side in pair)
     if len(pair) != 2 or not whole or min(pair) < 1:
         raise ValueError(

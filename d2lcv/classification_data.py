@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .augmentation import transformed_array
 
 __all__ = ["CIFAR10", "ImageFolder"]
 
@@ -33,8 +33,8 @@ class _Pictures:
         return (self.transform(picture) if self.transform else picture), label
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        image, label = self[i]
-        return _to_numpy(image), np.array(label, np.int64)
+        label = np.array(self.labels[i])
+        return transformed_array(self.picture(i), self.transform), label
 
     def __repr__(self) -> str:
         return (
@@ -129,15 +129,3 @@ class CIFAR10(_Pictures):
         if self._folder is not None:
             return self._folder.picture(i)
         return Image.fromarray(self._images[i])
-
-
-def _to_numpy(image: Any) -> np.ndarray:
-    from PIL import Image
-
-    from .data.pictures import as_rgb, to_array
-
-    if isinstance(image, Image.Image):
-        return to_array(as_rgb(image))
-    if isinstance(image, np.ndarray):
-        return image
-    return backend.tensors.numpy(image)

@@ -23,11 +23,12 @@ class _Lazy:
     """A generator that is made when it is asked for: most sets draw nothing."""
 
     def __init__(self, key: int) -> None:
-        self.key, self.made = key, None
+        self.key = key
+        self.made: np.random.Generator | None = None
 
     def generator(self) -> np.random.Generator:
-        if self.made is None:
-            self.made = np.random.default_rng(self.key)
+        if self.made is None:  # Philox is made for many streams with a key each
+            self.made = np.random.Generator(np.random.Philox(key=self.key))
         return self.made
 
 

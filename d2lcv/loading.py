@@ -8,7 +8,7 @@ and so is whatever `example` draws from `d2lcv.draws`, however many workers read
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +82,23 @@ class _Drawn:
     def example(self, key: int) -> tuple[np.ndarray, ...]:
         with stream_of(key):
             return self.examples.example(key % (1 << INDEX_BITS))
+
+
+def stacked(examples: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """The arrays of examples as those of a batch: for each part, (B, …).
+
+    Raises:
+        ValueError: the examples have parts of different shapes.
+    """
+    parts = list(zip(*examples, strict=True))
+    for part in parts:
+        shapes = sorted({np.shape(array) for array in part})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"examples: expected one shape in a batch, got {shapes[0]} and "
+                f"{shapes[-1]}; a transform such as Resize((height, width)) makes them one"
+            )
+    return [np.stack(part) for part in parts]
 
 
 def get_dataloader_workers() -> int:

@@ -35,6 +35,7 @@ REGISTRIES = (
     "segmentation_cases",
     "classification_cases",
     "engine_cases",
+    "augmentation_cases",
 )
 HERE = str(Path(__file__).resolve())
 

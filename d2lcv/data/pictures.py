@@ -1,14 +1,15 @@
 """Pictures as Pillow has them: reading any of them as RGB, moving and colouring pixels.
 
 A picture is a PIL image of mode RGB, 8 bits a channel. The functions on one are what every
-column's `augmentation.py` offers for tensors, under the same names; results are rounded
-to whole grey levels, and they are the same on every machine and backend.
+column's `augmentation.py` offers for tensors, under the same names; results are in whole
+grey levels, and the same on every backend.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,10 +129,19 @@ def _pictures_below(folder: Path) -> list[str]:
 # ---- pixels --------------------------------------------------------------------------
 
 
-def to_array(image: Image.Image) -> np.ndarray:
-    """(3, H, W) float32 from 0 to 1."""
+def to_array(
+    image: Image.Image,
+    mean: Sequence[float] = (0, 0, 0),
+    std: Sequence[float] = (1, 1, 1),
+) -> np.ndarray:
+    """(3, H, W) float32 from 0 to 1, less the mean, by the standard deviation."""
     pixels = np.asarray(image).transpose(2, 0, 1)
-    return np.divide(pixels, np.float32(255), order="C", dtype=np.float32)
+    array = np.divide(pixels, np.float32(255), order="C", dtype=np.float32)
+    if any(mean):
+        array -= np.array(mean, np.float32)[:, None, None]
+    if set(std) != {1}:
+        array /= np.array(std, np.float32)[:, None, None]
+    return array
 
 
 def flip_left_right(image: Image.Image) -> Image.Image:

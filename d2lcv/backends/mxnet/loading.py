@@ -3,6 +3,8 @@
 import numpy as onp
 from mxnet import gluon, np
 
+from ...loading import stacked
+
 __all__ = ["loader"]
 
 
@@ -18,11 +20,9 @@ class _Examples(gluon.data.Dataset):
 
 
 def _batch(examples):
-    """Stacked in NumPy, since an array of MXNet for each example takes longer."""
-    stacked = [onp.stack(arrays) for arrays in zip(*examples, strict=True)]
     # whole numbers are int32 in MXNet, as those of its own functions are
     narrow = {onp.dtype(onp.int64): onp.int32}
-    return [np.array(x, dtype=narrow.get(x.dtype, x.dtype)) for x in stacked]
+    return [np.array(x, dtype=narrow.get(x.dtype, x.dtype)) for x in stacked(examples)]
 
 
 def loader(examples, order, batch_size, workers):

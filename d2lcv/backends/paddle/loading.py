@@ -2,6 +2,8 @@
 
 from paddle.io import BatchSampler, DataLoader, Dataset, get_worker_info
 
+from ...loading import stacked
+
 __all__ = ["loader"]
 
 
@@ -13,8 +15,14 @@ class _Examples(Dataset):
         return len(self.examples)
 
     def __getitem__(self, i):
+        return self._noting(self.examples.example, i)
+
+    def batch(self, examples):
+        return self._noting(stacked, examples)
+
+    def _noting(self, function, argument):
         try:
-            return self.examples.example(i)
+            return function(argument)
         except Exception as error:
             if get_worker_info() is not None:
                 raise
@@ -32,8 +40,10 @@ class _Loader(DataLoader):
 
 
 def loader(examples, order, batch_size, workers):
+    dataset = _Examples(examples)
     return _Loader(
-        _Examples(examples),
+        dataset,
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
+        collate_fn=dataset.batch,
     )

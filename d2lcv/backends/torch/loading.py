@@ -1,6 +1,9 @@
 """Data loading in PyTorch."""
 
+import torch
 from torch.utils.data import DataLoader, Dataset
+
+from ...loading import stacked
 
 __all__ = ["loader"]
 
@@ -16,7 +19,15 @@ class _Examples(Dataset):
         return self.examples.example(i)
 
 
+def _batch(examples):
+    return [torch.from_numpy(array) for array in stacked(examples)]
+
+
 def loader(examples, order, batch_size, workers):
     return DataLoader(
-        _Examples(examples), batch_size, sampler=order, num_workers=workers
+        _Examples(examples),
+        batch_size,
+        sampler=order,
+        num_workers=workers,
+        collate_fn=_batch,
     )
