@@ -63,6 +63,23 @@ def matrix(session):
 
 
 @nox.session(default=False)
+def site(session):
+    """Notebooks of all chapters on all backends, the site, and a browser's look at it.
+
+    Options are those of tools/render.py: `nox -s site -- --no-execute`.
+    """
+    session.install("-e", ".[all,site,test]", *CONSTRAINED)
+    for backend in BACKENDS:
+        env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+        session.run("python", "-m", "pytest", "tests/test_render.py", env=env)
+    session.run("python", "-m", "pytest", "tests/test_site.py")
+    session.run(
+        "python", "tools/render.py", *session.posargs, env={"OMP_NUM_THREADS": "1"}
+    )
+    session.run("python", "tools/check_site.py")
+
+
+@nox.session(default=False)
 def bench(session):
     """The package against plain loops, on all backends."""
     session.install("-e", ".[all]", *CONSTRAINED)

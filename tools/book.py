@@ -10,24 +10,24 @@ CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 # part → chapter → the figure on its card, as `d2lcv.show` names it
 PARTS: dict[str, dict[str, str]] = {
     "Learning from few pictures": {
-        "image_augmentation": "",
+        "image_augmentation": "pictures",
         "fine_tuning": "",
     },
     "Object detection": {
         "bounding_box": "boxes",
-        "anchor": "ground-truth",
+        "anchor": "truth-and-anchors",
         "multiscale_object_detection": "scale-040",
-        "object_detection_dataset": "",
-        "ssd": "",
-        "rcnn": "",
+        "object_detection_dataset": "batch",
+        "ssd": "detections",
+        "rcnn": "instances",
     },
     "Semantic segmentation": {
         "semantic_segmentation": "",
-        "transposed_conv": "",
+        "transposed_conv": "enlarged",
         "fcn": "",
     },
     "Style transfer": {
-        "neural_style": "",
+        "neural_style": "stages",
     },
     "Competitions": {
         "kaggle_cifar10": "",

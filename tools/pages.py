@@ -107,7 +107,7 @@ class Page:
             if cell.cell_type == "markdown":
                 pieces.append(_markdown(cell.source))
             elif cell.cell_type == "code" and cell.source.strip():
-                pieces.append(_fenced("{code-block} python", cell.source))
+                pieces.append(_fenced("{code-block} python", _plain(cell.source)))
                 pieces.append(f"```{{outputs}} {i}\n```")
         head, *rest = pieces
         title, _, first = head.partition("\n")
@@ -167,15 +167,19 @@ class Page:
             elif "application/vnd.jupyter.widget-view+json" in data:
                 continue  # a progress bar that has come to its end
             elif "image/svg+xml" in data or "image/png" in data:
-                items.append(self._image(data, source))
+                items.append(self._image(data))
             elif "text/plain" in data and not data["text/plain"].startswith("<Figure"):
                 _add_text(items, data["text/plain"] + "\n", "text")
+        names = re.findall(r"\.show\(\s*[\"'](.+?)[\"']", source)
+        images = [item for item in items if item["kind"] == "image"]
+        for item, name in zip(images, names, strict=False):
+            item["name"] = name
         for item in items:
             if "text" in item:
                 item["text"] = item["text"].strip("\n")
         return [item for item in items if item.get("text", "image")]
 
-    def _image(self, data: dict[str, str], source: str) -> dict[str, Any]:
+    def _image(self, data: dict[str, str]) -> dict[str, Any]:
         """Write a picture to a file named by its content; equal pictures are one file."""
         if "image/svg+xml" in data:
             content = METADATA.sub("", data["image/svg+xml"]).encode()
@@ -187,11 +191,10 @@ class Page:
         path = self.folder / "figures" / "figures" / self.script.stem / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        shown = re.findall(r"\.show\(\s*[\"'](.+?)[\"']", source)
         return {
             "kind": "image",
             "file": f"_static/figures/{self.script.stem}/{name}",
-            "name": shown[0] if shown else "",
+            "name": "",
             "width": size[0],
             "height": size[1],
         }
@@ -218,6 +221,11 @@ class Page:
 def _markdown(text: str) -> str:
     """Links to other chapters' scripts become links to their pages."""
     return re.sub(r"\]\((?:chapters/)?(\w+)\.(?:py|ipynb)\)", r"](\1.md)", text)
+
+
+def _plain(source: str) -> str:
+    """Code without the notes to its formatter."""
+    return re.sub(r"[ ]*# fmt: \w+$", "", source, flags=re.M)
 
 
 def _fenced(info: str, text: str) -> str:

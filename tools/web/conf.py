@@ -20,6 +20,7 @@ myst_disable_syntax = [
     "myst_role",
 ]
 myst_dmath_allow_labels = False
+myst_dmath_double_inline = True  # $$…$$ within a paragraph, too
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header", "myst.strikethrough"]
 

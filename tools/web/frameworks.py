@@ -156,8 +156,9 @@ class Outputs(SiteDirective):
         )
 
     def _report(self, item: dict[str, Any]) -> str:
+        titles = self.site.frameworks
         head = "".join(
-            f'<th scope="col" data-column="{name}">{self.site.frameworks[name]}</th>'
+            f'<th scope="col" data-column="{name}">{_short(titles[name])}</th>'
             for name in item["columns"]
         )
         rows = ""
