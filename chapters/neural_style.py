@@ -217,7 +217,7 @@ shown = [run.num_steps * share // 50 for share in (1, 3, 10, 25)]
 def watch(i, image, losses):
     if i % 10 == 0 or i == run.num_steps - 1:
         log[i] = content_l, style_l, tv_l = [float(d2l.numpy(x)) for x in losses]
-        animator.add(i, (content_l or None, style_l, tv_l))  # no logarithm of 0
+        animator.add(i, (content_l if i else None, style_l, tv_l))  # no log of 0
         if i % 50 == 0 or i == run.num_steps - 1:
             print(
                 f"step {i}: content {content_l:.3f}, style {style_l:.3f}, TV {tv_l:.3f}"

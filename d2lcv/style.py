@@ -182,7 +182,7 @@ def style_network(weights: str | os.PathLike[str] = "random") -> Any:
         return freeze(set_weights(net, random_filters(plan)))
     net = backend.style.VGG19(STYLE_NETWORK_LAYERS, 64, "max")
     imagenet = weights == "imagenet"
-    arrays = get_weights(_from_zoo()) if imagenet else read_weights(weights)
+    arrays = get_weights(_from_zoo().features) if imagenet else read_weights(weights)
     try:
         return freeze(set_weights(net, _features(net, arrays)))
     except ValueError as error:
