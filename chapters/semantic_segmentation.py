@@ -140,12 +140,13 @@ for colors in run.progress(train_labels[0:200], "counting"):
     )
 shares = totals[:21] / totals[:21].sum()
 there = [i for i in range(21) if shares[i] > 0]
-d2l.set_figsize((6, 2.8))
+there = sorted(there, key=lambda i: shares[i])
+d2l.set_figsize((6, 0.6 + 0.22 * len(there)))
 bars = [np.array(d2l.VOC_COLORMAP[i]) / 255 for i in there]
-drawn = d2l.plt.bar([d2l.VOC_CLASSES[i] for i in there], shares[there], color=bars)
-d2l.plt.bar_label(drawn, [f"{share:.1%}" for share in shares[there]], fontsize=8)
-d2l.plt.ylabel("share of the pixels")
-d2l.plt.xticks(rotation=45, ha="right", fontsize=8)
+drawn = d2l.plt.barh([d2l.VOC_CLASSES[i] for i in there], shares[there], color=bars)
+d2l.plt.bar_label(drawn, [f"{share:.1%}" for share in shares[there]], padding=3)
+d2l.plt.xlim(0, 1)
+d2l.plt.xlabel("share of the labelled pixels")
 d2l.show("shares")
 print(f"background: {shares[0]:.1%} of all labelled pixels")
 
