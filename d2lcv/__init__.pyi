@@ -25,9 +25,11 @@ from .boxes import box_center_to_corner as box_center_to_corner
 from .boxes import box_corner_to_center as box_corner_to_center
 from .boxes import box_iou as box_iou
 from .chapter import Chapter as Chapter
+from .classification import SOURCE_CLASSES as SOURCE_CLASSES
 from .classification import Residual as Residual
 from .classification import ResNet as ResNet
 from .classification import cross_entropy as cross_entropy
+from .classification import pretrained as pretrained
 from .classification import replace_output as replace_output
 from .classification import resnet18 as resnet18
 from .classification_data import CIFAR10 as CIFAR10

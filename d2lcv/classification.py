@@ -5,20 +5,38 @@ Sizes: B images, C classes or channels, H × W image or feature map.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .backends import backend
 from .checks import check_tensor
-from .weights import get_weights, initialize, set_weights
+from .data.hub import DownloadError, check_reachable
+from .weights import get_weights, initialize, read_weights, set_weights
 
 __all__ = [
+    "SOURCE_CLASSES",
     "ResNet",
     "Residual",
     "cross_entropy",
+    "from_zoo",
+    "pretrained",
     "replace_output",
     "resnet18",
     "resnet_blocks",
 ]
+
+SOURCE_CLASSES = tuple(
+    """
+    apple ball banana bird bottle bread butterfly candle carrot cat clock cow cup dice donut
+    fish flower giraffe key ladybug leaf mushroom pencil rabbit sausage sheep snake star
+    umbrella watermelon wheel zebra
+    """.split()
+)
+"""The classes of `pretrained(18, "source")`, in the order of its scores."""
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of the four stages, by depth
 
@@ -184,3 +202,120 @@ def _copy(source: Any, target: Any, prefix: str) -> Any:
     """Put the weights of `source` whose names start so into `target`; returns it."""
     taken = {k: v for k, v in get_weights(source).items() if k.startswith(prefix)}
     return set_weights(target, get_weights(target) | taken)
+
+
+# ---- networks that were trained already ------------------------------------------------
+
+# How the parts are called: by torchvision and PaddlePaddle, by Gluon, and here
+ZOO_NAMES = (
+    ("fc.", "output."),
+    ("features.0.", "conv1."),
+    ("features.1.", "bn1."),
+    ("features.4.", "layer1."),
+    ("features.5.", "layer2."),
+    ("features.6.", "layer3."),
+    ("features.7.", "layer4."),
+    (".body.0.", ".conv1."),
+    (".body.1.", ".bn1."),
+    (".body.3.", ".conv2."),
+    (".body.4.", ".bn2."),
+)
+
+
+def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> Any:
+    """A `ResNet` that has learned already.
+
+    Its images are (B, 3, H, W), 0 to 1, less `IMAGENET_MEAN` and over `IMAGENET_STD`.
+
+    Args:
+        depth: 18 or 34.
+        weights: "source": a narrow ResNet-18 that tells the `SOURCE_CLASSES` of a drawn set
+            apart, part of the package. "imagenet": what the framework's own model zoo has,
+            trained on the 1000 classes of ImageNet, downloaded at the first use. Or the
+            path of a safetensors file, its tensors named as `save_weights` does or as
+            torchvision does.
+
+    Raises:
+        ValueError: no such net, or a file that is not one of this depth.
+        FileNotFoundError: there is no such file.
+        DownloadError: the zoo's weights cannot be had; raised within seconds if its server
+            cannot be reached.
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
+    if weights == "imagenet":
+        return _from_zoo(depth)
+    if weights == "source":
+        if depth != 18:
+            raise ValueError(f"depth: the source network has depth 18, got {depth}")
+        weights = Path(__file__).parent / "data/weights/source-resnet18.safetensors"
+    return _from_file(depth, weights)
+
+
+def from_zoo(model: Any) -> Any:
+    """A `ResNet` with a copy of the weights of a model zoo's ResNet-18 or ResNet-34.
+
+    Args:
+        model: `torchvision.models.resnet18()`, `paddle.vision.models.resnet18()`,
+            `mxnet.gluon.model_zoo.vision.resnet18_v1()` or one of depth 34.
+
+    Raises:
+        ValueError: `model` is another kind of net.
+    """
+    return _of_weights(_renamed(get_weights(model)))
+
+
+def _from_zoo(depth: int) -> Any:
+    way = (
+        f"Where there is one, save them, d2lcv.save_weights(d2lcv.pretrained({depth}, "
+        f"'imagenet'), 'resnet{depth}.safetensors'), and give the file: d2lcv.pretrained("
+        f"{depth}, 'resnet{depth}.safetensors'). A safetensors file with torchvision's "
+        f"names serves, too"
+    )
+    found = backend.classification.zoo(depth)
+    if found is None:
+        raise ValueError(
+            f"weights: {backend.entry.title} has no ResNet-{depth} trained on ImageNet. "
+            + way
+        )
+    url, file, load = found
+    try:
+        if not os.path.isfile(file):
+            check_reachable(url)
+        model = load()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DownloadError(
+            f"weights: those of ResNet-{depth} cannot be had from {url} ({error}). {way}"
+        ) from error
+    return from_zoo(model)
+
+
+def _from_file(depth: int, path: str | os.PathLike[str]) -> Any:
+    arrays = read_weights(path)
+    try:
+        return _of_weights(_renamed(arrays), depth)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _renamed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of a zoo's ResNet by our names; ours keep theirs."""
+    renamed = {}
+    for name, array in arrays.items():
+        for theirs, ours in ZOO_NAMES:
+            if name.startswith(theirs) or (theirs[0] == "." and theirs in name):
+                name = name.replace(theirs, ours)
+        inside = name.startswith(("features.", "output."))
+        renamed[name if inside else f"features.{name}"] = array
+    return renamed
+
+
+def _of_weights(arrays: Mapping[str, np.ndarray], depth: int | None = None) -> Any:
+    """A net of the sizes that the arrays have, with these arrays."""
+    if depth is None:
+        depth = 34 if "features.layer1.2.conv1.weight" in arrays else 18
+    first, last = arrays.get("features.conv1.weight"), arrays.get("output.weight")
+    if np.ndim(first) != 4 or np.ndim(last) != 2:
+        raise ValueError(f"these weights are not of a ResNet-{depth}")
+    net = ResNet(depth, len(last), first.shape[1], first.shape[0])
+    return set_weights(net, arrays)

@@ -27,6 +27,7 @@ __all__ = [
     "set_weights",
 ]
 
+COUNT = "num_batches_tracked"
 FORMAT = {"format": "d2lcv-1"}  # one entry: of several the order in the file is chance
 
 
@@ -161,6 +162,8 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
 def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The tensors of a safetensors file by name, for any net.
 
+    Those called `num_batches_tracked` are left out: integers that PyTorch counts.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not a whole safetensors file of float32.
@@ -176,6 +179,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     except (AttributeError, TypeError) as error:  # bfloat16, unless something adds it
         raise ValueError(f"{path}: expected float32 tensors: {error}") from error
+    weights = {k: v for k, v in weights.items() if not k.endswith(COUNT)}
     for name, array in weights.items():
         if array.dtype != np.float32:
             raise ValueError(

@@ -285,7 +285,7 @@ def _fetch(url: str, sha1: str, path: Path, timeout: float) -> None:
     with workspace(path) as temporary:
         part = temporary / path.name
         with _explained(url, sha1, path):
-            _check_reachable(url)
+            check_reachable(url)
             _transfer(url, part, timeout)
         got = _sha1_of(part)
         if got != sha1:
@@ -339,7 +339,7 @@ def _explained(url: str, sha1: str, path: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_reachable(url: str) -> None:
+def check_reachable(url: str) -> None:
     """Raise within seconds if the server of `url` cannot be reached.
 
     Without this, a name server that is silent, or several addresses that are tried one

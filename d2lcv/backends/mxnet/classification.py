@@ -1,12 +1,15 @@
 """Residual networks in MXNet."""
 
-from mxnet import npx
+import os
+
+from mxnet import base, npx
 from mxnet.gluon import nn
+from mxnet.gluon.model_zoo import model_store, vision
 
 from ...classification import resnet_blocks
 from .layers import BatchNorm2d
 
-__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18"]
+__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18", "zoo"]
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1, use_bias=False):
@@ -108,3 +111,13 @@ class ResNet(nn.HybridBlock):
 
 def cross_entropy(y_hat, y):
     return -npx.pick(npx.log_softmax(y_hat, axis=1), y, axis=1)
+
+
+def zoo(depth):
+    """Where trained weights come from, where they are kept, and how they are loaded."""
+    name = f"resnet{depth}_v1"
+    server = os.environ.get("MXNET_GLUON_REPO", model_store.apache_repo_url)
+    file_name = f"{name}-{model_store.short_hash(name)}"
+    file = os.path.join(base.data_dir(), "models", f"{file_name}.params")
+    url = f"{server.rstrip('/')}/gluon/models/{file_name}.zip"
+    return url, file, lambda: vision.get_model(name, pretrained=True)

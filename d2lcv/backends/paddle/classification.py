@@ -1,12 +1,16 @@
 """Residual networks in PaddlePaddle."""
 
+import os
+
 from paddle import nn
 from paddle.nn import functional as F
+from paddle.utils import download
+from paddle.vision.models import resnet
 
 from ...classification import resnet_blocks
 from .layers import BatchNorm2d
 
-__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18"]
+__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18", "zoo"]
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1):
@@ -96,3 +100,11 @@ class ResNet(nn.Layer):
 def cross_entropy(y_hat, y):
     loss = F.cross_entropy(y_hat, y.unsqueeze(1), reduction="none", axis=1)
     return loss.squeeze(1)
+
+
+def zoo(depth):
+    """Where trained weights come from, where they are kept, and how they are loaded."""
+    name = f"resnet{depth}"
+    url, _ = resnet.model_urls[name]
+    file = os.path.join(download.WEIGHTS_HOME, os.path.basename(url))
+    return url, file, lambda: getattr(resnet, name)(pretrained=True)

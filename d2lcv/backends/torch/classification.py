@@ -1,12 +1,16 @@
 """Residual networks in PyTorch."""
 
+import os
+
+import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision import models
 
 from ...classification import resnet_blocks
 from .layers import BatchNorm2d
 
-__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18"]
+__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18", "zoo"]
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1):
@@ -94,3 +98,15 @@ class ResNet(nn.Module):
 
 def cross_entropy(y_hat, y):
     return F.cross_entropy(y_hat, y.long(), reduction="none")
+
+
+def zoo(depth):
+    """Where trained weights come from, where they are kept, and how they are loaded."""
+    weights = models.get_model_weights(f"resnet{depth}").IMAGENET1K_V1
+    name = os.path.basename(weights.url)
+    file = os.path.join(torch.hub.get_dir(), "checkpoints", name)
+    return (
+        weights.url,
+        file,
+        lambda: models.get_model(f"resnet{depth}", weights=weights),
+    )
