@@ -18,7 +18,7 @@ def loader(examples, order, batch_size, workers):
         tensors = tf.numpy_function(read, [indices], [array.dtype for array in first])
         # what comes out of Python has no shape until it is told
         return tuple(
-            tf.ensure_shape(x, (None, *array.shape))
+            tf.ensure_shape(x, [None] * (1 + array.ndim))
             for x, array in zip(tensors, first, strict=True)
         )
 
