@@ -10,7 +10,9 @@ CONSTRAINED = ("-c", "constraints.txt")
 # What no framework has a part in is tested once, where none is installed
 WITHOUT_FRAMEWORK = [
     f"tests/test_{part}.py"
-    for part in "detection_data docs hub kaggle oracle scene synthetic synthetic_sets".split()
+    for part in """
+        detection_data docs hub kaggle oracle scene synthetic synthetic_sets
+    """.split()
 ]
 TYPES = "tests/test_types.py"  # needs the type checker
 
