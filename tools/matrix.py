@@ -36,6 +36,7 @@ REGISTRIES = (
     "classification_cases",
     "engine_cases",
     "augmentation_cases",
+    "style_cases",
 )
 HERE = str(Path(__file__).resolve())
 
