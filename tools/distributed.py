@@ -117,7 +117,11 @@ def with_paddle(n: int, script: list[str]) -> int:
     launch = [sys.executable, "-m", "paddle.distributed.launch"]
     with tempfile.TemporaryDirectory() as logs:
         options = [f"--nproc_per_node={n}", "--log_dir", logs]
-        return subprocess.call([*launch, *options, *script])
+        # of no GPUs, this launcher makes a list of one without a name
+        environment = dict(os.environ)
+        if not environment.get("CUDA_VISIBLE_DEVICES"):
+            environment.pop("CUDA_VISIBLE_DEVICES", None)
+        return subprocess.call([*launch, *options, *script], env=environment)
 
 
 def with_tensorflow(n: int, script: list[str]) -> int:
@@ -140,8 +144,10 @@ def with_mxnet(n: int, script: list[str]) -> int:
         "DMLC_NUM_SERVER": "1",
         "DMLC_NUM_WORKER": str(n),
     }
-    # these two do their work while the framework is being imported, and then exit
-    helper = ["-c", "import d2lcv as d2l; d2l.zeros(1)"]
+    # these two do their work while the framework is being imported; what it does at the
+    # usual end of a process may abort it
+    work = "import d2lcv as d2l; d2l.zeros(1)"
+    helper = ["-c", f"import os\ntry:\n    {work}\nfinally:\n    os._exit(0)"]
     roles = [("scheduler", helper), ("server", helper), *[("worker", script)] * n]
     return together(
         [command for _, command in roles],

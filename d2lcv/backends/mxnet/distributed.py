@@ -1,5 +1,6 @@
 """Several processes in MXNet: workers and a server that adds up what they send."""
 
+import atexit
 import os
 import sys
 
@@ -18,6 +19,7 @@ def join():
         return 0, 1
     store = mx.kv.create("dist_sync")
     STORE.append(store)
+    atexit.register(STORE.clear)  # closed too late, its threads abort the process
     sys.excepthook = _leave
     return store.rank, store.num_workers
 
