@@ -1,5 +1,7 @@
 """Data loading in PaddlePaddle."""
 
+from multiprocessing import SimpleQueue
+
 from paddle.io import BatchSampler, DataLoader, Dataset, get_worker_info
 
 from ...loading import stacked
@@ -8,8 +10,9 @@ __all__ = ["loader"]
 
 
 class _Examples(Dataset):
-    def __init__(self, examples):
+    def __init__(self, examples, workers):
         self.examples, self.error = examples, None
+        self.errors = SimpleQueue() if workers else None
 
     def __len__(self):
         return len(self.examples)
@@ -25,6 +28,7 @@ class _Examples(Dataset):
             return function(argument)
         except Exception as error:
             if get_worker_info() is not None:
+                self.errors.put(error)  # Paddle only prints it
                 raise
             # any other exception ends the loader's thread, which is waited for for ever
             self.error = error
@@ -33,14 +37,21 @@ class _Examples(Dataset):
 
 class _Loader(DataLoader):
     def __iter__(self):
-        yield from super().__iter__()
+        try:
+            yield from super().__iter__()
+        except SystemError:  # a worker has failed
+            errors = self.dataset.errors
+            while errors and not errors.empty():
+                self.dataset.error = errors.get()
+            if self.dataset.error is None:
+                raise
         if self.dataset.error is not None:
             error, self.dataset.error = self.dataset.error, None
             raise error
 
 
 def loader(examples, order, batch_size, workers):
-    dataset = _Examples(examples)
+    dataset = _Examples(examples, workers)
     return _Loader(
         dataset,
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
