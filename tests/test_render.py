@@ -190,6 +190,15 @@ def test_a_kernel_that_dies_or_never_ends_is_a_failure(scripts, run):
     assert "longer than --timeout allows" in printed
 
 
+def test_outputs_do_not_tell_where_the_data_is(scripts, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("D2L_DATA", str(tmp_path / "my data"))
+    show = "# %%\nimport d2lcv.data.hub as hub\n\nprint(hub.data_dir() + '/set')\n"
+    assert run(scripts(where=show), "--no-site")[0] == 0
+    stored = tmp_path / "build" / "notebooks" / backend_name() / "where.ipynb"
+    (cell,) = nbformat.read(stored, as_version=4).cells
+    assert cell.outputs[0].text == "data/set\n"
+
+
 def test_without_executing_a_page_says_so(scripts, run, tmp_path):
     status, table = run(scripts(other=OTHER), "--no-execute")
     assert status == 0
@@ -264,25 +273,29 @@ def test_equal_outputs_are_shown_once_and_others_in_tabs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cell", "is_source"),
+    ("cell", "text", "is_source"),
     [
-        ("print(d2l.source(d2l.nms))", True),
-        ("print(d2l.source(a))\nprint(source(b))", True),
-        ("print(d2l.source(a), 1)", False),
-        ("x = 1\nprint(d2l.source(a))", False),
-        ("print(x)", False),
-        ("%timeit x", False),
-        ("", False),
+        ("print(d2l.source(d2l.nms))", "def nms():\n    return 1", True),
+        (
+            "x = 1\nprint(d2l.source(a))",
+            "@jit\nclass A:\n    x = 1\n\ndef b(): ...",
+            True,
+        ),
+        ("print(d2l.source(a), 1)", "def a():\n    return 1\n 1", False),
+        ("print(d2l.source(a))\nprint(x)", "def a(): ...\n7", False),
+        ("print(x)", "def a(): ...", False),
+        ("print(d2l.source(a))", "", False),
+        ("%timeit x", "def a(): ...", False),
     ],
 )
-def test_only_cells_of_printed_source_are_code(cell, is_source):
-    assert pages._prints_source(cell) is is_source
+def test_only_printed_definitions_are_code(cell, text, is_source):
+    assert pages._is_source(cell, text) is is_source
 
 
 def test_output_is_what_a_terminal_would_show():
     items = []
-    pages._add_text(items, "old\rnew\n\x1b[31mred\x1b[0m  \n", "text")
-    pages._add_text(items, "more\r\n", "text")
+    pages._add_text(items, "old\rnew\n\x1b[31mred\x1b[0m  \n")
+    pages._add_text(items, "more\r\n")
     assert items == [{"kind": "text", "text": "new\nred\nmore\n"}]
 
 

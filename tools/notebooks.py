@@ -30,6 +30,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from traitlets import Unicode
 
 from d2lcv.backends import REGISTRY
+from d2lcv.data.hub import data_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "d2lcv"
@@ -168,6 +169,7 @@ def _environment(run: Run, work: Path) -> dict[str, str]:
     return {
         **os.environ,
         "D2L_BACKEND": run.backend,
+        "D2L_DATA": data_dir(),
         "D2L_ARGS": run.arguments,
         "PYTHONPATH": os.pathsep.join(paths),
         "IPYTHONDIR": str(work / "ipython"),
@@ -217,6 +219,7 @@ async def execute(run: Run, folder: Path, timeout: float) -> None:
                 await manager.shutdown_kernel(now=True)
     notebook.cells.remove(last)
     loaded = json.loads(last.outputs[0]["text"])
+    _without_places(notebook, work)
     notebook.metadata[META] = {
         "backend": run.backend,
         "key": run.key,
@@ -226,6 +229,19 @@ async def execute(run: Run, folder: Path, timeout: float) -> None:
     }
     write(notebook, stored(run, folder))
     run.notebook, run.state = notebook, "executed"
+
+
+def _without_places(notebook: Any, work: Path) -> None:
+    """Outputs do not tell where this machine has its folders."""
+    places = {data_dir(): "data", str(work): ".", str(ROOT): "."}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            holder, key = output, "text"
+            if "data" in output:
+                holder, key = output["data"], "text/plain"
+            for place, name in places.items():
+                if key in holder:
+                    holder[key] = holder[key].replace(place, name)
 
 
 def _dependencies(loaded: list[str], files: dict[str, str]) -> dict[str, str]:

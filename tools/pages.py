@@ -8,6 +8,7 @@ outputs stand in `site.json` beside them, from where `web/frameworks.py` takes t
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import json
 import re
@@ -30,12 +31,15 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.S)
 
 INDEX = """\
-# {title}
+# Computer vision, in four frameworks
 
-:::{{lead}}
-:::
+```{{lead}}
+```
 
-{parts}
+```{{cards}}
+```
+
+{contents}
 """
 
 
@@ -74,23 +78,21 @@ def _offer(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(run.script, folder)
     if run.notebook:
-        (folder / run.backend).mkdir(exist_ok=True)
-        notebook = folder / run.backend / f"{run.chapter}.ipynb"
-        notebooks.write(run.notebook, notebook)
+        notebook = copy.deepcopy(run.notebook)
+        del notebook.metadata[notebooks.META]
+        for cell in notebook.cells:
+            if "outputs" in cell:  # without warnings and bars, and this machine's paths
+                cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+        notebooks.write(notebook, folder / run.backend / f"{run.chapter}.ipynb")
 
 
 def _index(scripts: list[Path]) -> str:
-    sections = []
-    for part, found in book.parts(scripts).items():
-        names = "\n".join(script.stem for script in found)
-        sections.append(
-            f"## {part}\n\n"
-            f"```{{cards}}\n{names}\n```\n\n"
-            f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n{names}\n```\n"
-        )
-    return INDEX.format(
-        title="Computer vision, in four frameworks", parts="\n".join(sections)
+    contents = (
+        "\n".join([f"```{{toctree}}\n:hidden:\n:caption: {part}\n", *names, "```\n"])
+        for part, found in book.parts(scripts).items()
+        for names in [[script.stem for script in found]]
     )
+    return INDEX.format(contents="\n".join(contents))
 
 
 class Page:
@@ -121,6 +123,7 @@ class Page:
         }
         return {
             "title": book.title(self.script),
+            "part": next(iter(book.parts([self.script]))),
             "about": self._about(),
             "picture": self._picture(outputs),
             "runs": {name: self._run(name) for name in self.runs},
@@ -157,26 +160,26 @@ class Page:
         return groups if any(group["items"] for group in groups) else []
 
     def _items(self, outputs: list[Any], source: str) -> list[dict[str, Any]]:
-        code = _prints_source(source)
         items: list[dict[str, Any]] = []
         for output in outputs:
             data = output.get("data", {})
             if output.output_type == "stream":
                 if output.name == "stdout":
-                    _add_text(items, output.text, "code" if code else "text")
+                    _add_text(items, output.text)
             elif "application/vnd.jupyter.widget-view+json" in data:
                 continue  # a progress bar that has come to its end
             elif "image/svg+xml" in data or "image/png" in data:
                 items.append(self._image(data))
             elif "text/plain" in data and not data["text/plain"].startswith("<Figure"):
-                _add_text(items, data["text/plain"] + "\n", "text")
+                _add_text(items, data["text/plain"] + "\n")
         names = re.findall(r"\.show\(\s*[\"'](.+?)[\"']", source)
         images = [item for item in items if item["kind"] == "image"]
         for item, name in zip(images, names, strict=False):
             item["name"] = name
         for item in items:
-            if "text" in item:
+            if item["kind"] == "text":
                 item["text"] = item["text"].strip("\n")
+                item["kind"] = "code" if _is_source(source, item["text"]) else "text"
         return [item for item in items if item.get("text", "image")]
 
     def _image(self, data: dict[str, str]) -> dict[str, Any]:
@@ -234,16 +237,16 @@ def _fenced(info: str, text: str) -> str:
     return f"{fence}{info}\n{text}\n{fence}"
 
 
-def _add_text(items: list[dict[str, Any]], text: str, kind: str) -> None:
+def _add_text(items: list[dict[str, Any]], text: str) -> None:
     text = ESCAPES.sub("", text)
     lines = [
         line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")
     ]
     text = "\n".join(line.rstrip() for line in lines)
-    if items and items[-1]["kind"] == kind:
+    if items and items[-1]["kind"] == "text":
         items[-1]["text"] += text
     else:
-        items.append({"kind": kind, "text": text})
+        items.append({"kind": "text", "text": text})
 
 
 def _tree(source: str) -> list[ast.stmt]:
@@ -258,15 +261,11 @@ def _name(node: ast.AST) -> str:
     return getattr(call, "attr", getattr(call, "id", ""))
 
 
-def _prints_source(source: str) -> bool:
-    """Whether a cell does nothing but `print(d2l.source(…))`: its output is code."""
-    calls = [node.value for node in _tree(source) if isinstance(node, ast.Expr)]
-    return bool(calls) and all(
-        len(calls) == len(_tree(source))
-        and _name(call) == "print"
-        and [_name(a) for a in call.args] == ["source"]
-        for call in calls
-    )
+def _is_source(cell: str, text: str) -> bool:
+    """Whether what a cell printed is code: it prints `d2l.source(…)`, and definitions."""
+    defined = [isinstance(s, ast.FunctionDef | ast.ClassDef) for s in _tree(text)]
+    calls = [node for statement in _tree(cell) for node in ast.walk(statement)]
+    return any(_name(c) == "source" for c in calls) and bool(defined) and all(defined)
 
 
 def _calls(source: str, method: str) -> bool:

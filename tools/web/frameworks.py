@@ -109,11 +109,10 @@ class Outputs(SiteDirective):
     def run(self) -> list[nodes.Node]:
         groups = self.chapter["outputs"][self.arguments[0]]
         runs = self.chapter["runs"]
-        done = [name for name in runs if runs[name]]
         if not groups:
             return []
-        if [group["for"] for group in groups] == [done]:
-            return [self._once(groups[0]["items"], len(done))]
+        if [group["for"] for group in groups] == [list(runs)]:
+            return [self._once(groups[0]["items"], len(runs))]
         panels = [
             self._panel(group["for"], [self._item(item) for item in group["items"]])
             for group in groups
@@ -127,7 +126,7 @@ class Outputs(SiteDirective):
     def _once(self, items: list[dict[str, Any]], number: int) -> nodes.Node:
         end = "</div>"
         if number > 1 and items[0]["kind"] != "report":
-            end = f'<p class="same">the same on all {_count(number)}</p></div>'
+            end = f'<p class="same">the same on {_all(number)} frameworks</p></div>'
         return around('<div class="output">', [self._item(item) for item in items], end)
 
     def _panel(self, names: list[str], children: list[nodes.Node]) -> nodes.Node:
@@ -174,8 +173,8 @@ class Outputs(SiteDirective):
         )
 
 
-def _count(number: int) -> str:
-    return {2: "two", 3: "three", 4: "four"}.get(number, str(number)) + " frameworks"
+def _all(number: int) -> str:
+    return {2: "both", 3: "all three", 4: "all four"}.get(number, f"all {number}")
 
 
 class Run(SiteDirective):
@@ -219,11 +218,9 @@ class Lead(SiteDirective):
 class Cards(SiteDirective):
     """Chapters with their pictures."""
 
-    has_content = True
-
     def run(self) -> list[nodes.Node]:
-        numbers = {name: i for i, name in enumerate(self.site.chapters, 1)}
-        cards = "".join(self._card(name, numbers[name]) for name in self.content)
+        numbered = enumerate(self.site.chapters, 1)
+        cards = "".join(self._card(name, number) for number, name in numbered)
         return [raw(f'<div class="cards">{cards}</div>')]
 
     def _card(self, name: str, number: int) -> str:
@@ -235,7 +232,9 @@ class Cards(SiteDirective):
         title, about = html.escape(chapter["title"]), html.escape(chapter["about"])
         return (
             f'<a class="card" href="{name}.html"><span class="picture">{image}</span>'
-            f'<span class="number">{number}</span><span class="title">{title}</span>'
+            f'<span class="number">{number}</span>'
+            f'<span class="part">{html.escape(chapter["part"])}</span>'
+            f'<span class="title">{title}</span>'
             f'<span class="about">{about}</span></a>'
         )
 
