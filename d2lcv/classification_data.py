@@ -128,4 +128,5 @@ class CIFAR10(_Pictures):
 
         if self._folder is not None:
             return self._folder.picture(i)
+        assert self._images is not None  # it is either of the two
         return Image.fromarray(self._images[i])

@@ -94,9 +94,10 @@ def _read_archive(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
                         f"{path}: it unpacks to more than {_MAX_TOTAL} bytes"
                     )
                 name = Path(member.name).name
-                if name in names and member.isreg():
+                content = archive.extractfile(member) if member.isreg() else None
+                if name in names and content is not None:
                     _bounded(member.size, f"{path}: {name}")
-                    files[name] = archive.extractfile(member).read()
+                    files[name] = content.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole tar archive: {error}") from error
     return files
@@ -182,7 +183,7 @@ def _check_operations(raw: bytes) -> None:
         name = operation.name
         if name not in _OPERATIONS:
             raise ValueError(f"it has the operation {name}")
-        if "PUT" in name and int(argument) > _MAX_MEMO:
+        if "PUT" in name and int(str(argument)) > _MAX_MEMO:
             raise ValueError("it numbers more values than it can have")
         tuples += name.startswith("TUPLE")
         if tuples > _MAX_TUPLES:  # nested, they would overflow the stack
@@ -203,8 +204,8 @@ class _Array(_Part):
         _, shape, dtype, is_fortran, raw = state
         if not isinstance(dtype, _DType) or not isinstance(raw, bytes):
             raise ValueError("an array without a type or values")
-        order = "F" if is_fortran else "C"
-        self.value = np.frombuffer(raw, dtype.value).reshape(shape, order=order)
+        values = np.frombuffer(raw, dtype.value)
+        self.value = values.reshape(shape, order="F" if is_fortran else "C")
 
 
 class _Reconstruct(_Part):
@@ -217,10 +218,11 @@ class _DType(_Part):
         code = code.decode("ascii") if isinstance(code, bytes) else code
         if code not in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"):
             raise ValueError(f"an array of type {code!r}")
-        self.value = np.dtype(code)
+        self.value: np.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        order: Any = state[1]
+        order = order.decode("ascii") if isinstance(order, bytes) else order
         self.value = self.value.newbyteorder(order)
 
 

@@ -9,6 +9,7 @@ for the deep image representation", NIPS 2016). Here are some for the layers of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,7 +23,7 @@ SPREAD = {0: 1.05, 5: 1.25, 10: 1.5, 19: 1.7, 28: 1.7, 7: 3.0}
 SMOOTHNESS = 0.2
 
 
-def random_filters(plan: Sequence[object], seed: int = 0) -> dict[str, np.ndarray]:
+def random_filters(plan: Sequence[Any], seed: int = 0) -> dict[str, np.ndarray]:
     """Weights and biases for a network of convolutions, ReLUs and average poolings.
 
     Filters and thresholds are drawn from normal distributions. Then each layer is scaled
@@ -45,7 +46,7 @@ def random_filters(plan: Sequence[object], seed: int = 0) -> dict[str, np.ndarra
         elif layer == "pool":
             X = _halved(X)
         else:
-            in_channels, out_channels = layer  # type: ignore[misc]
+            in_channels, out_channels = layer
             W = _smoothed(random.standard_normal((out_channels, in_channels, 3, 3)))
             thresholds = random.standard_normal(out_channels)
             Y = _convolved(X, W)
@@ -87,7 +88,8 @@ def _smoothed(W: np.ndarray) -> np.ndarray:
 def _convolved(X: np.ndarray, W: np.ndarray) -> np.ndarray:
     """(C, H, W) with (K, C, 3, 3) → (K, H, W), zeros around the picture."""
     padded = np.pad(X, ((0, 0), (1, 1), (1, 1)))
-    windows = sliding_window_view(padded, (3, 3), axis=(1, 2))  # (C, H, W, 3, 3)
+    axes: Any = (1, 2)  # NumPy's own types know of one axis only
+    windows = sliding_window_view(padded, (3, 3), axes)  # (C, H, W, 3, 3)
     return np.tensordot(W, windows, axes=((1, 2, 3), (0, 3, 4)))
 
 

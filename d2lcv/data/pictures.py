@@ -74,7 +74,7 @@ def _check_png(raw: bytes) -> None:
         body = memoryview(raw)[start + 4 : end]
         if raw[end : end + 4] != zlib.crc32(body).to_bytes(4, "big"):
             raise ValueError("wrong checksum")
-        if body[:4] == b"IEND":
+        if bytes(body[:4]) == b"IEND":
             return
         start = end + 4
     raise ValueError("no end")
