@@ -1,0 +1,261 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Fully convolutional networks
+#
+# Semantic segmentation asks for the class of every pixel. A classifier gives one answer for
+# the whole picture, since its last layers squeeze the map into a vector. A *fully
+# convolutional network* (Long et al., 2015) never does: it takes the features of a
+# classifier, turns their channels into classes by a 1 × 1 convolution, and brings the map
+# back to the size of the picture by a transposed convolution. At each pixel of the output,
+# the channels are the scores of the classes for that very pixel.
+
+# %%
+import numpy as np
+
+import d2lcv as d2l
+
+run = d2l.Chapter(
+    "fcn",
+    quick={"num_epochs": 14, "batch_size": 8, "height": 96, "width": 128,
+           "weights": "source", "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0,
+           "exercises": False},
+    book={"num_epochs": 5, "batch_size": 32, "height": 320, "width": 480,
+          "weights": "imagenet", "optimizer": "sgd", "lr": 1e-3, "weight_decay": 1e-3,
+          "exercises": False},
+)  # fmt: skip
+
+# %% [markdown]
+# ## The model
+#
+# ### Features
+#
+# The features are those of a ResNet-18 that has learned to classify pictures: all of it up
+# to the average pooling. They divide height and width by 32.
+
+# %%
+classifier = d2l.pretrained(18, run.weights)
+print("weights:", run.weights)
+X = d2l.zeros((1, 3, 320, 480))
+print("features:", tuple(d2l.predict(classifier.features, X).shape))
+
+# %% [markdown]
+# ### Upsampling
+#
+# A transposed convolution of stride $s$ with padding $s/2$ and kernel $2s$ enlarges the map
+# by $s$ exactly: $(h - 1)s - s + 2s = hs$. Its start matters. If the kernel has the weights of
+# *bilinear interpolation*, the layer begins as a plain enlargement of the map, and
+# training makes of it what is better. A pixel of the output lies between four pixels of
+# the input, and each of them counts the more the closer it is: the weight falls in a
+# straight line with the distance, in both directions.
+
+# %%
+print(d2l.source(d2l.bilinear_kernel))
+
+# %% [markdown]
+# To see that it works, we enlarge a picture by two.
+
+# %%
+upsample = d2l.conv_transpose2d(3, 3, 4, stride=2, padding=1, bias=False)
+weights = {"weight": d2l.numpy(d2l.bilinear_kernel(3, 3, 4))}
+d2l.set_weights(upsample, weights)
+picture = np.asarray(d2l.cat_and_dog(), np.float32) / 255
+X = d2l.tensor(picture.transpose(2, 0, 1)[None].copy())
+Y = d2l.numpy(d2l.predict(upsample, X))[0].transpose(1, 2, 0)
+print("from", picture.shape[:2], "to", Y.shape[:2])
+d2l.show_images([picture, np.clip(Y, 0, 1)], 1, 2, ["input", "twice as large"], scale=3)
+d2l.show("upsampling")
+
+# %% [markdown]
+# ### The whole network
+#
+# `FCN` copies the features, so the classifier stays what it was. For 21 classes, 20 and the
+# background, the 1 × 1 convolution has 21 channels, and the transposed convolution has
+# kernel 64, stride 32 and padding 16.
+
+# %%
+net = d2l.FCN(len(d2l.VOC_CLASSES), classifier)
+print(d2l.source(type(net)))
+X = d2l.zeros((1, 3, 320, 480))
+print("scores:", tuple(d2l.predict(net, X).shape))
+
+# %% [markdown]
+# ## The data
+#
+# Labelled pixels in the layout of Pascal VOC, as in the section on semantic segmentation:
+# drawn by default, the original with `--data book`, your own with `--data FOLDER`. All crops
+# have one size. The thin border that VOC draws around objects belongs to no class; here it has
+# the label 255, and gives neither a loss nor an error.
+
+# %%
+folder = d2l.voc_folder(run.data)
+print("data from", folder)
+crop_size = (run.height, run.width)
+train_iter, val_iter = d2l.load_data_voc(run.batch_size, crop_size, folder, "ignore")
+X, Y = next(iter(train_iter))
+print("a batch:", tuple(X.shape), tuple(Y.shape))
+
+# %% [markdown]
+# ## Training
+#
+# The loss is the cross-entropy of each pixel, averaged over the pixels of a picture that have
+# a label. The accuracy counts pixels.
+
+
+# %%
+def train(net, name):
+    d2l.seed(run.seed)  # the same crops for every network
+    trainer = d2l.Trainer(net, run.optimizer, lr=run.lr, weight_decay=run.weight_decay)
+    schedule = d2l.warmup_cosine if run.optimizer == "adam" else lambda progress: 1.0
+
+    def set_rate(epochs):
+        trainer.lr = run.lr * schedule(epochs / run.num_epochs)
+
+    return d2l.train_ch13(
+        net,
+        train_iter,
+        val_iter,
+        d2l.segmentation_loss,
+        trainer,
+        run.num_epochs,
+        ignore=255,
+        before_batch=set_rate,
+        figure=name,
+    )
+
+
+def evaluate(net):
+    confusion = d2l.Confusion(len(d2l.VOC_CLASSES))
+    for X, Y in run.progress(val_iter, "validation"):
+        confusion.add(d2l.predict(net, d2l.to(X, run.device)), Y)
+    return confusion
+
+
+untrained = evaluate(net)
+result = train(net, "curves")
+confusion = evaluate(net)
+
+# %% [markdown]
+# Most pixels are background, and whoever answers nothing else is often right. The *mean
+# IoU* is not so easily pleased: for each class, it divides the pixels that are this class
+# in both the label and the prediction by those that are in either, and averages over the
+# classes.
+
+# %%
+background = d2l.Confusion(len(d2l.VOC_CLASSES))
+for _, Y in val_iter:
+    background.add(0 * Y, Y)
+for name, c in {
+    "untrained": untrained,
+    "all background": background,
+    "trained": confusion,
+}.items():
+    print(f"{name}: accuracy {c.pixel_accuracy:.3f}, mean IoU {c.mean_iou:.3f}")
+for name, iou in zip(d2l.VOC_CLASSES, confusion.iou):
+    if not np.isnan(iou):
+        print(f"  {name}: {iou:.3f}")
+
+# %% [markdown]
+# ## Prediction
+#
+# The class of a pixel is the one with the highest score. `label2image` gives each class its
+# colour. Rows: the crops, what the network says, the labels.
+
+
+# %%
+def show_predictions(net, name, number=4):
+    X, Y = next(iter(val_iter))
+    classes = d2l.numpy(d2l.argmax(d2l.predict(net, d2l.to(X, run.device)), 1))
+    std, mean = np.array(d2l.IMAGENET_STD), np.array(d2l.IMAGENET_MEAN)
+    crops = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1))) * std + mean
+    number = min(number, len(crops))
+    images = [
+        *np.clip(crops[:number], 0, 1),
+        *d2l.label2image(classes[:number]),
+        *d2l.label2image(d2l.numpy(Y)[:number]),
+    ]
+    d2l.show_images(images, 3, number, scale=2)
+    d2l.show(name)
+
+
+show_predictions(net, "predictions")
+
+# %% [markdown]
+# ### A picture of any size
+#
+# A test picture need not have the size of the crops. `predict_tiles` covers it with
+# overlapping tiles and averages the scores where tiles overlap: at the border of a tile
+# half of what surrounds a pixel is unknown, and the other tile knows it.
+
+# %%
+val_set = d2l.VOCSegDataset(False, crop_size, folder, "ignore")
+
+
+def segment(net, image):
+    X = val_set.normalize_image(image).transpose(2, 0, 1)[None]
+    scores = d2l.predict_tiles(net, d2l.tensor(X), crop_size, overlap=run.height // 2)
+    return d2l.numpy(d2l.argmax(scores, 1))[0]
+
+
+whole = [val_set.folder.image(i) for i in range(3)]
+segmented = [segment(net, image) for image in whole]
+labels = [val_set.folder.classes(i) for i in range(3)]
+print("picture and classes:", whole[0].shape, segmented[0].shape)
+images = [*whole, *map(d2l.label2image, segmented), *map(d2l.label2image, labels)]
+d2l.show_images(images, 3, 3, scale=2)
+d2l.show("whole-pictures")
+
+# %% [markdown]
+# ## Summary
+#
+# - A fully convolutional network is a classifier's features, a 1 × 1 convolution to the
+#   classes, and a transposed convolution back to the size of the picture.
+# - The transposed convolution starts as bilinear interpolation.
+# - Where one class is most of the picture, pixel accuracy says little. The mean IoU counts
+#   all classes alike.
+#
+# ## Exercises
+#
+# 1. Start the transposed convolution from random weights instead (`d2l.initialize`). What
+#    becomes of the curves?
+# 2. A map 32 times smaller than the picture cannot draw fine outlines. Add the scores of
+#    earlier, finer maps (FCN-16s and FCN-8s in the paper).
+# 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
+#
+# ### A solution of exercise 2
+#
+# `FCN(..., stride=8)` doubles the scores, adds those that a 1 × 1 convolution makes of the
+# map of stride 16, doubles again, adds those of stride 8, and enlarges by 8. The added
+# scores start at zero: the finer network starts where the coarse one does.
+
+# %%
+metrics = {}
+for stride in (16, 8) if run.exercises else ():
+    d2l.seed(run.seed)
+    finer = d2l.FCN(len(d2l.VOC_CLASSES), classifier, stride)
+    train(finer, f"curves-{stride}s")
+    c = evaluate(finer)
+    print(f"FCN-{stride}s: accuracy {c.pixel_accuracy:.3f}, mean IoU {c.mean_iou:.3f}")
+    show_predictions(finer, f"predictions-{stride}s")
+    metrics[f"mean_iou_{stride}s"] = c.mean_iou
+
+# %%
+run.report(
+    {
+        "loss": result.loss,
+        "train_acc": result.train_acc,
+        "test_acc": confusion.pixel_accuracy,
+        "mean_iou": confusion.mean_iou,
+        "mean_iou_untrained": untrained.mean_iou,
+        "mean_iou_background": background.mean_iou,
+        **metrics,
+    },
+    num_examples=result.num_examples,
+    seconds=result.seconds,
+)

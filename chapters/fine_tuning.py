@@ -1,0 +1,227 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Fine-tuning
+#
+# A thousand pictures of chairs would be enough for a shop, but not for a large network:
+# it would learn them by heart. Collecting a million is expensive. Yet a network that was
+# trained on a million pictures of *other* things already knows edges, textures and shapes,
+# and these are what chairs consist of as well. *Fine-tuning* hands that knowledge on:
+#
+# 1. Train a network on a large **source** set.
+# 2. Make a new one for the **target** set: copy all layers but the output layer, which
+#    belongs to the source's classes, and give it a new output layer with random weights.
+# 3. Train it on the target set. The output layer starts from nothing and learns fast; the
+#    copied layers need small corrections only, and get a smaller learning rate.
+
+# %%
+import numpy as np
+
+import d2lcv as d2l
+
+run = d2l.Chapter(
+    "fine_tuning",
+    quick={"num_epochs": 5, "batch_size": 16, "image_size": 96, "resize": 112,
+           "weights": "source", "lr": 5e-3, "lr_scratch": 5e-2, "weight_decay": 1e-3},
+    book={"num_epochs": 5, "batch_size": 128, "image_size": 224, "resize": 256,
+          "weights": "imagenet", "lr": 5e-5, "lr_scratch": 5e-4, "weight_decay": 1e-3},
+)  # fmt: skip
+
+# %% [markdown]
+# ## Hot dogs
+#
+# The target is to tell hot dogs from everything else. `--data book` downloads the book's
+# photographs, `--data FOLDER` takes your own, in folders named after their classes. By default
+# the pictures are drawn.
+
+# %%
+folder = d2l.hotdog_folder(run.data)
+print("data from", folder)
+train_pictures = d2l.ImageFolder(f"{folder}/train")
+test_pictures = d2l.ImageFolder(f"{folder}/test")
+print(len(train_pictures), "pictures to train on,", len(test_pictures), "to test")
+print("classes:", train_pictures.classes)
+
+# %% [markdown]
+# Eight pictures of each class. Their sizes and shapes differ.
+
+# %%
+hotdogs = np.flatnonzero(train_pictures.labels == 0)[:8]
+others = np.flatnonzero(train_pictures.labels == 1)[:8]
+shown = [train_pictures[i][0] for i in (*hotdogs, *others)]
+d2l.show_images(shown, 2, 8, scale=1.4)
+d2l.show("pictures")
+print("width × height:", ", ".join(f"{im.width} × {im.height}" for im in shown[:4]))
+
+# %% [markdown]
+# In training we cut out a part of random area and shape, resize it, and flip it in half of
+# the cases. For testing, the picture is resized and its centre cut out. In both, each of the
+# three colours is brought to the mean 0 and the standard deviation 1 of the set that the
+# source network has seen. It would not recognise its own inputs otherwise.
+
+# %%
+normalize = d2l.Normalize(d2l.IMAGENET_MEAN, d2l.IMAGENET_STD)
+train_augs = d2l.Compose(
+    [
+        d2l.RandomResizedCrop(run.image_size),
+        d2l.RandomHorizontalFlip(),
+        d2l.ToTensor(),
+        normalize,
+    ]
+)
+test_augs = d2l.Compose(
+    [
+        d2l.Resize((run.resize, run.resize)),
+        d2l.CenterCrop(run.image_size),
+        d2l.ToTensor(),
+        normalize,
+    ]
+)
+
+# %% [markdown]
+# ## The source network
+#
+# The source is a ResNet-18. The default, `--weights source`, is a small one that comes
+# with this package; it was trained on drawn pictures of thirty-two kinds of things.
+# `--weights imagenet` takes the framework's own, trained on a million photographs, and
+# `--weights FILE` reads a file. A ResNet here has two parts, `features` and `output`.
+
+# %%
+source_net = d2l.pretrained(18, run.weights)
+print("weights:", run.weights)
+print(source_net.output)
+
+# %% [markdown]
+# `replace_output` copies the features and draws a new output layer for two classes. It is a
+# copy: training the new network leaves the source as it was.
+
+# %%
+print(d2l.source(d2l.replace_output))
+finetune_net = d2l.replace_output(source_net, 2)
+
+# %% [markdown]
+# ## Training
+#
+# The features are trained at a learning rate η, the output layer at 10η.
+
+
+# %%
+def train_fine_tuning(net, lr, name, param_group=True):
+    d2l.seed(run.seed)  # the same batches and crops for every network
+    train_set = d2l.ImageFolder(f"{folder}/train", train_augs)
+    test_set = d2l.ImageFolder(f"{folder}/test", test_augs)
+    trainer = d2l.Trainer(
+        net,
+        "sgd",
+        lr=lr,
+        weight_decay=run.weight_decay,
+        lr_scale={"output": 10} if param_group else None,
+    )
+    return d2l.train_ch13(
+        net,
+        d2l.loader(train_set, run.batch_size, shuffle=True),
+        d2l.loader(test_set, run.batch_size),
+        d2l.cross_entropy,
+        trainer,
+        run.num_epochs,
+        figure=name,
+    )
+
+
+tuned = train_fine_tuning(finetune_net, run.lr, "fine-tuned")
+
+# %% [markdown]
+# For comparison the same network with random weights everywhere. All of it has to be
+# learned, so all of it gets the larger rate.
+
+# %%
+scratch_net = d2l.ResNet(18, 2, width=source_net.width)
+scratch = train_fine_tuning(scratch_net, run.lr_scratch, "scratch", param_group=False)
+
+# %% [markdown]
+# The fine-tuned network is better with the same data and time, because it starts from
+# features that already mean something.
+#
+# ## Frozen features
+#
+# What if the features are not trained at all? `freeze` takes them out of the training: they
+# get no gradient, and their batch norms keep the statistics of the source. Only
+# the output layer learns, on the pooled features.
+
+# %%
+frozen_net = d2l.replace_output(source_net, 2)
+d2l.freeze(frozen_net.features)
+frozen = train_fine_tuning(frozen_net, run.lr, "frozen")
+before, after = (d2l.get_weights(n) for n in (source_net, frozen_net))
+unchanged = all(
+    np.array_equal(before[name], after[name])
+    for name in before
+    if name.startswith("features.")
+)
+print("features unchanged:", unchanged)
+
+# %% [markdown]
+# ## What the source knows of the target
+#
+# The source may have a class that is close to the target. ImageNet even has `hotdog`; the
+# drawn source set has `sausage`. The row of the source's output layer for that class says
+# which features speak for it, and can be where our own row starts from. (The class is
+# looked up by its name: a number copied from elsewhere is easily that of a photocopier.)
+
+# %%
+name = "hotdog" if "hotdog" in source_net.classes else "sausage"
+row = d2l.get_weights(source_net)["output.weight"][source_net.classes.index(name)]
+print(f"weights of the class {name!r}: shape {row.shape}")
+
+reused_net = d2l.replace_output(source_net, 2)
+weights = d2l.get_weights(reused_net)
+weights["output.weight"][train_pictures.classes.index("hotdog")] = row
+d2l.set_weights(reused_net, weights)
+test_set = d2l.ImageFolder(f"{folder}/test", test_augs)
+accuracy_before = d2l.evaluate_accuracy_gpu(reused_net, d2l.loader(test_set, 16))
+print(f"test accuracy before any training: {accuracy_before:.3f}")
+
+# %% [markdown]
+# ## Summary
+#
+# - Fine-tuning copies all layers of a source network but its output layer, and trains the
+#   result on the target set.
+# - The output layer starts from random weights and gets a larger learning rate than the
+#   copied layers.
+# - Frozen features are cheaper to train and keep the source's knowledge as it is; whether
+#   they are enough depends on how near source and target are.
+#
+# ## Exercises
+#
+# 1. Raise the learning rate of `finetune_net` step by step. When does it lose what it was
+#    given?
+# 2. Train the frozen network with the rate of the output layer alone and compare: which
+#    one needs fewer epochs, and which one ends higher?
+# 3. Train the network with the reused row. Does it start, and end, above the others?
+#
+# ### A solution of exercise 3
+
+# %%
+reused = train_fine_tuning(reused_net, run.lr, "reused")
+for epoch, (a, b) in enumerate(zip(tuned.history, reused.history), 1):
+    print(f"epoch {epoch}: test accuracy {a[2]:.3f} fresh, {b[2]:.3f} reused")
+
+# %%
+results = {"tuned": tuned, "scratch": scratch, "frozen": frozen, "reused": reused}
+run.report(
+    {
+        "test_acc": tuned.test_acc,
+        "test_acc_scratch": scratch.test_acc,
+        "test_acc_frozen": frozen.test_acc,
+        "test_acc_reused": reused.test_acc,
+        "train_acc": tuned.train_acc,
+    },
+    num_examples=sum(r.num_examples for r in results.values()),
+    seconds=sum(r.seconds for r in results.values()),
+)
