@@ -48,10 +48,10 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 # %% [markdown]
 # ### Upsampling
 #
-# A transposed convolution of stride $s$ with padding $s/2$ and kernel $2s$ enlarges the map
-# by $s$ exactly: $(h - 1)s - s + 2s = hs$. Its start matters. If the kernel has the weights of
-# *bilinear interpolation*, the layer begins as a plain enlargement of the map, and
-# training makes of it what is better. A pixel of the output lies between four pixels of
+# A transposed convolution of stride $s$ with padding $s/2$ and kernel $2s$ enlarges the
+# map by $s$ exactly: $(h - 1)s - s + 2s = hs$. Its start matters. If the kernel has the
+# weights of *bilinear interpolation*, the layer begins as a plain enlargement of the map,
+# and training makes of it what is better. A pixel of the output lies between four pixels of
 # the input, and each of them counts the more the closer it is: the weight falls in a
 # straight line with the distance, in both directions.
 
@@ -89,9 +89,9 @@ print("scores:", tuple(d2l.predict(net, X).shape))
 # ## The data
 #
 # Labelled pixels in the layout of Pascal VOC, as in the section on semantic segmentation:
-# drawn by default, the original with `--data book`, your own with `--data FOLDER`. All crops
-# have one size. The thin border that VOC draws around objects belongs to no class; here it has
-# the label 255, and gives neither a loss nor an error.
+# drawn by default, the original with `--data book`, your own with `--data FOLDER`. All
+# crops have one size. The thin border that VOC draws around objects belongs to no class;
+# here it has the label 255, and gives neither a loss nor an error.
 
 # %%
 folder = d2l.voc_folder(run.data)
@@ -104,8 +104,8 @@ print("a batch:", tuple(X.shape), tuple(Y.shape))
 # %% [markdown]
 # ## Training
 #
-# The loss is the cross-entropy of each pixel, averaged over the pixels of a picture that have
-# a label. The accuracy counts pixels.
+# The loss is the cross-entropy of each pixel, averaged over the pixels of a picture that
+# have a label. The accuracy counts pixels.
 
 
 # %%
