@@ -92,7 +92,8 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
         colormap2label: a table as `voc_colormap2label` makes it.
 
     Returns:
-        (H, W), int64 (int32 in MXNet): an array of an array, else a tensor.
+        (H, W): of a tensor one of int64 (int32 in MXNet), of an array one with the
+        table's type.
 
     Raises:
         TypeError: neither an array nor a tensor of the active framework.
@@ -105,14 +106,15 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
             f"{table.shape}"
         )
     first = _channels_first("colormap", colormap)
-    is_array = isinstance(colormap, np.ndarray)
-    colors = colormap if is_array else backend.tensors.numpy(colormap)
-    classes = colors_to_classes(colors, table, first)
-    return classes.astype(np.int64) if is_array else _native_label(classes)
+    if isinstance(colormap, np.ndarray):
+        return colors_to_classes(colormap, table, first, table.dtype)
+    colors = backend.tensors.numpy(colormap)
+    return _native_label(colors_to_classes(colors, table, first, "uint8"))
 
 
 def _native_label(classes: np.ndarray) -> Any:
-    return backend.tensors.tensor(classes.astype(backend.segmentation.LABEL_DTYPE))
+    t = backend.tensors
+    return t.astype(t.tensor(classes), getattr(t, backend.segmentation.LABEL_DTYPE))
 
 
 def _channels_first(name: str, image: Any) -> bool:

@@ -7,21 +7,25 @@ Each backend runs in a process of its own. The two sides of a row are run in tur
 times, and the least time of each counts: only their ratio means something. The plain side
 is written below in the chapters' vocabulary: one image after the other, one box after the
 other, as a first implementation would. A training step is compared with the same step run
-eagerly (`Trainer(..., eager=True)`).
+eagerly (`Trainer(..., eager=True)`), a loader of augmented pictures with the framework's own
+classes for that (`plain/`), both with the same transforms.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
 import numpy as np
 import processes
+from PIL import Image
 
 import d2lcv as d2l
 
@@ -124,6 +128,12 @@ def plain_detection(cls_probs, offset_preds, anchors, threshold=0.5):
     return np.stack(results)
 
 
+def plain_classes(colormap, table):
+    """Classes of a coloured label (H, W, 3) by a table of whole numbers."""
+    colors = colormap.astype(np.int32)
+    return table[(colors[:, :, 0] * 256 + colors[:, :, 1]) * 256 + colors[:, :, 2]]
+
+
 # --- measuring --------------------------------------------------------------------------
 
 
@@ -190,6 +200,7 @@ def measure(rounds: int = 5) -> list[list]:
         lambda: plain_detection(probs, bbox_preds, anchors),
         max(2, rounds // 2),
     )
+    row("voc_label_indices, 8 × 400 × 500", *label_tables())
     X = d2l.tensor(rng.random((8, 3, 256, 256), dtype=np.float32))
     Y = np.zeros((8, 1, 5), np.float32)
     Y[:, 0, 1:] = _boxes(rng, 8)
@@ -199,7 +210,26 @@ def measure(rounds: int = 5) -> list[list]:
         training_step(X, Y),
         training_step(X, Y, eager=True),
     )
+    with tempfile.TemporaryDirectory() as folder:
+        for what, count, size, suffix, side in (
+            ("96 JPEG 500 × 375 to 224", 96, (500, 375), "jpg", 224),
+            ("512 PNG 32 × 32", 512, (32, 32), "png", 32),
+        ):
+            pictures = draw_pictures(f"{folder}/{suffix}", rng, count, size, suffix)
+            row(f"loader, {what}", *loading(pictures, side))
     return rows
+
+
+def label_tables() -> tuple[Callable, Callable]:
+    """Both sides: classes of coloured labels of objects, about 400 × 500 pixels."""
+    from d2lcv.data.voc_drawn import draw_voc
+
+    labels = [d2l.label2image(draw_voc(i, size=500)[1]) for i in range(8)]
+    table, wide = d2l.voc_colormap2label(), d2l.voc_colormap2label().astype(np.int64)
+    return (
+        lambda: tuple(d2l.voc_label_indices(x, table) for x in labels),
+        lambda: tuple(plain_classes(x, wide) for x in labels),
+    )
 
 
 def training_step(X, Y, **options) -> Callable:
@@ -213,6 +243,38 @@ def training_step(X, Y, **options) -> Callable:
         return d2l.reduce_mean(loss), ()
 
     return lambda: trainer.step(step, X, Y)[0]
+
+
+def draw_pictures(folder: str, rng, count: int, size: tuple, suffix: str) -> str:
+    """Smooth noise in two classes."""
+    for i in range(count):
+        name = f"{folder}/{'ab'[i % 2]}"
+        os.makedirs(name, exist_ok=True)
+        coarse = rng.integers(0, 256, (size[1] // 8, size[0] // 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+        picture.save(f"{name}/{i}.{suffix}", quality=90)
+    return folder
+
+
+def loading(folder: str, side: int) -> tuple[Callable, Callable]:
+    """A pass through augmented minibatches of 32, ours and the framework's own."""
+    mean, std = list(d2l.IMAGENET_MEAN), list(d2l.IMAGENET_STD)
+    steps = [
+        d2l.RandomResizedCrop(side),
+        d2l.RandomHorizontalFlip(),
+        d2l.ToTensor(),
+        d2l.Normalize(mean, std),
+    ]
+    ours = d2l.loader(d2l.ImageFolder(folder, d2l.Compose(steps)), 32, shuffle=True)
+    plain = importlib.import_module(f"plain.{d2l.backend_name()}")
+    theirs = plain.loader(folder, 32, side, mean, std)
+
+    def one_pass(batches):
+        for X, _ in batches:
+            assert tuple(X.shape[1:]) == (3, side, side)
+        return X
+
+    return lambda: one_pass(ours), lambda: one_pass(theirs)
 
 
 def _boxes(rng, n: int) -> np.ndarray:

@@ -81,34 +81,45 @@ def color_table(void: int = 0) -> np.ndarray:
 
 
 def colors_to_classes(
-    colors: np.ndarray, table: np.ndarray, channels_first: bool = False
+    colors: np.ndarray,
+    table: np.ndarray,
+    channels_first: bool = False,
+    dtype: str | np.dtype = "uint8",
 ) -> np.ndarray:
     """The classes (H, W) of colours (H, W, 3), or (3, H, W), uint8, by a table as above.
 
     Labels are drawn in runs of one colour: it is looked up once for each run.
     """
     size = colors.shape[1:] if channels_first else colors.shape[:2]
-    count = size[0] * size[1]
-    if not count:
-        return np.zeros(size, table.dtype)
+    if 0 in size:
+        return np.zeros(size, dtype)
     if channels_first:
-        planes = colors.reshape(3, -1)
-        red, green, blue = planes[:, 1:] != planes[:, :-1]
-        changes = np.flatnonzero(red | green | blue) + 1
+        pixels = colors.reshape(3, -1)
+        red, green, blue = pixels[:, 1:] != pixels[:, :-1]
+        starts = np.flatnonzero(red | green | blue) + 1
     else:
-        planes = np.ascontiguousarray(colors).reshape(-1, 3).T
-        # pixel by pixel as one number: its three bytes and one of the next
-        pixels = np.ndarray((count - 1,), "<u4", planes.T, strides=(3,)) & 0xFFFFFF
-        changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-        changes = np.append(changes, count - 1)  # has no next: a run of its own
-    starts = np.concatenate([[0], changes])
-    if 4 * starts.size > count:  # a photograph
-        starts = slice(None)
-    red, green, blue = planes[:, starts].astype(np.uint32)
-    classes = table[(red * 256 + green) * 256 + blue]
-    if isinstance(starts, np.ndarray):
+        pixels = np.ascontiguousarray(colors).reshape(-1, 3)
+        packed = _packed(pixels)
+        starts = np.flatnonzero(packed[1:] != packed[:-1]) + 1
+    count = size[0] * size[1]
+    is_label = 4 * starts.size < count  # and no photograph
+    starts = np.concatenate([[0], starts]) if is_label else slice(None)
+    red, green, blue = pixels[:, starts] if channels_first else pixels[starts].T
+    places = red.astype(np.intp) << 16 | green.astype(np.intp) << 8 | blue
+    classes = table[places].astype(dtype)
+    if is_label:
         classes = classes.repeat(np.diff(starts, append=count))
     return classes.reshape(size)
+
+
+def _packed(pixels: np.ndarray) -> np.ndarray:
+    """Each of the pixels (n, 3) as one number, (n,) uint32, to compare them at once."""
+    packed = np.empty(len(pixels), np.uint32)
+    # a pixel's three bytes and one of the next; the last has no next
+    overlapping = np.ndarray((len(pixels) - 1,), "<u4", pixels, strides=(3,))
+    np.bitwise_and(overlapping, 0xFFFFFF, out=packed[:-1])
+    packed[-1] = int.from_bytes(pixels[-1].tobytes(), "little")
+    return packed
 
 
 def find_voc(folder: str | os.PathLike[str]) -> str:
