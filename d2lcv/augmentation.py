@@ -101,6 +101,9 @@ class _RandomFlip(_Transform):
     def _apply(self, image: Any, work: Any) -> Any:
         return self._flip(image, work) if stream().random() < self.p else image
 
+    def _flip(self, image: Any, work: Any) -> Any:
+        raise NotImplementedError
+
 
 class RandomHorizontalFlip(_RandomFlip):
     """Exchange left and right, with probability `p`."""
@@ -131,11 +134,11 @@ class Resize(_Transform):
     def _apply(self, image: Any, work: Any) -> Any:
         height, width = _height_width(image)
         if isinstance(self.size, numbers.Integral):
-            short = min(height, width)
-            new = [int(self.size * side / short) for side in (height, width)]
+            size, short = int(self.size), min(height, width)
+            height, width = (int(size * n / short) for n in (height, width))
         else:
-            new = _pair(self.size)
-        return _resized(image, work, *new)
+            height, width = _pair(self.size)
+        return _resized(image, work, height, width)
 
 
 class CenterCrop(_Transform):
@@ -335,8 +338,8 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
     body, end = (steps[:-count], steps[-count:]) if ends else (steps, [])
     image = Compose(body)(image)
     if _is_picture(image):
-        scale = ((step.mean, step.std) for step in end[1:])
-        return to_array(as_rgb(image), *next(scale, ()))
+        scale = [(s.mean, s.std) for s in end[1:] if isinstance(s, Normalize)]
+        return to_array(as_rgb(image), *(scale[0] if scale else ()))
     image = Compose(end)(image)
     return image if isinstance(image, np.ndarray) else backend.tensors.numpy(image)
 
@@ -395,7 +398,7 @@ def _is_picture(image: Any) -> bool:
 def _height_width(image: Any) -> tuple[int, int]:
     if _is_picture(image):
         return image.height, image.width
-    return tuple(map(int, image.shape[:2]))
+    return int(image.shape[0]), int(image.shape[1])
 
 
 def _resized(image: Any, work: Any, height: int, width: int) -> Any:
@@ -443,7 +446,7 @@ def _interval(
     high: float = float("inf"),
 ) -> tuple[float, float]:
     """The interval that `value` is the half width of, about `middle`; or `value`."""
-    if isinstance(value, numbers.Real):
+    if not isinstance(value, (tuple, list)):
         in_range(name, value, 0, high)
         return max(low, middle - value), min(high, middle + value)
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:

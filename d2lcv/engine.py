@@ -325,7 +325,7 @@ def _train_epoch(
             before_batch(epoch + (i / num_batches if num_batches else 0.0))
         batch = train_batch_ch13(net, X, y, loss, trainer, devices, split_f, ignore)
         sums.add(*batch, len(y), _number(y, ignore))
-        if curves.is_due(i):
+        if num_batches and curves.is_due(i, num_batches):
             done = epoch + (i + 1) / num_batches
             curves.add(done, sums[0] / sums[2], sums[1] / max(sums[3], 1.0), None)
     if not sums[2]:
@@ -364,10 +364,9 @@ class _Curves:
         text = f"epoch {epoch + 1}/{self.num_epochs}"
         return tqdm(batches, text, leave=False, disable=off)
 
-    def is_due(self, i: int) -> bool:
+    def is_due(self, i: int, n: int) -> bool:
         """A point at every fifth of an epoch; the last one comes with the test."""
-        n = self.num_batches
-        return bool(n) and i + 1 < n and (i + 1) % max(1, n // 5) == 0
+        return i + 1 < n and (i + 1) % max(1, n // 5) == 0
 
     def add(
         self, epochs: float, loss: float, train_acc: float, test_acc: float | None

@@ -408,6 +408,7 @@ def predict_tiles(
                 total = np.zeros((B, scores.shape[1], H, W))
             total[:, :, down, across] += scores
             count[down, across] += 1
+    assert total is not None  # an image has at least one tile
     return backend.tensors.tensor((total / count).astype(np.float32))
 
 
