@@ -267,9 +267,9 @@ print("the picture:", path)
 #
 # ### A solution of exercise 1
 #
-# Half as large and with half the steps, to be quick. With little weight on the content the
-# picture is made of strokes, and what it shows fades; with much, it is the content picture
-# in other colours.
+# Half as large and with half the steps, to be quick. With little weight on the content its
+# lines dissolve in strokes and patches of colour; with much they stay, and the strokes do
+# not get wide.
 
 # %%
 small = tuple(max(side // 2, 32) for side in image_shape)  # for all poolings
