@@ -68,7 +68,7 @@ d2l.set_weights(upsample, weights)
 picture = np.asarray(d2l.cat_and_dog(), np.float32) / 255
 X = d2l.tensor(picture.transpose(2, 0, 1)[None].copy())
 Y = d2l.numpy(d2l.predict(upsample, X))[0].transpose(1, 2, 0)
-print("from", picture.shape[:2], "to", Y.shape[:2])
+print("upsampled from", picture.shape[:2], "to", Y.shape[:2])
 d2l.show_images([picture, np.clip(Y, 0, 1)], 1, 2, ["input", "twice as large"], scale=3)
 d2l.show("upsampling")
 
