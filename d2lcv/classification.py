@@ -38,6 +38,7 @@ SOURCE_CLASSES = tuple(
 )
 """The classes of `pretrained(18, "source")`, in the order of its scores."""
 
+DATA = Path(__file__).parent / "data"
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of the four stages, by depth
 
 
@@ -109,7 +110,11 @@ def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Any:
 
 
 def ResNet(
-    depth: int = 18, num_classes: int = 1000, in_channels: int = 3, width: int = 64
+    depth: int = 18,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    width: int = 64,
+    hidden: int = 0,
 ) -> Any:
     """ResNet-18 or ResNet-34 for photographs, layer by layer that of the model zoos.
 
@@ -118,27 +123,32 @@ def ResNet(
 
     - `features`: images (B, in_channels, H, W) → map (B, 8·width, ⌈H/32⌉, ⌈W/32⌉);
     - `stages(X)`: the list of the four stages' maps, at strides 4, 8, 16 and 32;
-    - `output`: the dense layer, applied to the mean of the map over its pixels.
+    - `output`: the dense layer, applied to the mean of the map over its pixels;
+    - `classes`: the names of its classes, a tuple, where `pretrained` knows them, or None.
 
     Args:
         depth: 18 or 34.
         num_classes: length of the output.
         in_channels: channels of the images.
         width: channels of the first stage; 64 in the paper.
+        hidden: with a number, `output` is a small network: a dense layer to so many
+            units, ReLU, and a dense layer to the classes.
 
     Returns:
         A module of the active framework, (B, in_channels, H, W) → (B, num_classes)
         scores (logits), its weights drawn from `d2lcv.seed`.
 
     Raises:
-        ValueError: another depth, or a number that is not positive.
+        ValueError: another depth, a negative `hidden`, or another number not positive.
     """
     if depth not in BLOCKS:
         raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
     _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    return initialize(
-        backend.classification.ResNet(depth, num_classes, in_channels, width)
-    )
+    if hidden < 0:
+        raise ValueError(f"hidden: expected at least 0, got {hidden}")
+    net = backend.classification.ResNet(depth, num_classes, in_channels, width, hidden)
+    net.classes = None
+    return initialize(net)
 
 
 def _check_positive(**numbers: int) -> None:
@@ -175,26 +185,27 @@ def cross_entropy(y_hat: Any, y: Any) -> Any:
     return backend.classification.cross_entropy(y_hat, y)
 
 
-def replace_output(net: Any, num_classes: int) -> Any:
-    """A new `ResNet` with a copy of the features of `net` and a fresh output layer.
+def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
+    """A new `ResNet` with a copy of the features of `net` and a fresh output part.
 
     Nothing is shared: training one of them leaves the other as it is.
 
     Args:
         net: a `ResNet`.
         num_classes: length of the new output.
+        hidden: as for `ResNet`: 0 for a dense layer, else the units of a layer before it.
 
     Returns:
-        A net like `net`, on the default device; its output layer is drawn from
+        A net like `net`, on the default device; its output part is drawn from
         `d2lcv.seed`.
 
     Raises:
         TypeError: `net` is not a `ResNet`.
-        ValueError: `num_classes` is not positive.
+        ValueError: `num_classes` is not positive, or `hidden` is negative.
     """
     if not isinstance(net, backend.classification.ResNet):
         raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
-    new = ResNet(net.depth, num_classes, net.in_channels, net.width)
+    new = ResNet(net.depth, num_classes, net.in_channels, net.width, hidden)
     return _copy(net, new, "features.")
 
 
@@ -226,6 +237,8 @@ def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> A
     """A `ResNet` that has learned already.
 
     Its images are (B, 3, H, W), 0 to 1, less `IMAGENET_MEAN` and over `IMAGENET_STD`.
+    Its `classes` are the names of its scores: `SOURCE_CLASSES`, the names of ImageNet's
+    classes for a net of 1000, and None for another file.
 
     Args:
         depth: 18 or 34.
@@ -248,7 +261,9 @@ def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> A
     if weights == "source":
         if depth != 18:
             raise ValueError(f"depth: the source network has depth 18, got {depth}")
-        weights = Path(__file__).parent / "data/weights/source-resnet18.safetensors"
+        net = _from_file(depth, DATA / "weights/source-resnet18.safetensors")
+        net.classes = SOURCE_CLASSES
+        return net
     return _from_file(depth, weights)
 
 
@@ -314,8 +329,13 @@ def _of_weights(arrays: Mapping[str, np.ndarray], depth: int | None = None) -> A
     """A net of the sizes that the arrays have, with these arrays."""
     if depth is None:
         depth = 34 if "features.layer1.2.conv1.weight" in arrays else 18
-    first, last = arrays.get("features.conv1.weight"), arrays.get("output.weight")
+    hidden = len(arrays.get("output.0.weight", ()))
+    first = arrays.get("features.conv1.weight")
+    last = arrays.get("output.2.weight" if hidden else "output.weight")
     if np.ndim(first) != 4 or np.ndim(last) != 2:
         raise ValueError(f"these weights are not of a ResNet-{depth}")
-    net = ResNet(depth, len(last), first.shape[1], first.shape[0])
+    net = ResNet(depth, len(last), first.shape[1], first.shape[0], hidden)
+    if len(last) == 1000:
+        names = (DATA / "imagenet_classes.txt").read_text(encoding="utf-8")
+        net.classes = tuple(names.splitlines())
     return set_weights(net, arrays)

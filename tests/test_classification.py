@@ -286,6 +286,39 @@ def test_replace_output_copies(d2l):
     assert changed(weights, after) == set(weights)
 
 
+def test_replace_output_with_a_hidden_layer(d2l, tmp_path):
+    """Dense, ReLU, dense on the pooled features; a file of it is read as such a net."""
+    source = shaken(d2l, small(d2l, 3))
+    new = d2l.replace_output(source, 5, hidden=6)
+    w = float64(d2l.get_weights(shaken(d2l, new)))
+    shapes = {k: v.shape for k, v in w.items() if k.startswith("output.")}
+    assert shapes == {
+        "output.0.weight": (6, 32),
+        "output.0.bias": (6,),
+        "output.2.weight": (5, 6),
+        "output.2.bias": (5,),
+    }
+    X = images()
+    pooled = np_stages(X, w, (2, 2, 2, 2))[-1].mean((2, 3))
+    units = pooled @ w["output.0.weight"].T + w["output.0.bias"]
+    assert (units > 0).any() and (units < 0).any()
+    expected = np.maximum(units, 0) @ w["output.2.weight"].T + w["output.2.bias"]
+    np.testing.assert_allclose(scores(d2l, new, X), expected, rtol=1e-4, atol=1e-4)
+    file = d2l.save_weights(new, tmp_path / "new.safetensors")
+    read = d2l.pretrained(18, file)
+    np.testing.assert_array_equal(scores(d2l, read, X), scores(d2l, new, X))
+
+
+def test_lr_scale_of_a_hidden_layer(d2l):
+    """`output` means all of it: the rest stays where the rate is 0."""
+    net = d2l.replace_output(small(d2l), 2, hidden=6)
+    before = d2l.get_weights(net)
+    learn(d2l, net, lr_scale={"features": 0.0, "output": 10.0}, weight_decay=0.5)
+    learned = {name for name in before if "running" not in name}
+    moved = changed(before, d2l.get_weights(net)) & learned
+    assert moved == {n for n in learned if n.startswith("output.")}
+
+
 def test_replace_output_draws_from_the_seed(d2l):
     source = small(d2l)
     d2l.seed(7)
@@ -300,6 +333,8 @@ def test_replace_output_exception(d2l):
         d2l.replace_output(d2l.resnet18(2), 2)
     with pytest.raises(ValueError, match="num_classes"):
         d2l.replace_output(small(d2l), 0)
+    with pytest.raises(ValueError, match="hidden: expected at least 0, got -1"):
+        d2l.replace_output(small(d2l), 2, hidden=-1)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -607,6 +642,33 @@ def test_pretrained_from_a_file_exception(d2l, tmp_path):
         d2l.pretrained(18, other)
     with pytest.raises(FileNotFoundError, match="no weights file at"):
         d2l.pretrained(18, tmp_path / "none.safetensors")
+
+
+# ---- names of classes ----------------------------------------------------------------
+
+
+def test_pretrained_classes(d2l, tmp_path):
+    """Places of ImageNet's names as its users know them; unknown names are not made up."""
+    assert d2l.pretrained(18, "source").classes == d2l.SOURCE_CLASSES
+    files = {n: tmp_path / f"{n}.safetensors" for n in (7, 1000)}
+    for number, file in files.items():
+        d2l.save_weights(d2l.ResNet(18, number, width=2), file)
+    assert d2l.pretrained(18, files[7]).classes is None
+    names = d2l.pretrained(18, files[1000]).classes
+    assert len(names) == len(set(names)) == 1000
+    known = {0: "tench", 207: "golden retriever", 934: "hotdog", 999: "toilet tissue"}
+    assert {i: names[i] for i in known} == known
+
+
+def test_imagenet_classes_are_torchvisions(d2l):
+    meta = pytest.importorskip("torchvision.models._meta")
+    ours = (module.DATA / "imagenet_classes.txt").read_text(encoding="utf-8")
+    assert ours.splitlines() == meta._IMAGENET_CATEGORIES
+
+
+def test_new_output_has_no_class_names(d2l):
+    """They were the old one's."""
+    assert d2l.replace_output(d2l.pretrained(18, "source"), 32).classes is None
 
 
 # ---- the source network --------------------------------------------------------------

@@ -95,12 +95,22 @@ class Features(nn.HybridBlock):
         return self.stages(X)[-1]
 
 
+def _output(in_features, num_classes, hidden):
+    if not hidden:
+        return nn.Dense(num_classes, in_units=in_features)
+    return _sequential(
+        nn.Dense(hidden, in_units=in_features),
+        nn.Activation("relu"),
+        nn.Dense(num_classes, in_units=hidden),
+    )
+
+
 class ResNet(nn.HybridBlock):
-    def __init__(self, depth, num_classes, in_channels, width):
+    def __init__(self, depth, num_classes, in_channels, width, hidden):
         super().__init__()
         self.depth, self.in_channels, self.width = depth, in_channels, width
         self.features = Features(depth, in_channels, width)
-        self.output = nn.Dense(num_classes, in_units=8 * width)
+        self.output = _output(8 * width, num_classes, hidden)
 
     def stages(self, X):
         return self.features.stages(X)

@@ -88,14 +88,22 @@ class Features(keras.Model):
         return self.stages(X)[-1]
 
 
+def _output(in_features, num_classes, hidden):
+    if not hidden:
+        return dense(in_features, num_classes)
+    return keras.Sequential(
+        [dense(in_features, hidden), keras.layers.ReLU(), dense(hidden, num_classes)]
+    )
+
+
 class ResNet(keras.Model):
     output = None  # else a property of every Keras layer, which cannot be set
 
-    def __init__(self, depth, num_classes, in_channels, width):
+    def __init__(self, depth, num_classes, in_channels, width, hidden):
         super().__init__()
         self.depth, self.in_channels, self.width = depth, in_channels, width
         self.features = Features(depth, in_channels, width)
-        self.output = dense(8 * width, num_classes)
+        self.output = _output(8 * width, num_classes, hidden)
         self.built = True
 
     def stages(self, X):

@@ -82,12 +82,20 @@ class Features(nn.Module):
         return self.stages(X)[-1]
 
 
+def _output(in_features, num_classes, hidden):
+    if not hidden:
+        return nn.Linear(in_features, num_classes)
+    return nn.Sequential(
+        nn.Linear(in_features, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+    )
+
+
 class ResNet(nn.Module):
-    def __init__(self, depth, num_classes, in_channels, width):
+    def __init__(self, depth, num_classes, in_channels, width, hidden):
         super().__init__()
         self.depth, self.in_channels, self.width = depth, in_channels, width
         self.features = Features(depth, in_channels, width)
-        self.output = nn.Linear(8 * width, num_classes)
+        self.output = _output(8 * width, num_classes, hidden)
 
     def stages(self, X):
         return self.features.stages(X)
