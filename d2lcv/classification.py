@@ -330,9 +330,10 @@ def _of_weights(arrays: Mapping[str, np.ndarray], depth: int | None = None) -> A
     if depth is None:
         depth = 34 if "features.layer1.2.conv1.weight" in arrays else 18
     hidden = len(arrays.get("output.0.weight", ()))
-    first = arrays.get("features.conv1.weight")
-    last = arrays.get("output.2.weight" if hidden else "output.weight")
-    if np.ndim(first) != 4 or np.ndim(last) != 2:
+    nothing = np.zeros(0)
+    first = arrays.get("features.conv1.weight", nothing)
+    last = arrays.get("output.2.weight" if hidden else "output.weight", nothing)
+    if first.ndim != 4 or last.ndim != 2:
         raise ValueError(f"these weights are not of a ResNet-{depth}")
     net = ResNet(depth, len(last), first.shape[1], first.shape[0], hidden)
     if len(last) == 1000:
