@@ -1,8 +1,9 @@
 """Minibatches: the framework's own data loader over sets that are read lazily.
 
-A set has `len()` and `example(i)`, the i-th example as a tuple of NumPy arrays. The order
-of each epoch is drawn in NumPy from `d2lcv.seed`, so that all backends see equal batches;
-and so is whatever `example` draws from `d2lcv.draws`, however many workers read.
+A set has `len()` and `example(i)`, the i-th example as a tuple of NumPy arrays; several
+threads or processes may ask for examples at once. The order of each epoch is drawn in
+NumPy from `d2lcv.seed`, so that all backends see equal batches; and so is whatever
+`example` draws from `d2lcv.draws`, however many workers read.
 """
 
 from __future__ import annotations
@@ -102,10 +103,11 @@ def stacked(examples: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
 
 
 def get_dataloader_workers() -> int:
-    """How many worker processes a loader starts: none, unless `D2L_WORKERS` says so.
+    """How many workers read for a loader: none, unless `D2L_WORKERS` says so.
 
-    Decoding keeps up with training on a CPU, and processes forked after a framework has
-    started its threads can hang.
+    They are processes, or threads where MXNet and TensorFlow read; without a number
+    TensorFlow chooses its own. Decoding keeps up with training on a CPU, and processes
+    forked after a framework has started its threads can hang.
     """
     given = os.environ.get("D2L_WORKERS", "").strip() or "0"
     if not given.isdecimal():

@@ -7,8 +7,8 @@ Each backend runs in a process of its own. The two sides of a row are run in tur
 times, and the least time of each counts: only their ratio means something. The plain side
 is written below in the chapters' vocabulary: one image after the other, one box after the
 other, as a first implementation would. A training step is compared with the same step run
-eagerly (`Trainer(..., eager=True)`), a loader of augmented pictures with the framework's own
-classes for that (`plain/`), both with the same transforms.
+eagerly (`Trainer(..., eager=True)`), a loader of augmented pictures with the framework's
+own of the same transforms (`plain/`).
 """
 
 from __future__ import annotations

@@ -7,31 +7,38 @@ from ...loading import stacked
 
 __all__ = ["loader"]
 
+SMALL = (
+    2**16
+)  # bytes of an example whose reading takes no longer than the way into Python
+
 
 def loader(examples, order, batch_size, workers):
     first = [np.asarray(array) for array in examples.example(0)]
+    parallel = workers or tf.data.AUTOTUNE
 
-    def read(indices):
-        return stacked([examples.example(int(i)) for i in indices])
+    def call(function, *arguments, axes=0):
+        """A function of Python; what comes out has no rank until it is told."""
+        tensors = tf.numpy_function(function, arguments, [x.dtype for x in first])
+        ranks = [[None] * (x.ndim + axes) for x in first]
+        return tuple(map(tf.ensure_shape, tensors, ranks))
 
-    def batch(indices):
-        tensors = tf.numpy_function(read, [indices], [array.dtype for array in first])
-        # what comes out of Python has no shape until it is told
-        return tuple(
-            tf.ensure_shape(x, [None] * (1 + array.ndim))
-            for x, array in zip(tensors, first, strict=True)
+    def read(i):
+        return call(lambda i: examples.example(int(i)), i)
+
+    def read_several(indices):
+        return call(
+            lambda ii: stacked([examples.example(int(i)) for i in ii]), indices, axes=1
         )
 
-    def keys(_):
-        key = tf.numpy_function(lambda: np.array(list(order), np.int64), [], tf.int64)
-        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(key, (None,)))
+    def start(_):
+        keys = tf.numpy_function(lambda: np.array(list(order), np.int64), [], tf.int64)
+        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(keys, [None]))
 
-    # all at once, when a pass begins: each call into Python takes its time
-    indices = tf.data.Dataset.range(1).flat_map(keys)
-    batches = indices.batch(batch_size).map(
-        batch, num_parallel_calls=workers or tf.data.AUTOTUNE
-    )
-    num_batches = -(-len(order) // batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(
-        1
-    )
+    # the order of a pass is asked for when it begins
+    keys = tf.data.Dataset.range(1).flat_map(start)
+    if sum(x.nbytes for x in first) > SMALL:
+        data = keys.map(read, parallel)
+    else:
+        data = keys.batch(min(8, batch_size)).map(read_several, parallel).unbatch()
+    num_batches = tf.data.experimental.assert_cardinality(-(-len(order) // batch_size))
+    return data.batch(batch_size).apply(num_batches).prefetch(1)
