@@ -98,9 +98,8 @@ def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
         raise ValueError(
             f"padding: expected less than half of {min(height, width)}, got {padding}"
         )
-    Y = sum(
-        _placed(K[u, v] * X, u, v, (height, width)) for u in range(h) for v in range(w)
-    )
+    zeros = _zeros(X, height, width)
+    Y = sum(_placed(K[u, v] * X, u, v, zeros) for u in range(h) for v in range(w))
     return Y[padding : height - padding, padding : width - padding]
 
 
@@ -126,20 +125,24 @@ def kernel2matrix(K: Any, input_size: tuple[int, int] = (3, 3)) -> Any:
         raise ValueError(
             f"input_size: expected at least the kernel's, {h} × {w}, got {H} × {W}"
         )
-    t = backend.tensors
+    t, zeros = backend.tensors, _zeros(K, H, W)
     rows = [
-        t.reshape(_placed(K, i, j, (H, W)), (H * W,))
+        t.reshape(_placed(K, i, j, zeros), (H * W,))
         for i in range(H - h + 1)
         for j in range(W - w + 1)
     ]
     return t.stack(rows)
 
 
-def _placed(part: Any, top: int, left: int, size: tuple[int, int]) -> Any:
-    """A matrix of zeros of `size` with `part` in it; tensors that do not change need it."""
-    t = backend.tensors
-    (h, w), (H, W) = part.shape, size
-    zeros = t.zeros((H, W), dtype=part.dtype) + 0 * part[:1, :1]  # on part's device
+def _zeros(like: Any, H: int, W: int) -> Any:
+    """(H, W) zeros where the matrix `like` is, on a GPU or not."""
+    t, zero = backend.tensors, 0 * like[:1, :1]
+    return t.concat([zero] * H, axis=0) + t.concat([zero] * W, axis=1)
+
+
+def _placed(part: Any, top: int, left: int, zeros: Any) -> Any:
+    """`zeros` with `part` in it, put together: not all tensors can be written into."""
+    t, (h, w) = backend.tensors, part.shape
     row = t.concat([zeros[:h, :left], part, zeros[:h, left + w :]], axis=1)
     return t.concat([zeros[:top], row, zeros[top + h :]], axis=0)
 

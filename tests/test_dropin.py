@@ -54,6 +54,15 @@ SIGNATURES = """
     calc_loss cls_preds cls_labels bbox_preds bbox_labels bbox_masks
     cls_eval cls_preds cls_labels
     bbox_eval bbox_preds bbox_labels bbox_masks
+    corr2d X K
+    trans_conv X K
+    kernel2matrix K
+    bilinear_kernel in_channels out_channels kernel_size
+    voc_colormap2label
+    voc_label_indices colormap colormap2label
+    voc_rand_crop feature label height width
+    VOCSegDataset is_train crop_size voc_dir
+    load_data_voc batch_size crop_size
 """
 
 

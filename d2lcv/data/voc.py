@@ -13,13 +13,16 @@ A label without a palette may hold the classes as grey levels, or VOC's colours.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .detection import _named
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = [
     "IGNORE",
@@ -103,10 +106,11 @@ def colors_to_classes(
         starts = np.flatnonzero(packed[1:] != packed[:-1]) + 1
     count = size[0] * size[1]
     is_label = 4 * starts.size < count  # and no photograph
-    starts = np.concatenate([[0], starts]) if is_label else slice(None)
-    red, green, blue = pixels[:, starts] if channels_first else pixels[starts].T
-    places = red.astype(np.intp) << 16 | green.astype(np.intp) << 8 | blue
-    classes = table[places].astype(dtype)
+    if is_label:
+        starts = np.concatenate([[0], starts])
+        pixels = pixels[:, starts] if channels_first else pixels[starts]
+    red, green, blue = (pixels if channels_first else pixels.T).astype(np.intp)
+    classes: np.ndarray = table[red << 16 | green << 8 | blue].astype(dtype)
     if is_label:
         classes = classes.repeat(np.diff(starts, append=count))
     return classes.reshape(size)
@@ -116,7 +120,9 @@ def _packed(pixels: np.ndarray) -> np.ndarray:
     """Each of the pixels (n, 3) as one number, (n,) uint32, to compare them at once."""
     packed = np.empty(len(pixels), np.uint32)
     # a pixel's three bytes and one of the next; the last has no next
-    overlapping = np.ndarray((len(pixels) - 1,), "<u4", pixels, strides=(3,))
+    overlapping: np.ndarray = np.ndarray(
+        (len(pixels) - 1,), "<u4", pixels, strides=(3,)
+    )
     np.bitwise_and(overlapping, 0xFFFFFF, out=packed[:-1])
     packed[-1] = int.from_bytes(pixels[-1].tobytes(), "little")
     return packed
@@ -283,7 +289,7 @@ def _size(path: str) -> tuple[int, int]:
         return image.height, image.width
 
 
-def _indices(label: object) -> np.ndarray | None:
+def _indices(label: Image.Image) -> np.ndarray | None:
     """The numbers in a label, if they are VOC's classes: grey, or with VOC's palette."""
     if label.mode == "L":
         return np.array(label)
@@ -294,8 +300,5 @@ def _indices(label: object) -> np.ndarray | None:
     given = np.array(label.getpalette("RGB"), np.uint8).reshape(-1, 3)
     palette[: len(given)] = given
     used = np.flatnonzero(np.bincount(classes.ravel(), minlength=256))
-    return classes if _same(palette[used], voc_palette()[used]) else None
-
-
-def _same(a: Sequence, b: Sequence) -> bool:
-    return bool(np.array_equal(a, b))
+    is_voc = np.array_equal(palette[used], voc_palette()[used])
+    return classes if is_voc else None
