@@ -98,15 +98,18 @@ def copyfile(
 
 
 def reorg_train_valid(
-    data_dir: str | os.PathLike[str], labels: Mapping[str, str], valid_ratio: float
+    data_dir: str | os.PathLike[str],
+    labels: Mapping[str, str],
+    valid_ratio: float,
+    target_dir: str | os.PathLike[str] | None = None,
 ) -> int:
     """Arrange `train/` by class, and hold a part of every class back for validation.
 
     With n images of the smallest class, max(⌊n · valid_ratio⌋, 1) of every class go to
     `valid/`, those with the first ids (as numbers, if all are); all others go to `train/`,
     and all go to `train_valid/`. Files are copied. The three folders below
-    `data_dir/train_valid_test` are made anew, from whatever an earlier or interrupted call
-    has left; other files stay.
+    `target_dir/train_valid_test` are made anew, from whatever an earlier or interrupted
+    call has left; other files stay.
 
     Of a class with a single image that image is in `valid/`, and the class's folder in
     `train/` is empty: a warning names it. Labels without an image are not used: a warning
@@ -116,6 +119,9 @@ def reorg_train_valid(
         data_dir: the competition's folder.
         labels: id → label for every image in `data_dir/train`.
         valid_ratio: 0 ≤ ratio < 1.
+        target_dir: where the folder with the copies is made, `data_dir` by default.
+            Another one is needed where `data_dir` cannot be written, or where two
+            programs use it at the same time.
 
     Returns:
         The number of validation images of each class.
@@ -138,12 +144,19 @@ def reorg_train_valid(
             part = "valid" if k < num_valid else "train"
             copies += [(images[name], f"{p}/{label}") for p in (part, "train_valid")]
     folders = [f"{part}/{label}" for part in ("train", "valid") for label in by_class]
-    _arrange(Path(data_dir), copies, ("train", "valid", "train_valid"), folders)
+    target = Path(data_dir if target_dir is None else target_dir)
+    _arrange(target, copies, ("train", "valid", "train_valid"), folders)
     return num_valid
 
 
-def reorg_test(data_dir: str | os.PathLike[str]) -> None:
+def reorg_test(
+    data_dir: str | os.PathLike[str], target_dir: str | os.PathLike[str] | None = None
+) -> None:
     """Copy the pictures in `test/` to `train_valid_test/test/unknown/`, made anew.
+
+    Args:
+        data_dir: the competition's folder.
+        target_dir: as for `reorg_train_valid`.
 
     Raises:
         FileNotFoundError: there is no folder `data_dir/test`, or no picture in it.
@@ -151,7 +164,7 @@ def reorg_test(data_dir: str | os.PathLike[str]) -> None:
     """
     images = _images(Path(data_dir, "test"))
     copies = [(path, "test/unknown") for path in images.values()]
-    _arrange(Path(data_dir), copies, ("test",))
+    _arrange(Path(data_dir if target_dir is None else target_dir), copies, ("test",))
 
 
 def _images(folder: Path) -> dict[str, Path]:
@@ -224,7 +237,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _arrange(
-    data_dir: Path,
+    target_dir: Path,
     copies: Sequence[tuple[Path, str]],
     parts: Sequence[str],
     folders: Sequence[str] = (),
@@ -232,7 +245,7 @@ def _arrange(
     """Make `parts` of the arranged folder anew from copies (file, folder)."""
     from tqdm import tqdm
 
-    target = data_dir / ARRANGED
+    target = target_dir / ARRANGED
     with workspace(target) as temporary:
         for folder in {*folders, *(folder for _, folder in copies)}:
             (temporary / folder).mkdir(parents=True)

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -325,6 +326,22 @@ def test_source_of_what_is_shared(d2l, name):
 def test_source_of_a_net(d2l):
     net = d2l.TinySSD(1)
     assert d2l.source(type(net)) == text_of("TinySSD", "ssd")
+
+
+@pytest.mark.parametrize(
+    "path", ["augmentation.adjust_hue", "augmentation.resize", "boxes.box_iou"]
+)
+def test_source_of_what_only_a_column_has(d2l, path):
+    topic, name = path.split(".")
+    assert d2l.source(path) == text_of(name, topic)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "box_iou", "boxes.", ".box_iou", "boxes.no", "no.box_iou", "a.b.c"]
+)
+def test_source_of_nothing(d2l, path):
+    with pytest.raises(ValueError, match=f"such as .* got {re.escape(repr(path))}"):
+        d2l.source(path)
 
 
 def test_source_of_other_functions(d2l):

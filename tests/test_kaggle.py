@@ -134,6 +134,22 @@ def test_the_first_ids_as_numbers_are_held_back(tmp_path):
     assert names == {"1.png", "2.png", "3.png"}  # and not 1, 10, 11
 
 
+def test_copies_in_another_folder(tmp_path):
+    """The competition's own folder may be one that cannot be written."""
+    data, target = tmp_path / "data", tmp_path / "out"
+    labels = make(data, SIZES)
+    before = tree(data)
+    data.chmod(0o555)
+    returned = reorg_train_valid(data, labels, 0.4, target)
+    reorg_test(data, target_dir=str(target))
+    data.chmod(0o755)
+    assert tree(data) == before
+    check_split(target, labels, 0.4, returned)
+    unknown = {("unknown", f"{i}.png") for i in (1, 2, 3)}
+    assert arranged(target, "test") == unknown
+    assert [p.name for p in target.iterdir()] == ["train_valid_test"]
+
+
 def test_reorg_properties():
     hypothesis = pytest.importorskip("hypothesis")
     st = hypothesis.strategies
