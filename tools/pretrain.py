@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 import d2lcv as d2l
 
-CROP = 80  # a little less than the 96 pixels it is tested with: what is seen looks larger
+CROP = (
+    80  # a little less than the 96 pixels it is tested with: what is seen looks larger
+)
 
 
 def loaders(batch_size: int):
@@ -51,7 +53,10 @@ def train(net, batches, epochs: int, lr: float) -> None:
             loss, right = trainer.step(step, X, y)
             metric.add(float(d2l.numpy(loss)) * len(y), float(right), len(y))
         loss, right = metric[0] / metric[2], metric[1] / metric[2]
-        print(f"epoch {epoch + 1}: loss {loss:.3f}, train accuracy {right:.3f}", flush=True)
+        print(
+            f"epoch {epoch + 1}: loss {loss:.3f}, train accuracy {right:.3f}",
+            flush=True,
+        )
 
 
 def main() -> None:
