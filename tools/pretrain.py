@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 import d2lcv as d2l
 
-CROP = (
-    80  # a little less than the 96 pixels it is tested with: what is seen looks larger
-)
+# A little less than the 96 pixels it is tested with: what is cut out looks larger
+CROP = 80
 
 
 def loaders(batch_size: int):
