@@ -7,7 +7,7 @@ from ...anchors import multibox_prior
 from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
 from ...ssd import flatten_pred
 from .boxes import box_iou
-from .layers import BatchNorm2d, conv2d
+from .layers import BatchNorm2d, conv2d, dense
 from .ssd import base_net, bbox_predictor, cls_predictor
 
 __all__ = [
@@ -133,13 +133,6 @@ def _conv(in_channels, out_channels):
     )
 
 
-def _dense(in_features, out_features):
-    """A dense layer that has its weights from the start."""
-    layer = keras.layers.Dense(out_features)
-    layer.build((None, in_features))
-    return layer
-
-
 class TinyRCNN(keras.Model):
     def __init__(self, num_classes):
         super().__init__()
@@ -151,9 +144,9 @@ class TinyRCNN(keras.Model):
         self.box_head = keras.Sequential(
             [
                 keras.layers.Flatten(),
-                _dense(64 * BOX_SIZE**2, 128),
+                dense(64 * BOX_SIZE**2, 128),
                 keras.layers.ReLU(),
-                _dense(128, num_classes + 1 + 4),
+                dense(128, num_classes + 1 + 4),
             ]
         )
         self.mask_head = keras.Sequential(
