@@ -17,7 +17,6 @@
 
 # %%
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,7 @@ run = d2l.Chapter(
            "weights": "source", "depth": 18, "lr": 5e-2, "weight_decay": 1e-4,
            "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1},
     book={"num_epochs": 10, "batch_size": 128, "image_size": 224, "resize": 256,
-          "weights": "imagenet", "depth": 34, "lr": 1e-4, "weight_decay": 1e-4,
+          "weights": "imagenet", "depth": 34, "lr": 1e-2, "weight_decay": 1e-4,
           "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1},
 )  # fmt: skip
 
@@ -38,16 +37,16 @@ run = d2l.Chapter(
 #
 # `labels.csv` has the columns `id` and `breed`; the pictures are `train/<id>.jpg` and
 # `test/<id>.jpg`. By default they are drawn; `--data book` downloads the book's sample,
-# and `--data FOLDER` reads a folder of that layout. They are sorted as in the section on
-# CIFAR-10.
+# and `--data FOLDER` reads a folder of that layout. Copies of them are sorted as in the
+# section on CIFAR-10; the folder itself stays as it is.
 
 # %%
 data_dir = d2l.dog_tiny_folder(run.data)
 print("data from", data_dir)
 labels = d2l.read_csv_labels(os.path.join(data_dir, "labels.csv"))
-num_valid = d2l.reorg_train_valid(data_dir, labels, run.valid_ratio)
-d2l.reorg_test(data_dir)
-sorted_dir = Path(data_dir) / "train_valid_test"
+num_valid = d2l.reorg_train_valid(data_dir, labels, run.valid_ratio, run.out)
+d2l.reorg_test(data_dir, run.out)
+sorted_dir = run.out / "train_valid_test"
 print(len(labels), "labelled pictures,", len(set(labels.values())), "breeds,", end=" ")
 print(num_valid, "of each to validate")
 
@@ -91,9 +90,11 @@ d2l.show("pictures")
 # ## The network
 #
 # We keep the features of the source network as they are and put a small network on top:
-# 256 units, and one for each breed. Nothing is learned but this small network. On all
-# backends the features are those after the pooling, not the source's class scores. The
-# competition's photographs are part of ImageNet, so its features already fit them.
+# 256 units, and one for each breed. Nothing is learned but this small network. Its inputs
+# are the features after the pooling, not the source's class scores. The competition's
+# photographs are part of ImageNet, so a network trained on that, `--weights imagenet`,
+# already has features that fit them. The default is the small network of this package,
+# whose source set of drawn things has other animals, but no dog.
 
 
 # %%
