@@ -8,6 +8,7 @@ means the same for every loss, batch size and framework.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -373,6 +374,9 @@ class _Curves:
     ) -> None:
         if self.animator is not None:
             self.animator.add(epochs, (loss, train_acc, test_acc))
+            axes = self.animator.axes[0]
+            if axes.get_ylim()[1] < loss < math.inf:  # the loss is to be seen, too
+                axes.set_ylim(0, 1.05 * loss)
 
     def close(
         self, result: TrainingResult, devices: Sequence[Any], figure: str | None

@@ -331,11 +331,13 @@ def test_curves(d2l, tmp_path):
     """Drawn five times per epoch; the numbers of an epoch at its end."""
     drawn = []
 
-    class Animator:
+    class Animator(d2l.Animator):
         def __init__(self, **options):
+            super().__init__(**options)
             drawn.append(options["legend"])
 
         def add(self, x, y):
+            super().add(x, y)
             drawn.append((x, y))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -350,6 +352,17 @@ def test_curves(d2l, tmp_path):
 
     run_pixels(d2l, batches[:1], figure="learning")
     assert (tmp_path / "learning.png").exists()
+
+
+@pytest.mark.parametrize(
+    "losses,top", [((0.7, 0.4), 1), ((0.5, 3.2, 2.4), 3.36), ((float("inf"), 0.5), 1)]
+)
+def test_curves_show_high_losses(d2l, losses, top):
+    """Accuracies need 0 to 1; a loss beyond that raises the upper end."""
+    curves = engine._Curves(len(losses), [], True)
+    for epoch, loss in enumerate(losses, 1):
+        curves.add(epoch, loss, 0.5, 0.5)
+    assert curves.animator.axes[0].get_ylim() == pytest.approx((0, top))
 
 
 def test_ignored_labels_do_not_count(d2l):
