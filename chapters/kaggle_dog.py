@@ -53,9 +53,10 @@ print(num_valid, "of each to validate")
 # %% [markdown]
 # ## Augmentation
 #
-# The pictures are larger than those of CIFAR-10, so more can be done to them: a crop of 8 % to
-# 100 % of the area and of many shapes, flips, and changes of brightness, contrast and
-# saturation.
+# The pictures are larger than those of CIFAR-10, so more can be done to them: a crop of 8 %
+# to 100 % of the area and of many shapes, flips, and changes of brightness, contrast and
+# saturation. A leg is harder to recognise than a dog: expect fewer right answers in
+# training than in validation, which shows the centre of each picture.
 
 # %%
 normalize = d2l.Normalize(d2l.IMAGENET_MEAN, d2l.IMAGENET_STD)
@@ -112,8 +113,8 @@ print(get_net().output)
 # %% [markdown]
 # ## Training
 #
-# By stochastic gradient descent with momentum; every few epochs the learning rate falls. Frozen
-# features cost a forward pass and nothing more.
+# By stochastic gradient descent with momentum; every few epochs the learning rate falls.
+# Frozen features cost a forward pass and nothing more.
 
 
 # %%
@@ -142,8 +143,8 @@ result = train(net, train_iter, valid_iter, "validation")
 
 # %% [markdown]
 # The competition does not count right answers. Its measure is the cross-entropy of the
-# probabilities: to be sure and wrong is expensive. It is evaluated on whole pictures, without
-# random changes, and in evaluation mode.
+# probabilities: to be sure and wrong is expensive. It is evaluated without random changes
+# and in evaluation mode, and compared with equal probabilities for all breeds.
 
 
 # %%
