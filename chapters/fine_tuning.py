@@ -29,7 +29,7 @@ import d2lcv as d2l
 run = d2l.Chapter(
     "fine_tuning",
     quick={"num_epochs": 10, "batch_size": 16, "image_size": 96, "resize": 112,
-           "min_area": 0.35, "weights": "source", "lr": 1e-2, "lr_scratch": 5e-2,
+           "min_area": 0.35, "weights": "source", "lr": 1e-2, "lr_scratch": 2e-2,
            "weight_decay": 1e-3},
     book={"num_epochs": 5, "batch_size": 128, "image_size": 224, "resize": 256,
           "min_area": 0.08, "weights": "imagenet", "lr": 1e-2, "lr_scratch": 1e-1,
