@@ -152,8 +152,8 @@ d2l.show_images([pictures[i][0] for i in chosen], 4, 8, scale=0.8)
 d2l.show("pictures")
 
 # %% [markdown]
-# For CIFAR-10 a horizontal flip is enough. Then the picture becomes a tensor of numbers from
-# 0 to 1. The test pictures are turned into tensors only.
+# For CIFAR-10 a horizontal flip is enough. Then the picture becomes a tensor of numbers
+# from 0 to 1. The test pictures are turned into tensors only.
 
 # %%
 to_tensor = d2l.ToTensor()
