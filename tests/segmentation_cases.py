@@ -261,7 +261,9 @@ def fcn_losses(d2l, model, steps, rate, **options):
 def fcn_losses_of_20_steps(d2l):
     options = {"momentum": 0.9, "weight_decay": 1e-3}
     return {
-        f"stride {stride}": fcn_losses(d2l, calm(d2l, net(d2l, stride)), STEPS, 1e-3, **options)
+        f"stride {stride}": fcn_losses(
+            d2l, calm(d2l, net(d2l, stride)), STEPS, 1e-3, **options
+        )
         for stride in (32, 8)
     }
 
