@@ -29,7 +29,7 @@ import d2lcv as d2l
 
 run = d2l.Chapter(
     "rcnn",
-    quick={"num_epochs": 6, "ssd_epochs": 6, "batch_size": 10, "lr": 2e-3,
+    quick={"num_epochs": 9, "ssd_epochs": 9, "batch_size": 10, "lr": 2e-3,
            "proposals": 16, "threshold": 0.5},
     book={"num_epochs": 40, "ssd_epochs": 40, "batch_size": 10, "lr": 2e-3,
           "proposals": 32, "threshold": 0.5},
