@@ -80,8 +80,7 @@ class Run:
 
     @property
     def key(self) -> dict[str, str]:
-        script = _digest(self.script)
-        return {"script": script, "arguments": self.arguments, **self.versions}
+        return {"arguments": self.arguments, **self.versions}
 
 
 def probe(python: str | None, backend: str) -> dict[str, str]:
@@ -119,6 +118,10 @@ def convert(script: Path) -> Any:
     return notebook
 
 
+def _sources(notebook: Any) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -143,7 +146,9 @@ def reuse(run: Run, folder: Path, files: dict[str, str]) -> str:
         return "not stored"
     notebook = nbformat.read(path, as_version=4)
     meta = notebook.metadata.get(META, {"key": {}, "files": {}})
-    changed = [key for key, value in run.key.items() if meta["key"].get(key) != value]
+    # what was executed, and not a digest of it: the script may change during a run
+    changed = [] if _sources(notebook) == _sources(convert(run.script)) else ["script"]
+    changed += [key for key, value in run.key.items() if meta["key"].get(key) != value]
     changed += [
         name for name, value in meta["files"].items() if files.get(name) != value
     ]
