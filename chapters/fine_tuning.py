@@ -155,8 +155,8 @@ print(f"test accuracy: {tuned.test_acc:.3f} fine-tuned, {scratch.test_acc:.3f} s
 
 # %% [markdown]
 # On the drawn pictures the fine-tuned network is far better after as many passes over the
-# same data: it starts from features that already mean something. The other one does little
-# better than a guess; other learning rates did not help it.
+# same data: it starts from features that already mean something. The other one remains
+# nearer to a guess than to that; none of five learning rates that were tried helped it.
 #
 # ## Frozen features
 #

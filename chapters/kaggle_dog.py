@@ -26,10 +26,10 @@ run = d2l.Chapter(
     "kaggle_dog",
     quick={"num_epochs": 10, "batch_size": 32, "image_size": 96, "resize": 112,
            "weights": "source", "depth": 18, "lr": 5e-2, "weight_decay": 1e-4,
-           "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1},
+           "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1, "exercises": False},
     book={"num_epochs": 10, "batch_size": 128, "image_size": 224, "resize": 256,
           "weights": "imagenet", "depth": 34, "lr": 1e-2, "weight_decay": 1e-4,
-          "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1},
+          "lr_period": 2, "lr_decay": 0.9, "valid_ratio": 0.1, "exercises": False},
 )  # fmt: skip
 
 # %% [markdown]
@@ -99,11 +99,12 @@ d2l.show("pictures")
 
 
 # %%
-def get_net():
+def get_net(frozen=True):
     d2l.seed(run.seed)
     source_net = d2l.pretrained(run.depth, run.weights)
     net = d2l.replace_output(source_net, len(breeds), hidden=256)
-    d2l.freeze(net.features)
+    if frozen:
+        d2l.freeze(net.features)
     return net
 
 
@@ -118,9 +119,14 @@ print(get_net().output)
 
 
 # %%
-def train(net, train_iter, valid_iter, name):
+def train(net, train_iter, valid_iter, name, lr_scale=None):
     trainer = d2l.Trainer(
-        net, "sgd", lr=run.lr, momentum=0.9, weight_decay=run.weight_decay
+        net,
+        "sgd",
+        lr=run.lr,
+        momentum=0.9,
+        weight_decay=run.weight_decay,
+        lr_scale=lr_scale,
     )
 
     def schedule(epochs):
@@ -210,6 +216,19 @@ d2l.show("top-five")
 # 2. Use a deeper source network, `--depth 34 --weights imagenet`.
 # 3. Train the features as well, at a tenth of the rate, as in the section on fine-tuning.
 #    Is it worth it?
+#
+# ### A solution of exercise 3
+#
+# `--exercises true` trains it.
+
+# %%
+if run.exercises:
+    net = get_net(frozen=False)
+    train(net, train_iter, valid_iter, "all-layers", lr_scale={"features": 0.1})
+    tuned_loss = evaluate_loss(net, valid_iter)
+    print(
+        f"validation loss {tuned_loss:.3f}, and {valid_loss:.3f} with frozen features"
+    )
 
 # %%
 run.report(

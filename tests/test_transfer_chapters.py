@@ -16,7 +16,7 @@ from d2lcv.data.hotdog import make_hotdog
 SMALL = ("--image-size", "48", "--resize", "56", "--batch-size", "16")
 FIGURES = {
     "fine_tuning": ["pictures", "fine-tuned", "scratch", "frozen", "reused"],
-    "kaggle_dog": ["pictures", "validation", "all-pictures", "top-five"],
+    "kaggle_dog": ["pictures", "validation", "all-pictures", "top-five", "all-layers"],
 }
 
 
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
                 options = ("--num-epochs", "2", "--lr", "0.003")
             else:
                 make_dog_tiny(folder / "data", num_train=84, num_test=12, size=64)
-                options = ("--num-epochs", "3")
+                options = ("--num-epochs", "3", "--exercises", "true")
             data = ("--data", str(folder / "data"))
             done[name] = Run(name, folder / "out", *data, *SMALL, *options)
         return done[name]
@@ -100,7 +100,9 @@ def test_dog_chapter_learns(runs):
     assert found["guessing_loss"] == pytest.approx(math.log(len(BREEDS)))
     assert found["valid_loss"] < found["guessing_loss"]
     assert "84 labelled pictures, 28 breeds, 1 of each to validate\n" in run.output
-    assert f"validation loss {found['valid_loss']:.3f}; guessing costs" in run.output
+    frozen = f"{found['valid_loss']:.3f}"
+    assert f"validation loss {frozen}; guessing costs 3.332\n" in run.output
+    assert f", and {frozen} with frozen features\n" in run.output
 
 
 def test_dog_chapter_leaves_its_data_alone(runs):
