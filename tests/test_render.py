@@ -165,6 +165,14 @@ def test_a_run_is_reused_until_what_it_depends_on_changes(
     assert state("--no-execute") == "not executed (changed: d2lcv/boxes.py)"
 
 
+def test_a_script_that_changes_during_its_run_is_run_again(scripts, run, tmp_path):
+    edit = f"open({str(tmp_path / 'other.py')!r}, 'a').write('print(4)')\n"
+    chapters = scripts(other=OTHER + edit)
+    assert states(run(chapters, "--no-site")[1])["other"] == "executed"
+    _, table = run(chapters, "--no-site", "--no-execute")
+    assert states(table)["other"] == "not executed (changed: script)"
+
+
 def test_a_failing_cell_names_itself_and_stops_no_other(scripts, run, tmp_path):
     chapters = scripts(bad=BAD, other=OTHER)
     status, printed = run(chapters)
