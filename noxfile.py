@@ -16,6 +16,9 @@ WITHOUT_FRAMEWORK = [
 ]
 TYPES = "tests/test_types.py"  # needs the type checker
 
+# a process for each core; the tests of a file share what they have made
+SPREAD = ["--numprocesses=auto", "--dist=loadfile"]
+
 
 @nox.session
 def lint(session):
@@ -37,7 +40,9 @@ def types(session):
 def tests_core(session):
     """What needs no framework: data, drawing, the oracle."""
     session.install("-e", ".[test]", *CONSTRAINED)
-    session.run("python", "-m", "pytest", *(session.posargs or WITHOUT_FRAMEWORK))
+    session.run(
+        "python", "-m", "pytest", *(session.posargs or WITHOUT_FRAMEWORK + SPREAD)
+    )
 
 
 def _tests(backend):
@@ -46,7 +51,7 @@ def _tests(backend):
         session.install("-e", f".[{backend},test]", *CONSTRAINED)
         # one thread: small operations in two are slower on small machines
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
-        others = [f"--ignore={path}" for path in (*WITHOUT_FRAMEWORK, TYPES)]
+        others = [f"--ignore={path}" for path in (*WITHOUT_FRAMEWORK, TYPES)] + SPREAD
         session.run("python", "-m", "pytest", *(session.posargs or others), env=env)
 
     tests.__doc__ = f"The tests on {backend}, in an environment with nothing else."
