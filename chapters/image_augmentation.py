@@ -242,7 +242,7 @@ for name, result in {"with": augmented, "without": plain}.items():
 # %%
 solutions = {
     "flips and hue": [d2l.RandomHorizontalFlip(), d2l.ColorJitter(hue=0.5)],
-    "crops": [d2l.Resize(40), d2l.RandomCrop(32)],
+    "random crops": [d2l.Resize(40), d2l.RandomCrop(32)],
 }
 for name, augs in solutions.items() if run.exercises else ():
     result = train_with_data_aug(
