@@ -11,7 +11,7 @@ CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 PARTS: dict[str, dict[str, str]] = {
     "Learning from few pictures": {
         "image_augmentation": "pictures",
-        "fine_tuning": "",
+        "fine_tuning": "pictures",
     },
     "Object detection": {
         "bounding_box": "boxes",
@@ -22,16 +22,16 @@ PARTS: dict[str, dict[str, str]] = {
         "rcnn": "instances",
     },
     "Semantic segmentation": {
-        "semantic_segmentation": "",
+        "semantic_segmentation": "pictures-and-labels",
         "transposed_conv": "enlarged",
-        "fcn": "",
+        "fcn": "whole-pictures",
     },
     "Style transfer": {
         "neural_style": "stages",
     },
     "Competitions": {
-        "kaggle_cifar10": "",
-        "kaggle_dog": "",
+        "kaggle_cifar10": "predictions",
+        "kaggle_dog": "top-five",
     },
 }
 OTHERS = "More"  # where a script stands that no part names
