@@ -148,7 +148,7 @@ def evaluate_accuracy_gpus(
 
 
 def _evaluate(
-    net: Any,
+    forward: Any,
     data_iter: Iterable[Any],
     devices: Sequence[Any],
     split_f: Split,
@@ -157,7 +157,7 @@ def _evaluate(
     sums = Accumulator(2)  # right, all
     for X, y in data_iter:
         for X_part, y_part in zip(*split_f(X, y, devices), strict=True):
-            right = accuracy(predict(net, X_part), y_part, ignore)
+            right = accuracy(predict(forward, X_part), y_part, ignore)
             sums.add(right, _number(y_part, ignore))
     if not sums[1]:
         raise ValueError("data_iter: expected labels to compare with, there are none")
@@ -281,6 +281,8 @@ def train_ch13(
     devices = backend.engine.place(net, _devices(devices))
     curves = _Curves(num_epochs, train_iter, test_iter is not None)
     batch_args = (net, loss, trainer, devices, split_f, ignore)
+    eager = isinstance(trainer, Trainer) and trainer.eager
+    forward = net if eager else backend.engine.compiled(net)
     timer, history, num_examples = Timer(), [], 0.0
     for epoch in range(num_epochs):
         timer.start()
@@ -290,7 +292,7 @@ def train_ch13(
         num_examples += examples
         test_acc = None
         if test_iter is not None:
-            test_acc = _evaluate(net, test_iter, devices, split_f, ignore)
+            test_acc = _evaluate(forward, test_iter, devices, split_f, ignore)
         history.append((loss_sum / examples, right / max(labels, 1.0), test_acc))
         curves.add(epoch + 1, *history[-1])
     result = TrainingResult(

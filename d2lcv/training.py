@@ -72,7 +72,7 @@ class Trainer:
             raise ValueError(
                 "momentum: only for the optimizer 'sgd'; 'adam' has its own"
             )
-        self.net = net
+        self.net, self.eager = net, eager
         self._stepper = backend.training.Stepper(
             net, optimizer, lr, momentum, weight_decay, eager, _factors(net, lr_scale)
         )

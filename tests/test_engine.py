@@ -417,6 +417,33 @@ def test_evaluation_leaves_the_net_alone(d2l):
     )
 
 
+def test_evaluation_is_made_once(d2l):
+    """Where a net is compiled to evaluate it, it is traced once for each shape of a batch,
+    and after training it has the new weights; with an eager trainer it is never traced."""
+    if d2l.backend_name() != "tensorflow":
+        pytest.skip("evaluates without compiling")
+    import keras
+    import tensorflow as tf
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.calls, self.built = pixel_net(d2l), [], True
+
+        def call(self, X, training=None):
+            self.calls.append((bool(training), tf.executing_eagerly()))
+            return self.conv(X, training=training)
+
+    batches = pixel_batches(d2l)[:3]
+    for eager, expected in ((False, [(False, False)]), (True, 6 * [(False, True)])):
+        net = Net()
+        trainer = d2l.Trainer(net, "sgd", lr=RATE, eager=eager)
+        result = d2l.train_ch13(net, batches, batches, d2l.cross_entropy, trainer, 2)
+        assert [call for call in net.calls if not call[0]] == expected
+        assert len(net.calls) == (2 if not eager else 12)
+        assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)
+
+
 def test_step_is_made_once(d2l):
     """Where steps are compiled, the loss is traced, not run again for every batch."""
     calls = []

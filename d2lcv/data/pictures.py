@@ -56,7 +56,8 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
         ValueError: the file is not a picture, or torn; it is named.
     """
     with _named(os.fspath(path)):
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read()
         with Image.open(io.BytesIO(raw)) as image:
             if image.format == "PNG":
                 _check_png(raw)

@@ -9,7 +9,15 @@ from keras.optimizers import Optimizer
 from .tensors import try_gpu
 from .training import Stepper
 
-__all__ = ["NativeStepper", "Optimizer", "devices_of", "loss_values", "place", "total"]
+__all__ = [
+    "NativeStepper",
+    "Optimizer",
+    "compiled",
+    "devices_of",
+    "loss_values",
+    "place",
+    "total",
+]
 
 
 class NativeStepper(Stepper):
@@ -24,6 +32,10 @@ class NativeStepper(Stepper):
         if not self.optimizers[1.0].built:
             self.optimizers[1.0].build(self.net.trainable_variables)
         return super().step(function, *batch)
+
+
+def compiled(net):
+    return tf.function(net)  # for each shape of a batch once
 
 
 def loss_values(loss, y_hat, y):

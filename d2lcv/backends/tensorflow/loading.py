@@ -7,14 +7,11 @@ from ...loading import stacked
 
 __all__ = ["loader"]
 
-SMALL = (
-    2**16
-)  # bytes of an example whose reading takes no longer than the way into Python
+SMALL = 2**16  # bytes of an example that is read as fast as Python is entered for it
 
 
 def loader(examples, order, batch_size, workers):
     first = [np.asarray(array) for array in examples.example(0)]
-    parallel = workers or tf.data.AUTOTUNE
 
     def call(function, *arguments, axes=0):
         """A function of Python; what comes out has no rank until it is told."""
@@ -37,8 +34,8 @@ def loader(examples, order, batch_size, workers):
     # the order of a pass is asked for when it begins
     keys = tf.data.Dataset.range(1).flat_map(start)
     if sum(x.nbytes for x in first) > SMALL:
-        data = keys.map(read, parallel)
-    else:
-        data = keys.batch(min(8, batch_size)).map(read_several, parallel).unbatch()
+        data = keys.map(read, workers or tf.data.AUTOTUNE).batch(batch_size)
+    else:  # a batch in one call; several threads would wait for each other's Python
+        data = keys.batch(batch_size).map(read_several, workers or None)
     num_batches = tf.data.experimental.assert_cardinality(-(-len(order) // batch_size))
-    return data.batch(batch_size).apply(num_batches).prefetch(1)
+    return data.apply(num_batches).prefetch(1)

@@ -7,12 +7,24 @@ from torch.optim import Optimizer
 from .tensors import try_gpu
 from .training import Stepper
 
-__all__ = ["NativeStepper", "Optimizer", "devices_of", "loss_values", "place", "total"]
+__all__ = [
+    "NativeStepper",
+    "Optimizer",
+    "compiled",
+    "devices_of",
+    "loss_values",
+    "place",
+    "total",
+]
 
 
 class NativeStepper(Stepper):
     def __init__(self, net, optimizer):
         self.net, self.optimizer, self.prepare = net, optimizer, lambda x: x
+
+
+def compiled(net):
+    return net  # runs as it is written
 
 
 def loss_values(loss, y_hat, y):
