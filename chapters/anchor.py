@@ -255,7 +255,8 @@ d2l.show("offset")
 # An anchor of the background has no box to be moved to, so its offsets must not count
 # in the loss. A *mask* with a 1 for each of the four offsets of every anchor with an
 # object, and 0 elsewhere, multiplies them away. `multibox_target` gives all three, for
-# a batch of pictures: offsets (B, 4A), masks (B, 4A) and classes (B, A).
+# a batch of $b$ pictures with $n$ anchors: offsets (b, 4n), masks (b, 4n) and classes
+# (b, n).
 
 # %%
 offsets, masks, classes = (
@@ -382,8 +383,9 @@ d2l.show("nms")
 # $$s_i \leftarrow s_i\,(1 - J(M, b_i)) \text{ if } J(M, b_i) \ge N_t
 # \quad\text{(linear)}.$$
 #
-# Then the highest score of all that are left is next, as before, and boxes whose score
-# has fallen below a small threshold go.
+# The smaller $\sigma$ is, the harsher; $N_t$ is an IoU, and boxes that overlap $M$ less
+# than that keep their whole score. Then the highest score of all that are left is next, as
+# before, and boxes whose score has fallen below a small threshold go.
 
 # %%
 for method in ("gaussian", "linear"):
@@ -462,7 +464,7 @@ d2l.show("sizes-and-ratios")
 # %% [markdown]
 # ### A solution of exercise 3
 #
-# At 0.1 the second anchor finds the dog by itself; at 0.7 the cat keeps one anchor
+# At 0.1 anchor 1 finds the dog by itself; at 0.7 the cat keeps one anchor
 # only. No threshold takes the last anchor from an object, since the second pass has
 # none.
 

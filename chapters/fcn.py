@@ -27,7 +27,7 @@ run = d2l.Chapter(
            "weights": "source", "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0,
            "exercises": False},
     book={"num_epochs": 5, "batch_size": 32, "height": 320, "width": 480,
-          "weights": "imagenet", "optimizer": "sgd", "lr": 1e-3, "weight_decay": 1e-3,
+          "weights": "imagenet", "optimizer": "sgd", "lr": 0.1, "weight_decay": 1e-3,
           "exercises": False},
 )  # fmt: skip
 
@@ -37,7 +37,10 @@ run = d2l.Chapter(
 # ### Features
 #
 # The features are those of a ResNet-18 that has learned to classify pictures: all of it up
-# to the average pooling. They divide height and width by 32.
+# to the average pooling. They divide height and width by 32. The default, `--weights
+# source`, is a small one that comes with this package and was trained on drawn things;
+# `--weights imagenet` takes the framework's own, trained on a million photographs (Keras
+# has none: on TensorFlow, give a file), and `--weights FILE` reads a file.
 
 # %%
 classifier = d2l.pretrained(18, run.weights)
@@ -105,11 +108,12 @@ print("a batch:", tuple(X.shape), tuple(Y.shape))
 # ## Training
 #
 # The loss is the cross-entropy of each pixel, averaged over the pixels of a picture that
-# have a label. The accuracy counts pixels.
+# have a label, and then over the pictures of a batch: the learning rates are for a mean.
+# The accuracy counts pixels.
 
 
 # %%
-def train(net, name):
+def train(net, name, loss=d2l.segmentation_loss):
     d2l.seed(run.seed)  # the same crops for every network
     trainer = d2l.Trainer(net, run.optimizer, lr=run.lr, weight_decay=run.weight_decay)
     schedule = d2l.warmup_cosine if run.optimizer == "adam" else lambda progress: 1.0
@@ -121,7 +125,7 @@ def train(net, name):
         net,
         train_iter,
         val_iter,
-        d2l.segmentation_loss,
+        loss,
         trainer,
         run.num_epochs,
         ignore=255,
@@ -199,7 +203,8 @@ val_set = d2l.VOCSegDataset(False, crop_size, folder, "ignore")
 
 def segment(net, image):
     X = val_set.normalize_image(image).transpose(2, 0, 1)[None]
-    scores = d2l.predict_tiles(net, d2l.tensor(X), crop_size, overlap=run.height // 2)
+    X = d2l.to(d2l.tensor(X), run.device)
+    scores = d2l.predict_tiles(net, X, crop_size, overlap=run.height // 2)
     return d2l.numpy(d2l.argmax(scores, 1))[0]
 
 
@@ -212,11 +217,32 @@ d2l.show_images(images, 3, 3, scale=2)
 d2l.show("whole-pictures")
 
 # %% [markdown]
+# ### Finer maps
+#
+# The last map knows what there is, but only roughly where: each of its pixels stands for
+# 32 × 32. Earlier maps have seen less of the surroundings and know the place better.
+# *Skip connections* let both speak. FCN-16s doubles the scores of the last map and adds
+# those that a 1 × 1 convolution makes of the map of stride 16; FCN-8s doubles the sum once
+# more and adds the scores of the map of stride 8. What remains is enlarged by 16 or by 8.
+# The added scores start at zero: the finer network begins as coarse as the other one. The
+# exercises train both.
+
+# %%
+for stride in (32, 16, 8):
+    d2l.seed(run.seed)
+    finer = d2l.FCN(len(d2l.VOC_CLASSES), classifier, stride)
+    print(f"FCN-{stride}s:")
+    for name, weight in d2l.get_weights(finer).items():
+        if name.startswith(("scores", "upsamplers")) and weight.ndim == 4:
+            print(f"  {name} {weight.shape}")
+
+# %% [markdown]
 # ## Summary
 #
 # - A fully convolutional network is a classifier's features, a 1 × 1 convolution to the
 #   classes, and a transposed convolution back to the size of the picture.
 # - The transposed convolution starts as bilinear interpolation.
+# - Skip connections add the scores of finer maps, which know better where things are.
 # - Where one class is most of the picture, pixel accuracy says little. The mean IoU counts
 #   all classes alike.
 #
@@ -224,15 +250,27 @@ d2l.show("whole-pictures")
 #
 # 1. Start the transposed convolution from random weights instead (`d2l.initialize`). What
 #    becomes of the curves?
-# 2. A map 32 times smaller than the picture cannot draw fine outlines. Add the scores of
-#    earlier, finer maps (FCN-16s and FCN-8s in the paper).
+# 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
 #
-# ### A solution of exercise 2
+# ### Solutions
 #
-# `FCN(..., stride=8)` doubles the scores, adds those that a 1 × 1 convolution makes of the
-# map of stride 16, doubles again, adds those of stride 8, and enlarges by 8. The added
-# scores start at zero: the finer network starts where the coarse one does.
+# `--exercises true` trains all of these networks. A random start of the transposed
+# convolution:
+
+# %%
+if run.exercises:
+    d2l.seed(run.seed)
+    by_chance = d2l.FCN(len(d2l.VOC_CLASSES), classifier)
+    layer = d2l.conv_transpose2d(21, 21, 64, stride=32, padding=16, bias=False)
+    weights = d2l.get_weights(by_chance)
+    weights["upsamplers.0.weight"] = d2l.get_weights(layer)["weight"]
+    d2l.set_weights(by_chance, weights)
+    train(by_chance, "curves-random-start")
+    print(f"random start: mean IoU {evaluate(by_chance).mean_iou:.3f}")
+
+# %% [markdown]
+# The finer networks:
 
 # %%
 metrics = {}
@@ -244,6 +282,32 @@ for stride in (16, 8) if run.exercises else ():
     print(f"FCN-{stride}s: accuracy {c.pixel_accuracy:.3f}, mean IoU {c.mean_iou:.3f}")
     show_predictions(finer, f"predictions-{stride}s")
     metrics[f"mean_iou_{stride}s"] = c.mean_iou
+
+# %% [markdown]
+# For the last one each pixel counts by one over the root of its class's share of all
+# pixels, so that the background does not outweigh everything.
+
+# %%
+if run.exercises:
+    counts = np.zeros(256)
+    for _, Y in train_iter:
+        counts += np.bincount(d2l.numpy(Y).ravel(), minlength=256)
+    shares = np.maximum(counts[:21] / counts[:21].sum(), 1e-3)
+    class_weights = [float(w) for w in shares**-0.5]
+
+    def weighted_loss(scores, y):
+        losses = d2l.cross_entropy(scores, d2l.where(y != 255, y, 0 * y))
+        weights = sum(
+            w * d2l.astype(y == k, d2l.float32) for k, w in enumerate(class_weights)
+        )
+        return d2l.reduce_sum(losses * weights) / d2l.reduce_sum(weights)
+
+    d2l.seed(run.seed)
+    weighted = d2l.FCN(len(d2l.VOC_CLASSES), classifier)
+    train(weighted, "curves-weighted", weighted_loss)
+    c = evaluate(weighted)
+    print(f"weighted: accuracy {c.pixel_accuracy:.3f}, mean IoU {c.mean_iou:.3f}")
+    metrics["mean_iou_weighted"] = c.mean_iou
 
 # %%
 run.report(

@@ -30,10 +30,10 @@ run = d2l.Chapter(
     "fine_tuning",
     quick={"num_epochs": 10, "batch_size": 16, "image_size": 96, "resize": 112,
            "min_area": 0.35, "weights": "source", "lr": 1e-2, "lr_scratch": 2e-2,
-           "weight_decay": 1e-3},
+           "weight_decay": 1e-3, "exercises": False},
     book={"num_epochs": 5, "batch_size": 128, "image_size": 224, "resize": 256,
           "min_area": 0.08, "weights": "imagenet", "lr": 1e-2, "lr_scratch": 1e-1,
-          "weight_decay": 1e-3},
+          "weight_decay": 1e-3, "exercises": False},
 )  # fmt: skip
 
 # %% [markdown]
@@ -95,8 +95,10 @@ test_augs = d2l.Compose(
 #
 # The source is a ResNet-18. The default, `--weights source`, is a small one that comes
 # with this package; it was trained on drawn pictures of thirty-two kinds of things.
-# `--weights imagenet` takes the framework's own, trained on a million photographs, and
-# `--weights FILE` reads a file. A ResNet here has two parts, `features` and `output`.
+# `--weights imagenet` takes the framework's own, trained on a million photographs (Keras
+# has none of this kind: on TensorFlow give a file, which another backend or torchvision has
+# written), and `--weights FILE` reads a file. A ResNet here has two parts, `features` and
+# `output`.
 
 # %%
 source_net = d2l.pretrained(18, run.weights)
@@ -144,7 +146,7 @@ tuned = train_fine_tuning(finetune_net, run.lr, "fine-tuned")
 
 # %% [markdown]
 # For comparison the same network with random weights everywhere. All of it has to be
-# learned, so all of it gets the larger rate.
+# learned, so all of it gets one rate, a larger one (`--lr-scratch`).
 
 # %%
 scratch_net = d2l.ResNet(18, 2, width=source_net.width)
@@ -216,8 +218,8 @@ print(f"test accuracy before any training: {accuracy_before:.3f}")
 #
 # 1. Raise the learning rate of `finetune_net` step by step. When does it lose what it was
 #    given?
-# 2. Train the frozen network with the rate of the output layer alone and compare: which
-#    one needs fewer epochs, and which one ends higher?
+# 2. Give the output layer of the frozen network other rates, and compare with fine-tuning:
+#    which one needs fewer epochs, and which one ends higher?
 # 3. Train the network with the reused row. Does it start, and end, above the others?
 #
 # ### A solution of exercise 3
@@ -226,6 +228,25 @@ print(f"test accuracy before any training: {accuracy_before:.3f}")
 reused = train_fine_tuning(reused_net, run.lr, "reused")
 for epoch, (a, b) in enumerate(zip(tuned.history, reused.history), 1):
     print(f"epoch {epoch}: test accuracy {a[2]:.3f} fresh, {b[2]:.3f} reused")
+
+# %% [markdown]
+# ### Solutions of exercises 1 and 2
+#
+# `--exercises true` trains with five more rates.
+
+# %%
+if run.exercises:
+    for factor in (3, 10, 30):
+        net, rate = d2l.replace_output(source_net, 2), factor * run.lr
+        more = train_fine_tuning(net, rate, f"rate-{factor}")
+        print(f"learning rate {rate:.2g}: test accuracy {more.test_acc:.3f}")
+    for factor in (1, 30):  # of η; the output layer above had 10η
+        net, rate = d2l.replace_output(source_net, 2), factor * run.lr
+        d2l.freeze(net.features)
+        name = f"frozen-rate-{factor}"
+        more = train_fine_tuning(net, rate, name, param_group=False)
+        accuracies = [f"{test_acc:.3f}" for _, _, test_acc in more.history]
+        print(f"frozen, learning rate {rate:.2g}: test accuracies", *accuracies)
 
 # %%
 results = {"tuned": tuned, "scratch": scratch, "frozen": frozen, "reused": reused}

@@ -139,7 +139,8 @@ print(f"mean difference: {difference:.2f} of 255 grey levels")
 # CIFAR-10 has pictures of 32 × 32 pixels in ten classes, with objects at many places and
 # sizes. `--data book` takes the original set, `--data FOLDER` a folder of your own with
 # `train/<class>/` and `test/<class>/`. The default is drawn: few pictures of the same ten
-# classes, so that learning by heart pays and can be seen.
+# classes, so that learning by heart pays and can be seen. We look at 32 of them, chosen at
+# random, since the files lie class by class.
 
 # %%
 folder = d2l.cifar10_folder(run.data)

@@ -29,10 +29,10 @@ run = d2l.Chapter(
     "kaggle_cifar10",
     quick={"num_epochs": 20, "batch_size": 16, "width": 8, "optimizer": "adam",
            "lr": 6e-3, "weight_decay": 0.0, "lr_period": 5, "lr_decay": 0.5,
-           "valid_ratio": 0.1},
+           "valid_ratio": 0.1, "exercises": False},
     book={"num_epochs": 20, "batch_size": 32, "width": 64, "optimizer": "sgd",
           "lr": 0.02, "weight_decay": 5e-4, "lr_period": 4, "lr_decay": 0.9,
-          "valid_ratio": 0.1},
+          "valid_ratio": 0.1, "exercises": False},
 )  # fmt: skip
 
 # %% [markdown]
@@ -204,6 +204,20 @@ d2l.show("predictions")
 # 3. Predict each test picture twice, as it is and flipped, and average the probabilities.
 #    Is the validation accuracy higher?
 #
+# ### A solution of exercise 2
+#
+# `--exercises true` trains once more, on pictures that are always the same.
+
+# %%
+if run.exercises:
+    _, plain_iter = load("train", transform_test, shuffle=True)
+    without = train(get_net(), plain_iter, valid_iter, "without-augmentation")
+    print(
+        f"validation accuracy: {result.test_acc:.3f} with augmentation, "
+        f"{without.test_acc:.3f} without"
+    )
+
+# %% [markdown]
 # ### A solution of exercise 3
 #
 # The network of the first training knows nothing of the validation pictures.

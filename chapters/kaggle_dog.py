@@ -90,12 +90,14 @@ d2l.show("pictures")
 # %% [markdown]
 # ## The network
 #
-# We keep the features of the source network as they are and put a small network on top:
-# 256 units, and one for each breed. Nothing is learned but this small network. Its inputs
-# are the features after the pooling, not the source's class scores. The competition's
+# We keep the features of the source network as they are and put a small network on top: 256
+# units, and one for each breed. Nothing is learned but this small network. Its inputs are
+# the features after the pooling, not the source's class scores. The competition's
 # photographs are part of ImageNet, so a network trained on that, `--weights imagenet`,
-# already has features that fit them. The default is the small network of this package,
-# whose source set of drawn things has other animals, but no dog.
+# already has features that fit them. (Keras has none of this kind: on TensorFlow give a
+# file, `--weights FILE`, that another backend or torchvision has written.) The default is
+# the small network of this package, whose source set of drawn things has other animals, but
+# no dog.
 
 
 # %%

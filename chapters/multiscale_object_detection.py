@@ -62,8 +62,8 @@ small = display_anchors(4, 4, [0.15])
 d2l.show("scale-015")
 
 # %% [markdown]
-# Half as high and wide a map, with larger anchors: 12. They overlap, and the outer ones
-# leave the picture.
+# Half as high and wide a map, with larger anchors: 12. The long ones overlap, and leave the
+# picture a little.
 
 # %%
 medium = display_anchors(2, 2, [0.4])

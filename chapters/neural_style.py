@@ -26,9 +26,11 @@ import d2lcv as d2l
 run = d2l.Chapter(
     "neural_style",
     quick={"content": "", "style": "", "weights": "random", "image_height": 240,
-           "image_width": 0, "num_steps": 150, "decay_steps": 10, "lr": 0.3},
-    book={"content": "", "style": "", "weights": "random", "image_height": 300,
-          "image_width": 450, "num_steps": 500, "decay_steps": 50, "lr": 0.3},
+           "image_width": 0, "num_steps": 150, "decay_steps": 10, "lr": 0.3,
+           "exercises": False},
+    book={"content": "", "style": "", "weights": "imagenet", "image_height": 300,
+          "image_width": 450, "num_steps": 500, "decay_steps": 50, "lr": 0.3,
+          "exercises": False},
     data=(),
 )  # fmt: skip
 
@@ -48,10 +50,11 @@ d2l.show("pictures")
 # %% [markdown]
 # ## In and out of the network
 #
-# The network expects pictures of one size, as (1, 3, height, width), with the mean of each
-# channel taken off and divided by its standard deviation. `preprocess` does that, and
-# `postprocess` turns what comes out of our training into a picture again. Training does
-# not know that a colour lies between 0 and 1, so values beyond are clipped.
+# The network expects pictures as (1, 3, height, width), with the mean of each channel taken
+# off and divided by its standard deviation. `preprocess` does that, and gives both pictures
+# the size of the result, so that contents can be compared place by place. `postprocess`
+# turns what comes out of our training into a picture again. Training does not know that a
+# colour lies between 0 and 1, so values beyond are clipped.
 
 # %%
 height, width = run.image_height, run.image_width
@@ -69,9 +72,10 @@ print("a picture again:", tuple(d2l.postprocess(X).shape))
 # each. The close-up features are in its first layers, such as edges and spots of colour;
 # what lies deeper sees larger pieces of the picture, and knows less exactly where they are.
 #
-# Which weights? `--weights imagenet` takes those that were trained on ImageNet, from the
-# framework's own collection, and `--weights FILE` reads a file. Both need a download. The
-# default does not: its filters are **random**, in a network of an eighth of the width. It
+# Which weights? `--weights imagenet`, as the preset `book` has it, takes those that were
+# trained on ImageNet, from the framework's own collection (on TensorFlow give a file: Keras
+# has them for another scale of colours), and `--weights FILE` reads a file. The default
+# needs no download: its filters are **random**, in a network of an eighth of the width. It
 # has never seen a picture. That this works at all says something about style: to compare
 # how colours and small shapes go together you need many different filters, but not
 # particular ones. What training adds is an eye for objects, and a random network has none.
@@ -148,15 +152,17 @@ axes[1, 0].set_ylabel("style picture")
 d2l.show("gram")
 
 # %% [markdown]
-# **Total variation.** Pictures that only satisfy a network may be full of tiny dots. The
-# third loss is half of the mean difference of pixels that are neighbours, down and across,
+# **Total variation.** Pictures that only satisfy a network may be full of tiny dots. Let
+# $x_{i,j}$ be the pixel in row $i$ and column $j$, in each colour. The third loss is half
+# of the sum of two means, which the bars stand for: of the absolute differences to the
+# pixel below, and of those to the pixel on the right,
 #
 # $$\frac{1}{2}\left(\overline{|x_{i+1,j} - x_{i,j}|} + \overline{|x_{i,j+1} - x_{i,j}|}
 # \right),$$
 #
-# and pulls them towards each other. The sum of all three is what we minimise. Its weights
-# decide how much of each we get: 1 for the content, 1000 for each layer of style, 10 for
-# the total variation, and the style terms count ten times in the sum.
+# and pulls neighbours towards each other. The sum of all three is what we minimise. Its
+# weights decide how much of each we get: 1 for the content, 1000 for each layer of style,
+# 10 for the total variation, and the style terms count ten times in the sum.
 
 # %%
 print(d2l.source(d2l.compute_loss))
@@ -172,9 +178,12 @@ print(d2l.source(d2l.compute_loss))
 
 
 # %%
-def transfer(image_shape, num_steps, watch=lambda i, image, losses: None, **weights):
+def transfer(
+    image_shape, num_steps, watch=lambda i, image, losses: None, noise=False, **weights
+):
     content_X, contents_Y, styles_Y_gram = targets(image_shape)
-    image = d2l.SynthesizedImage(content_X.shape, start=content_X)
+    start = None if noise else content_X
+    image = d2l.SynthesizedImage(content_X.shape, start=start)
     image = d2l.to(image, run.device)
     trainer = d2l.Trainer(image, "adam", lr=run.lr)
 
@@ -198,8 +207,9 @@ def picture(image):
 
 
 # %% [markdown]
-# We note the losses every ten steps and look at the picture at some of them. The first row
-# of numbers is of the content picture itself: no content loss at all, and no style.
+# Every ten steps we note the losses and keep the picture. The first row of numbers is of
+# the content picture itself: its content loss is 0, and its style loss is as large as the
+# two styles differ.
 
 # %%
 animator = d2l.Animator(
@@ -211,7 +221,6 @@ animator = d2l.Animator(
     figsize=(5, 3.5),
 )
 log, stages = {}, {}
-shown = [run.num_steps * share // 50 for share in (1, 3, 10, 25)]
 
 
 def watch(i, image, losses):
@@ -222,7 +231,7 @@ def watch(i, image, losses):
             print(
                 f"step {i}: content {content_l:.3f}, style {style_l:.3f}, TV {tv_l:.3f}"
             )
-    if i + 1 in shown:
+    if (i + 1) % 10 == 0:
         stages[i + 1] = picture(image)
 
 
@@ -233,11 +242,15 @@ d2l.show("curves")
 
 # %% [markdown]
 # ## The result
+#
+# From the content picture on, every tenth step. Most of it happens early.
 
 # %%
-titles = ["content", *(f"step {i}" for i in stages), f"step {run.num_steps}"]
-d2l.show_images([d2l.postprocess(content_X), *stages.values(), result],
-                2, 3, titles, scale=3)  # fmt: skip
+stages = {0: d2l.postprocess(content_X), **stages}
+columns = 4 if len(stages) <= 16 else 10
+rows = -(-len(stages) // columns)
+titles = [f"step {i}" for i in stages]
+d2l.show_images(stages.values(), rows, columns, titles, scale=9 / columns)
 d2l.show("stages")
 
 # %%
@@ -262,7 +275,7 @@ print("the picture:", path)
 # 1. What happens if the content counts less, or more?
 # 2. Take other layers for the style: only 0 and 5, or only 19 and 28. Which strokes are
 #    left?
-# 3. Begin with noise (leave out `start`). Does the same picture come out?
+# 3. Begin with noise. Does the same picture come out?
 # 4. Set the weight of the total variation to 0. Why does the picture get noisy?
 #
 # ### A solution of exercise 1
@@ -273,11 +286,34 @@ print("the picture:", path)
 
 # %%
 small = tuple(max(side // 2, 32) for side in image_shape)  # for all poolings
+half = run.num_steps // 2
 factors = (0.1, 1, 10)
-results = [transfer(small, run.num_steps // 2, content_weight=w) for w in factors]
+results = [transfer(small, half, content_weight=w) for w in factors]
 titles = [f"content weight {w}" for w in factors]
 d2l.show_images(results, 1, 3, titles, scale=3)
 d2l.show("content-weight")
+
+# %% [markdown]
+# ### Solutions of exercises 2, 3 and 4
+#
+# `--exercises true` makes these four pictures. The first two are compared with the style in
+# fewer layers. Noise can become a picture like ours, but it takes longer: the content has
+# to be found again, which the starting picture had for nothing. And without the total
+# variation nothing speaks against a dot: a single pixel hardly changes what the network
+# sees.
+
+# %%
+if run.exercises:
+    d2l.seed(run.seed)
+    every_layer, style_layers = style_layers, [0, 5]
+    results = {"style of layers 0 and 5": transfer(small, half)}
+    style_layers = [19, 28]
+    results["style of layers 19 and 28"] = transfer(small, half)
+    style_layers = every_layer
+    results["from noise"] = transfer(small, half, noise=True)
+    results["no total variation"] = transfer(small, half, tv_weight=0)
+    d2l.show_images(results.values(), 2, 2, list(results), scale=3)
+    d2l.show("other-choices")
 
 # %%
 first, last = log[0], log[max(log)]

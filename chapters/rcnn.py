@@ -12,9 +12,9 @@
 # A single-shot detector looks at a picture once and answers for every anchor. The family
 # of this chapter takes two looks. The first one finds *regions* that may hold something;
 # the second one looks at each region closely and says what it is, where exactly its border
-# runs and, in the last member, which pixels belong to it. Four papers made the family, and
-# each of them found something that its predecessor computed again and again, and shared
-# it.
+# runs and, in the last member, which pixels belong to it. Four papers made the family. The
+# second shares the features among all regions, the third gets the regions from these
+# features as well, and the fourth adds masks.
 #
 # We go through the four, look at the operation that they turn on, and then build the last
 # of them in the small: a two-stage detector that finds discs, squares and triangles and
@@ -30,9 +30,9 @@ import d2lcv as d2l
 run = d2l.Chapter(
     "rcnn",
     quick={"num_epochs": 9, "ssd_epochs": 9, "batch_size": 10, "lr": 2e-3,
-           "proposals": 16, "threshold": 0.5},
+           "proposals": 16, "threshold": 0.5, "exercises": False},
     book={"num_epochs": 40, "ssd_epochs": 40, "batch_size": 10, "lr": 2e-3,
-          "proposals": 32, "threshold": 0.5},
+          "proposals": 32, "threshold": 0.5, "exercises": False},
     data=("synthetic",),
 )  # fmt: skip
 
@@ -360,16 +360,19 @@ print(d2l.source(d2l.mask_head_loss))
 
 # %% [markdown]
 # During training the true boxes join the proposals: early on, when these are still bad,
-# the heads would see no object at all without them. No gradient goes through the corners of
-# the regions. They are treated as given, and each stage learns from its own loss.
+# the heads would see no object at all without them. They stand first. Masks cost most, so
+# they are learned on the first eight regions only: the true boxes and the likeliest
+# proposals. No gradient goes through the corners of the regions. They are treated as given,
+# and each stage learns from its own loss.
 
 
 # %%
-def step(X, Y, masks):
+def step(X, Y, masks, with_true_boxes=True):
     features, anchors, scores, offsets = net(X)
     rpn = d2l.reduce_mean(d2l.rpn_loss(anchors, scores, offsets, Y))
     rois = d2l.propose(anchors, scores, offsets, run.proposals)
-    rois = d2l.concat([Y[:, :, 1:], rois], axis=1)
+    if with_true_boxes:
+        rois = d2l.concat([Y[:, :, 1:], rois], axis=1)
     box = d2l.reduce_mean(d2l.box_head_loss(net, features, rois, Y))
     mask = d2l.mask_head_loss(net, features, rois[:, :8], Y, masks)
     return rpn + box + mask, (rpn, box, mask)
@@ -385,10 +388,14 @@ def step(X, Y, masks):
 
 
 # %%
+def find(X):
+    return d2l.detect_instances(net, d2l.to(X, run.device), run.proposals)
+
+
 def evaluate():
     found, found_masks, labels, true_masks = [], [], [], []
     for X, Y, masks in run.progress(val_iter, "validation"):
-        rows, inside = d2l.detect_instances(net, d2l.to(X, run.device))
+        rows, inside = find(X)
         found.extend(d2l.numpy(rows))
         found_masks.extend(d2l.numpy(inside) > 0.5)
         labels.extend(d2l.numpy(Y))
@@ -459,7 +466,7 @@ print(f"mask IoU of filled true boxes: {filled:.3f}")
 
 # %%
 X, Y, masks = next(iter(val_iter))
-rows, inside = map(d2l.numpy, d2l.detect_instances(net, d2l.to(X, run.device)))
+rows, inside = map(d2l.numpy, find(X))
 sure = (rows[:, :, 0] >= 0) & (rows[:, :, 1] >= run.threshold)
 show_instances(
     X[:10],
@@ -508,7 +515,7 @@ print(f"mAP@0.5: {single:.3f} with TinySSD, {trained:.3f} with two stages")
 # %% [markdown]
 # ## Summary
 #
-# - R-CNN looks at every proposed region with a network of its own. Fast R-CNN computes the
+# - R-CNN sends every proposed region through the network by itself. Fast R-CNN computes the
 #   features once and cuts the regions out of them. Faster R-CNN gets the regions
 #   themselves from these features. Mask R-CNN adds a mask for each region.
 # - RoI pooling makes regions of any size equal in size, and rounds. RoI align samples at
@@ -520,14 +527,14 @@ print(f"mAP@0.5: {single:.3f} with TinySSD, {trained:.3f} with two stages")
 #
 # 1. How many proposals are needed? Measure which share of the objects of the validation
 #    set is overlapped by one of the first n proposals by at least half.
-# 2. Replace `roi_align` by `roi_pool` in front of the mask head. What becomes of the mask
-#    IoU?
+# 2. Move a region to the right by an eighth of a pixel of the map at a time. How do the
+#    results of RoI pooling and of RoI align change, and what does that mean for a mask?
 # 3. Why do the true boxes have to be among the regions at the beginning of training? Leave
-#    them out and watch the loss of the masks.
+#    them out and watch the losses of the boxes and the masks.
 # 4. The proposals of a region proposal network could be used as the detections if there
 #    is only one class. What would be lost?
 #
-# A solution of the first one:
+# ### A solution of exercise 1
 
 # %%
 counts, best = (1, 2, 4, 8, 16), []
@@ -540,6 +547,41 @@ for X, Y, _ in val_iter:
 for n in counts:
     recall = np.mean([overlaps[:n].max() >= 0.5 for overlaps in best])
     print(f"found by the first {n:2} proposals: {recall:.3f}")
+
+# %% [markdown]
+# ### A solution of exercise 2
+#
+# The values of our map grow by one from column to column, so those of a region that moves
+# by $d$ should grow by $d$. RoI align's do. RoI pooling's stay where they are and then jump
+# by one: up to half a pixel of the map, eight pixels of a picture at a stride of 16, does
+# not show in its result, and a mask made from it cannot know where its border is.
+
+# %%
+X = d2l.reshape(d2l.tensor(np.arange(16, dtype=np.float32)), (1, 1, 4, 4))
+shifts = np.arange(9) / 8
+moved = np.float32([[0, 0.5 + d, 0.5, 1.5 + d, 2.5] for d in shifts])
+for name, values in (
+    ("RoI pooling", d2l.roi_pool(X, d2l.tensor(moved), 1, 1.0)),
+    ("RoI align", d2l.roi_align(X, d2l.tensor(moved), 1, 1.0, 2)),
+):
+    values = d2l.numpy(values).ravel()
+    print(f"{name}:", *(f"{v:.3f}" for v in values - values[0]))
+
+# %% [markdown]
+# ### A solution of exercise 3
+#
+# `--exercises true` trains a new net without the true boxes. Until the proposals come to
+# overlap objects by half, all regions are background: the box head learns to say so, and
+# the mask head learns nothing.
+
+# %%
+if run.exercises:
+    d2l.seed(run.seed)
+    net = d2l.to(d2l.TinyRCNN(train_set.num_classes), run.device)
+    names = ["proposals", "boxes", "masks"]
+    train(net, lambda X, Y, masks: step(X, Y, masks, False), run.num_epochs, names)
+    d2l.show("curves-without-true-boxes")
+    print("without true boxes: mAP@0.5 {:.3f}, mask IoU {:.3f}".format(*evaluate()))
 
 # %%
 run.report(

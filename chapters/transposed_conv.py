@@ -115,7 +115,8 @@ assert padded.tolist() == [[4.0]]
 
 # %% [markdown]
 # **Stride** is the distance between the copies. With stride 2 our copies of a 2 × 2 kernel
-# no longer overlap, and the output is twice as large as the input. In general
+# no longer overlap, and the output is twice as large as the input. In general an input of
+# $n$ rows or columns, a kernel of $k$, the stride $s$ and the padding $p$ make an output of
 #
 # $$n' = s (n - 1) + k - 2p,$$
 #

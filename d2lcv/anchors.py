@@ -166,4 +166,6 @@ def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> An
     """
     anchors, labels = floats(anchors=(anchors, "1 A 4"), labels=(labels, "B G 5"))
     in_range("iou_threshold", iou_threshold, 0, 1)
+    t = backend.tensors
+    anchors, labels = (t.astype(x, t.float32) for x in (anchors, labels))
     return backend.anchors.multibox_target(anchors[0], labels, iou_threshold)

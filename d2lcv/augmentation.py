@@ -333,13 +333,16 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
 
     steps = transform.transforms if isinstance(transform, Compose) else [transform]
     steps = [step for step in steps if step is not None]
-    count = 2 if [type(step) for step in steps[-2:]] == [ToTensor, Normalize] else 1
-    ends = bool(steps) and isinstance(steps[-count], ToTensor)
+    scale = None
+    # with another number of channels `Normalize` itself says what is wrong
+    if len(steps) > 1 and isinstance(steps[-1], Normalize) and len(steps[-1].mean) == 3:
+        scale = steps[-1].mean, steps[-1].std
+    count = 1 if scale is None else 2
+    ends = len(steps) >= count and isinstance(steps[-count], ToTensor)
     body, end = (steps[:-count], steps[-count:]) if ends else (steps, [])
     image = Compose(body)(image)
     if _is_picture(image):
-        scale = [(s.mean, s.std) for s in end[1:] if isinstance(s, Normalize)]
-        return to_array(as_rgb(image), *(scale[0] if scale else ()))
+        return to_array(as_rgb(image), *((ends and scale) or ()))
     image = Compose(end)(image)
     return image if isinstance(image, np.ndarray) else backend.tensors.numpy(image)
 

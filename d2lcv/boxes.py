@@ -50,7 +50,7 @@ def box_iou(boxes1: Any, boxes2: Any) -> Any:
 
     Returns:
         (n, m), each in [0, 1]. A box whose corners are swapped is empty, and a pair whose
-        union has no area has IoU 0: finite boxes never give NaN.
+        union has no area has IoU 0: boxes whose areas are finite never give NaN.
 
     Raises:
         TypeError: not a tensor of the active framework.

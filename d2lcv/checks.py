@@ -7,6 +7,7 @@ leading `...` is any number of leading axes.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .backends import backend, framework_of
@@ -80,8 +81,13 @@ def checked(**arguments: tuple[Any, str]) -> tuple[Any, ...]:
 
 
 def floats(**arguments: tuple[Any, str]) -> tuple[Any, ...]:
-    """As `checked`, with integer tensors cast to float32."""
-    return tuple(backend.tensors.as_float(x) for x in checked(**arguments))
+    """As `checked`, with integer tensors cast to float32, and all to the widest type."""
+    tensors = tuple(backend.tensors.as_float(x) for x in checked(**arguments))
+    if all(x.dtype == tensors[0].dtype for x in tensors):
+        return tensors
+    types = {str(x.dtype): x.dtype for x in tensors}
+    widest = max(types, key=lambda name: int(re.findall(r"\d+", name)[-1]))
+    return tuple(backend.tensors.astype(x, types[widest]) for x in tensors)
 
 
 def in_range(name: str, value: float, low: float, high: float) -> None:

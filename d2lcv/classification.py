@@ -165,11 +165,14 @@ def cross_entropy(y_hat: Any, y: Any) -> Any:
         y: (B,) or (B, H, W) integers in [0, C).
 
     Returns:
-        Of the shape of `y`; take `reduce_mean` of it to train.
+        Of the shape of `y`; take `reduce_mean` of it to train. PaddlePaddle gives a value
+        beyond 64 as 64, with the right gradient.
 
     Raises:
         TypeError: not a tensor of the active framework.
         ValueError: shapes that do not fit each other.
+        IndexError, or another error of the framework: a label is not one of the classes.
+            Where frameworks do not look, as on a GPU, and on MXNet, its loss is NaN.
     """
     check_tensor("y_hat", y_hat)
     check_tensor("y", y)

@@ -8,7 +8,9 @@ NumPy from `d2lcv.seed`, so that all backends see equal batches; and so is whate
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -113,6 +115,22 @@ def get_dataloader_workers() -> int:
     if not given.isdecimal():
         raise ValueError(f"D2L_WORKERS: expected a number of processes, got {given!r}")
     return int(given)
+
+
+def forked(workers: int) -> int:
+    """As many worker processes, or none where they would not begin as copies of this one.
+
+    A process that starts anew has neither this one's backend nor functions of a script.
+    """
+    if workers and multiprocessing.get_start_method() != "fork":
+        warnings.warn(
+            f"D2L_WORKERS={workers}: processes are not forked here "
+            f"({multiprocessing.get_start_method()}); reading without workers",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return 0
+    return workers
 
 
 def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:

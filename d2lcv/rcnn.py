@@ -274,6 +274,8 @@ def box_head_loss(net: Any, features: Any, rois: Any, labels: Any) -> Any:
     )
     t = backend.tensors
     B, R, _ = rois.shape
+    if labels.shape[1] == 0:
+        labels = t.concat([0 * rois[:, :1, :1] - 1] * 5, axis=2)  # a row of padding
     overlap, rows, _ = backend.rcnn.best_objects(rois, labels)
     positive = t.astype(overlap >= 0.5, t.float32)  # (B, R)
     classes = t.astype(positive * (rows[:, :, 0] + 1), t.int64)
@@ -305,6 +307,8 @@ def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) 
         masks=(masks, "B G H W"),
     )
     t = backend.tensors
+    if labels.shape[1] == 0:
+        return 0 * t.reduce_sum(features)
     H, W = masks.shape[2:]
     overlap, _, index = backend.rcnn.best_objects(rois, labels)
     scaled = [rois[:, :, i] * n for i, n in enumerate((W, H, W, H))]

@@ -93,8 +93,22 @@ class Trainer:
         values from before the update, detached from the graph. Unless `eager` was asked
         for, TensorFlow compiles `function` and runs the compiled form: what Python prints
         in it appears once only.
+
+        Raises:
+            TypeError: the loss is not a tensor of the active framework.
+            ValueError: the loss is not one number.
         """
         return self._stepper.step(function, *batch)
+
+
+def check_loss(loss: Any) -> None:
+    """Raise unless the loss of a step is one number: some frameworks would sum it."""
+    check_tensor("loss", loss)
+    if any(n not in (1, None) for n in loss.shape):
+        raise ValueError(
+            f"loss: expected one number, got shape {tuple(loss.shape)}; its mean is "
+            "d2lcv.reduce_mean(loss)"
+        )
 
 
 def _check_not_negative(name: str, value: float) -> None:

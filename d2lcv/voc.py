@@ -97,7 +97,8 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
 
     Raises:
         TypeError: neither an array nor a tensor of the active framework.
-        ValueError: not an image of three channels, or another table.
+        ValueError: not an image of three channels, numbers beyond 0 to 255, or another
+            table.
     """
     table = np.asarray(colormap2label)
     if table.shape != (2**24,):
@@ -107,9 +108,22 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
         )
     first = _channels_first("colormap", colormap)
     if isinstance(colormap, np.ndarray):
-        return colors_to_classes(colormap, table, first, table.dtype)
-    colors = backend.tensors.numpy(colormap)
+        return colors_to_classes(_bytes(colormap), table, first, table.dtype)
+    colors = _bytes(backend.tensors.numpy(colormap))
     return _native_label(colors_to_classes(colors, table, first, "uint8"))
+
+
+def _bytes(colors: np.ndarray) -> np.ndarray:
+    """The same colours in uint8."""
+    if colors.dtype == np.uint8:
+        return colors
+    narrow = np.clip(colors, 0, 255).astype(np.uint8)
+    if (narrow != colors).any():
+        raise ValueError(
+            f"colormap: expected integers from 0 to 255, got {colors.dtype} from "
+            f"{colors.min()} to {colors.max()}"
+        )
+    return narrow
 
 
 def _native_label(classes: np.ndarray) -> Any:

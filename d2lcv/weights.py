@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
+from .data._files import workspace
 
 __all__ = [
     "get_weights",
@@ -131,15 +132,11 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     from safetensors.numpy import save
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
-    try:
+    with workspace(path) as folder:
+        partial = folder / path.name
         partial.write_bytes(save(arrays, metadata=FORMAT))
         partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return str(path)
 
 

@@ -904,6 +904,14 @@ _batched_case(
     whole(117, 6, 60),
     0.25,
 )
+# and those of one place, all left of zero, meet if it is only by the largest coordinate
+_batched_case(
+    "one_place_left_of_zero",
+    f32([[-10, -10, 0, 0]] * 4),
+    f32([0.5, 0.75, 0.25, 0.625]),
+    np.array([0, 1, 0, 3]),
+    0.5,
+)
 _batched_case(
     "pixels", boxes(118, 500) * f32(1000), scores(119, 500), whole(120, 20, 500), 0.4
 )
@@ -1049,6 +1057,12 @@ def moved(seed, batch, num, by=1.5):
 
 _detection_case("no_anchors", np.zeros((2, 3, 0), np.float32), still(2, 0), NONE)
 _detection_case("one", f32([[[0.25], [0.75]]]), moved(130, 1, 1), f32([UNIT]))
+_detection_case(
+    "images_left_of_zero",
+    f32([[[0.25], [0.75]], [[0.5], [0.5]]]),
+    still(2, 1),
+    f32([[-10, -10, 0, 0]]),
+)
 _detection_case("one_below", f32([[[0.995], [0.005]]]), still(1, 1), f32([UNIT]))
 _detection_case(
     "equal_stays", f32([[[0.5] * 2, [0.5, 0.25]]]), still(1, 2), f32([UNIT, HALF])

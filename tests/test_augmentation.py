@@ -482,6 +482,15 @@ def test_loader_gives_what_the_transform_gives(d2l, folder):
 # ---- what is refused -----------------------------------------------------------------
 
 
+def test_loader_refuses_what_the_transform_refuses(d2l, folder):
+    """One number does not become three on the short way."""
+    steps = [d2l.Resize((8, 9)), d2l.ToTensor(), d2l.Normalize([0.5], [0.5])]
+    dataset = d2l.ImageFolder(folder, d2l.Compose(steps))
+    for read in (dataset.__getitem__, dataset.example):
+        with pytest.raises(ValueError, match=r"image: expected shape \(1, H, W\)"):
+            read(0)
+
+
 @pytest.mark.parametrize(
     "make,match",
     [

@@ -175,6 +175,36 @@ def test_floats_value(d2l):
     assert b is real
 
 
+def test_floats_have_the_widest_type(d2l):
+    single, double = (d2l.tensor(np.ones((2, 4), t)) for t in ("float32", "float64"))
+    for given in ((single, double), (double, single), (double, double)):
+        a, b = floats(a=(given[0], "n 4"), b=(given[1], "n 4"))
+        assert "float64" in str(a.dtype) and "float64" in str(b.dtype)
+
+
+def test_functions_take_mixed_types(d2l):
+    """Labels of NumPy are often doubles; what they give does not depend on it."""
+    rng = np.random.default_rng(0)
+    corner = rng.random((12, 2)) * 0.5
+    boxes = np.concatenate([corner, corner + 0.3], 1).astype(np.float32)
+    labels = np.concatenate([np.zeros((2, 1)), boxes[3:5]], 1)[None].astype(np.float32)
+    scores = rng.permutation(12).astype(np.float32)
+    answers = []
+    for left in ("float32", "float64"):
+        for right in ("float32", "float64"):
+            tensors = [
+                d2l.tensor(x.astype(t))
+                for x, t in ((boxes, left), (labels, right), (scores, right))
+            ]
+            found = d2l.multibox_target(tensors[0][None], tensors[1])
+            assert found[0].dtype == found[1].dtype == d2l.float32
+            kept = d2l.nms(tensors[0], tensors[2], 0.4)
+            answers.append([d2l.numpy(x) for x in (*found, kept)])
+    for answer in answers[1:]:
+        for a, b in zip(answer, answers[0], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
 # ---- every public function says which argument, what was expected and what was given ---
 
 

@@ -253,6 +253,18 @@ def test_cross_entropy_exception(d2l, scores_shape, labels_shape):
         d2l.cross_entropy(d2l.tensor(y_hat), y)
 
 
+@pytest.mark.parametrize("label", [3, 255, -1])
+def test_cross_entropy_of_no_class(d2l, label):
+    """Never the loss of another class: an error of the framework, or NaN."""
+    y_hat, y = d2l.zeros((2, 3)), d2l.tensor(np.array([label, 1]))
+    try:
+        losses = d2l.numpy(d2l.cross_entropy(y_hat, y))
+    except Exception as error:  # each framework has its own
+        assert str(label) in str(error)
+    else:
+        assert np.isnan(losses[0]) and losses[1] == pytest.approx(np.log(3), rel=1e-5)
+
+
 # ---- a new output layer, frozen parts ------------------------------------------------
 
 

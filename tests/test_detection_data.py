@@ -168,6 +168,16 @@ def test_other_colour_modes_become_rgb(tmp_path, mode):
     np.testing.assert_array_equal(folder.pixels(0), np.asarray(expected))
 
 
+@pytest.mark.parametrize("size", [None, (20, 40)])
+def test_grey_of_16_bits_keeps_its_upper_ones(tmp_path, size):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"])
+    grey = picture(40, 20)[..., 0].astype(np.uint16)
+    path = tmp_path / "own_train" / "images" / "a.png"
+    Image.fromarray(grey * 256 + 99).save(path)
+    pixels = DetectionFolder(tmp_path, size=size).pixels(0)
+    np.testing.assert_array_equal(pixels, np.stack([grey] * 3, -1))
+
+
 # ---- resizing ------------------------------------------------------------------------
 
 

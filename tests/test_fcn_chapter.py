@@ -14,7 +14,11 @@ from d2lcv.data.voc_drawn import make_voc
 
 WORKED = json.loads((Path(__file__).parent / "worked_examples.json").read_text())
 FIGURES = ["upsampling", "curves", "predictions", "whole-pictures"]
-FINER = ["curves-16s", "predictions-16s", "curves-8s", "predictions-8s"]
+SOLUTIONS = [
+    "curves-random-start",
+    *("curves-16s", "predictions-16s", "curves-8s", "predictions-8s"),
+    "curves-weighted",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +32,8 @@ def run(tmp_path_factory):
 
 
 def test_figures_are_there_and_not_blank(run):
-    assert run.figures() == FIGURES + FINER
-    for name in FIGURES + FINER:
+    assert run.figures() == FIGURES + SOLUTIONS
+    for name in FIGURES + SOLUTIONS:
         with Image.open(run.folder / f"{name}.png") as image:
             assert np.asarray(image.convert("RGB")).std() > 15, name
 
@@ -64,6 +68,6 @@ def test_result_has_the_measures_of_all_answers(run):
     # of the classes that occur one is right, in part: all others have an IoU of 0
     background = metrics["mean_iou_background"]
     assert 0 < background < 1 / 2
-    for name in ("mean_iou", "mean_iou_16s", "mean_iou_8s"):
+    for name in ("mean_iou", "mean_iou_16s", "mean_iou_8s", "mean_iou_weighted"):
         assert 0 < metrics[name] < 1
     assert result["chapter"] == "fcn"

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d2lcv import loading
 from d2lcv.data.bananas import make_bananas
 from d2lcv.loading import EpochOrder
 
@@ -224,6 +226,19 @@ def test_workers_exception(d2l, monkeypatch, value):
     monkeypatch.setenv("D2L_WORKERS", value)
     with pytest.raises(ValueError, match=f"^D2L_WORKERS: .*got '{value}'"):
         d2l.get_dataloader_workers()
+
+
+@pytest.mark.parametrize("method,count", [("fork", 2), ("spawn", 0)])
+def test_workers_where_processes_are_not_forked(monkeypatch, method, count):
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: method)
+    if count:
+        assert loading.forked(2) == 2
+    else:
+        with pytest.warns(
+            RuntimeWarning, match="D2L_WORKERS=2.*not forked here .spawn"
+        ):
+            assert loading.forked(2) == 0
+    assert loading.forked(0) == 0
 
 
 SCRIPT = """

@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ["pictures", "gram", "curves", "stages", "result", "content-weight"]
+FIGURES = [
+    *("pictures", "gram", "curves", "stages", "result", "content-weight"),
+    "other-choices",
+]
 
 
 def run(d2l, folder, *options):
@@ -33,7 +36,9 @@ def run(d2l, folder, *options):
 @pytest.fixture(scope="module")
 def chapter(d2l, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chapter")
-    done = run(d2l, folder, "--num-steps", "40", "--image-height", "72")
+    done = run(
+        d2l, folder, "--num-steps", "40", "--image-height", "72", "--exercises", "true"
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return folder / "out", done.stdout
 

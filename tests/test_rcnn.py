@@ -316,6 +316,13 @@ def test_losses_without_objects(d2l):
     _, (anchors, scores, offsets) = first_stage(d2l)
     rpn = d2l.numpy(d2l.rpn_loss(anchors, scores, offsets, nothing))
     assert np.isfinite(rpn).all() and (rpn > 0).all()
+    # no rows at all are as rows of padding
+    none, no_masks = d2l.zeros((2, 0, 5)), d2l.zeros((2, 0, 16, 16))
+    found = d2l.box_head_loss(Heads(d2l, np.zeros((6, 8))), maps, rois, none)
+    np.testing.assert_array_equal(d2l.numpy(found), d2l.numpy(box))
+    assert d2l.numpy(d2l.mask_head_loss(heads, maps, rois, none, no_masks)).item() == 0
+    found = d2l.numpy(d2l.rpn_loss(anchors, scores, offsets, none))
+    np.testing.assert_array_equal(found, rpn)
 
 
 def test_rpn_loss_knows_one_class(d2l):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 WORKED = json.loads((Path(__file__).parent / "worked_examples.json").read_text())
 FIGURES = [
     *("diagram-rcnn", "diagram-fast-rcnn", "diagram-faster-rcnn", "diagram-mask-rcnn"),
-    *("roi", "data", "curves", "instances", "curve-ssd"),
+    *("roi", "data", "curves", "instances", "curve-ssd", "curves-without-true-boxes"),
 ]
 
 
@@ -28,7 +28,16 @@ def chapter(d2l, tmp_path_factory):
         [
             *(sys.executable, str(ROOT / "chapters" / "rcnn.py")),
             *("--num-epochs", "1", "--ssd-epochs", "1", "--batch-size", "4"),
-            *("--data", data, "--seed", "3", "--out", str(folder / "out")),
+            *(
+                "--data",
+                data,
+                "--seed",
+                "3",
+                "--exercises",
+                "true",
+                "--out",
+                str(folder / "out"),
+            ),
         ],
         cwd=folder,  # the script finds nothing by accident
         env={**os.environ, "D2L_BACKEND": d2l.backend_name(), "MPLBACKEND": "agg"},

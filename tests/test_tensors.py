@@ -227,6 +227,14 @@ def test_of_several_value(d2l):
     check(d2l, d2l.minimum(a, b), np.minimum(X, X[::-1]), exact=True)
     check(d2l, d2l.where(a > b, a, b), np.maximum(X, X[::-1]), exact=True)
     check(d2l, d2l.where(a > 0, a, d2l.zeros((1,))), np.maximum(X, 0), exact=True)
+    check(d2l, d2l.where(a > 0, a, 0.0), np.maximum(X, 0), exact=True)
+    check(d2l, d2l.where(a > 0, 0.0, a), np.minimum(X, 0), exact=True)
+    for function, slope in (
+        (lambda x: d2l.where(x > 0, 2 * x, 0.0), 2.0 * (X > 0)),
+        (lambda x: d2l.where(x > 0, 0.0, 2 * x), 2.0 * (X <= 0)),
+    ):
+        (gradient,) = d2l.gradients(lambda x, f=function: d2l.reduce_sum(f(x)), a)
+        check(d2l, gradient, slope.astype(np.float32), exact=True)
     check(d2l, d2l.clip(a, -0.5, 0.25), X.clip(-0.5, 0.25), exact=True)
 
 

@@ -245,6 +245,35 @@ def test_parameters_without_gradient_stay(d2l):
         assert not {n for n in before if n.startswith("cls_predictors")} - moved
 
 
+@MODES
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_group_without_gradient_stays(d2l, optimizer, eager):
+    """All that a factor on the rate is for may be what the loss does not depend on."""
+    d2l.seed(0)
+    net = d2l.TinySSD(1)
+    X = d2l.tensor(RNG.normal(size=(2, 3, 64, 64)).astype(np.float32))
+    scale = {"bbox_predictors": 0.5}
+    trainer = d2l.Trainer(net, optimizer, lr=0.1, lr_scale=scale, eager=eager)
+    before = d2l.get_weights(net)
+    for _ in range(2):
+        trainer.step(lambda X: (d2l.reduce_mean(net(X)[1] ** 2), None), X)
+    moved = changed(before, d2l.get_weights(net))
+    assert not {name for name in moved if name.startswith("bbox_predictors")}
+    assert {name for name in moved if name.startswith("cls_predictors")}
+
+
+@MODES
+def test_loss_is_one_number(d2l, eager):
+    net = make_linear(d2l)
+    trainer = d2l.Trainer(net, "sgd", lr=0.1, eager=eager)
+    before = d2l.get_weights(net)
+    with pytest.raises(
+        ValueError, match=r"loss: expected one number.*\(2, .*reduce_mean"
+    ):
+        trainer.step(lambda X: (net(X), None), d2l.tensor(IMAGES))
+    assert not changed(before, d2l.get_weights(net))
+
+
 def test_trainer_moves_its_own_net_only(d2l):
     """And gradients that one step leaves in another net are not in that one's step."""
     net, other = make_linear(d2l), make_linear(d2l)
@@ -467,6 +496,25 @@ def test_predict_restores_the_mode(d2l, after_step):
     with pytest.raises(Exception):  # noqa: B017 - each framework has its own
         d2l.numpy(d2l.predict(net, d2l.zeros((1, 5, 4, 4))))
     assert getattr(net, "training", None) == mode
+
+
+def test_predict_restores_the_mode_of_each_part(d2l):
+    """A part that someone has put into evaluation mode remains in it."""
+    if d2l.backend_name() not in ("torch", "paddle"):
+        pytest.skip("a mode is of a call, not of a part")
+    net = d2l.ResNet(18, 2, width=2)
+    net.train()
+    net.features.eval()
+    net.features.bn1.train()
+    before = [layer.training for layer in _parts(net)]
+    assert True in before and False in before
+    d2l.predict(net, d2l.zeros((1, 3, 32, 32)))
+    assert [layer.training for layer in _parts(net)] == before
+
+
+def _parts(net):
+    found = getattr(net, "modules", None) or net.sublayers
+    return list(found())
 
 
 @MODES

@@ -15,7 +15,10 @@ from d2lcv.data.hotdog import make_hotdog
 
 SMALL = ("--image-size", "48", "--resize", "56", "--batch-size", "16")
 FIGURES = {
-    "fine_tuning": ["pictures", "fine-tuned", "scratch", "frozen", "reused"],
+    "fine_tuning": [
+        *("pictures", "fine-tuned", "scratch", "frozen", "reused"),
+        *("rate-3", "rate-10", "rate-30", "frozen-rate-1", "frozen-rate-30"),
+    ],
     "kaggle_dog": ["pictures", "validation", "all-pictures", "top-five", "all-layers"],
 }
 
@@ -31,7 +34,7 @@ def runs(tmp_path_factory):
             folder = tmp_path_factory.mktemp(name)
             if name == "fine_tuning":
                 make_hotdog(folder / "data", num_train=6, num_test=5, size=64)
-                options = ("--num-epochs", "2", "--lr", "0.003")
+                options = ("--num-epochs", "2", "--lr", "0.003", "--exercises", "true")
             else:
                 make_dog_tiny(folder / "data", num_train=84, num_test=12, size=64)
                 options = ("--num-epochs", "3", "--exercises", "true")

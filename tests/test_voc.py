@@ -97,8 +97,12 @@ def test_classes_by_definition(d2l, kind, size, void):
         known[voc.VOID_COLOR] = 255
     expected = [[known.get(tuple(c), 0) for c in row] for row in colors.tolist()]
     table = d2l.voc_colormap2label(void)
-    given = [colors, colors[::-1].transpose(2, 0, 1)[:, ::-1], native(d2l, colors)]
-    for colormap in given if size[1] != 3 else given[:1] + given[2:]:
+    given = [
+        *(colors, colors.astype(np.int64), colors.astype(np.float32)),
+        *(native(d2l, colors), native(d2l, colors.astype(np.int32))),
+        *[colors[::-1].transpose(2, 0, 1)[:, ::-1]] * (size[1] != 3),
+    ]
+    for colormap in given:
         classes = d2l.voc_label_indices(colormap, table)
         assert d2l.is_tensor(classes) == d2l.is_tensor(colormap)
         types = (np.int64, np.int32) if d2l.is_tensor(classes) else (np.uint8,)
@@ -121,6 +125,11 @@ def test_classes_refuse(d2l):
         ValueError, match=r"colormap2label: expected shape \(16777216,\)"
     ):
         d2l.voc_label_indices(np.zeros((4, 5, 3), np.uint8), table[:256])
+    for number in (256, -1, 0.5):
+        with pytest.raises(
+            ValueError, match="colormap: expected integers from 0 to 255"
+        ):
+            d2l.voc_label_indices(np.full((4, 5, 3), number), table)
     with pytest.raises(TypeError, match="colormap: expected a tensor"):
         d2l.voc_label_indices([[[0, 0, 0]]], table)
 

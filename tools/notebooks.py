@@ -122,6 +122,14 @@ def _sources(notebook: Any) -> list[tuple[str, str]]:
     return [(cell.cell_type, cell.source) for cell in notebook.cells]
 
 
+def _code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _codes(notebook: Any) -> list[str]:
+    return [cell.source for cell in _code_cells(notebook)]
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -137,23 +145,32 @@ def stored(run: Run, folder: Path) -> Path:
 
 
 def reuse(run: Run, folder: Path, files: dict[str, str]) -> str:
-    """Take the stored notebook if nothing that it depends on has changed since.
+    """Take the stored notebook if nothing that its outputs depend on has changed since.
 
-    Returns why it was not taken; empty if it was.
+    Text is always that of the script. Returns why it was not taken; empty if it was.
     """
     path = stored(run, folder)
     if not path.is_file():
         return "not stored"
     notebook = nbformat.read(path, as_version=4)
     meta = notebook.metadata.get(META, {"key": {}, "files": {}})
+    new = convert(run.script)
     # what was executed, and not a digest of it: the script may change during a run
-    changed = [] if _sources(notebook) == _sources(convert(run.script)) else ["script"]
+    changed = [] if _codes(notebook) == _codes(new) else ["script"]
     changed += [key for key, value in run.key.items() if meta["key"].get(key) != value]
     changed += [
         name for name, value in meta["files"].items() if files.get(name) != value
     ]
     if changed:
         return f"changed: {', '.join(changed)}"
+    if _sources(notebook) != _sources(new):
+        for cell, executed in zip(_code_cells(new), _code_cells(notebook), strict=True):
+            cell.outputs, cell.execution_count = (
+                executed.outputs,
+                executed.execution_count,
+            )
+        new.metadata, notebook = notebook.metadata, new
+        write(notebook, path)
     run.notebook, run.state = notebook, "reused"
     return ""
 

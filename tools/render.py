@@ -13,12 +13,12 @@ D2L_DATA are taken from the environment. In the folder `build` (`--out`) are the
     runs/<backend>/<chapter>/             working folder: result.json, kernel.log
     site/index.html                       one page per chapter, a tab per framework
 
-A stored notebook is reused until its script, a file of the package that it loaded, its
-arguments or a version changes, so a second run takes seconds. A cell that fails is named
-with its chapter and backend, the others still run, no site is written, and the exit status
-is 1. The site shows no output but that of runs: with `--no-execute` a chapter without a
-valid stored run is shown without outputs, and says so. It needs no network to be read;
-`python tools/check_site.py` looks at every page with a browser.
+A stored notebook is reused until the code of its script, a file of the package that it
+loaded, its arguments or a version changes, so a second run takes seconds. A cell that
+fails is named with its chapter and backend, the others still run, no site is written, and
+the exit status is 1. The site shows no output but that of runs: with `--no-execute` a
+chapter without a valid stored run is shown without outputs, and says so. It needs no
+network to be read; `python tools/check_site.py` looks at every page with a browser.
 """
 
 from __future__ import annotations

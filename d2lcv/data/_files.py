@@ -19,8 +19,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(
-            f"cannot make the folder {folder}: {error.strerror or error}; set the "
-            "environment variable D2L_DATA to a folder that can be written"
+            f"cannot make the folder {folder}: {error.strerror or error}; choose one that "
+            "can be written (for data sets by the environment variable D2L_DATA)"
         ) from error
 
 

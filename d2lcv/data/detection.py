@@ -360,12 +360,14 @@ def _read_image(path: str, size: tuple[int, int] | None) -> np.ndarray:
     """Read a picture as (h, w, 3) uint8, resized bilinearly without aliasing."""
     from PIL import Image
 
+    from .pictures import as_rgb
+
     with _named(path), Image.open(path) as image:
         if size is None:
-            return np.array(image.convert("RGB"))
+            return np.array(as_rgb(image))
         height, width = size
         image.draft("RGB", (width, height))  # a JPEG can be decoded at half its size
-        small = image.convert("RGB").resize(
+        small = as_rgb(image).resize(
             (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
         )
         return np.array(small)

@@ -200,9 +200,11 @@ class VocFolder:
         """
         from PIL import Image
 
+        from .pictures import as_rgb
+
         path = self._picture(self.names[i])
         with _named(path), Image.open(path) as image:
-            return np.array(image.convert("RGB"))
+            return np.array(as_rgb(image))
 
     def colors(self, i: int) -> np.ndarray:
         """Read label i as colours: (H, W, 3), uint8.

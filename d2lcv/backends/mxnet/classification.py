@@ -2,12 +2,12 @@
 
 import os
 
-from mxnet import base, npx
+from mxnet import base
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import model_store, vision
 
 from ...classification import resnet_blocks
-from .layers import BatchNorm2d
+from .layers import BatchNorm2d, _cross_entropy
 
 __all__ = ["ResNet", "Residual", "cross_entropy", "resnet18", "zoo"]
 
@@ -120,7 +120,7 @@ class ResNet(nn.HybridBlock):
 
 
 def cross_entropy(y_hat, y):
-    return -npx.pick(npx.log_softmax(y_hat, axis=1), y, axis=1)
+    return _cross_entropy(y_hat, y, axis=1)
 
 
 def zoo(depth):

@@ -1,10 +1,10 @@
 """Single-shot detection in MXNet."""
 
-from mxnet import autograd, np, npx
+from mxnet import autograd, np
 from mxnet.gluon import nn
 
 from ...ssd import TINY_SSD_ANCHORS, TINY_SSD_CHANNELS, multiscale_preds
-from .layers import BatchNorm2d
+from .layers import BatchNorm2d, _cross_entropy
 
 __all__ = [
     "TinySSD",
@@ -80,7 +80,7 @@ class TinySSD(nn.Block):
 
 
 def cross_entropy(cls_preds, cls_labels):
-    return -npx.pick(npx.log_softmax(cls_preds, axis=-1), cls_labels, axis=-1)
+    return _cross_entropy(cls_preds, cls_labels, axis=-1)
 
 
 def largest(values, counts):

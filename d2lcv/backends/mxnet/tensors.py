@@ -23,7 +23,6 @@ from mxnet.numpy import (
     sqrt,
     tanh,
     transpose,
-    where,
 )
 from mxnet.numpy_extension import relu, sigmoid
 
@@ -96,6 +95,15 @@ def concat(tensors, axis=0):
 
 def size(x):
     return x.size
+
+
+def where(condition, x, y):
+    # with a number in place of a tensor MXNet's gradient goes to the other elements
+    if is_tensor(x) and not is_tensor(y):
+        y = np.array(y, dtype=x.dtype, ctx=x.ctx)
+    elif is_tensor(y) and not is_tensor(x):
+        x = np.array(x, dtype=y.dtype, ctx=y.ctx)
+    return np.where(condition, x, y)
 
 
 def softmax(x, axis=-1):

@@ -7,7 +7,7 @@ from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
 from ...distributed import world_size
-from ...training import rate_groups
+from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
@@ -85,6 +85,7 @@ class Stepper:
             self.net.collect_params().zero_grad()
         with autograd.record():
             loss, metrics = function(*batch)
+        check_loss(loss)
         loss.backward()
         if world_size() > 1:
             self._average_gradients()

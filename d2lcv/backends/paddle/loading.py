@@ -4,7 +4,7 @@ from multiprocessing import SimpleQueue
 
 from paddle.io import BatchSampler, DataLoader, Dataset, get_worker_info
 
-from ...loading import stacked
+from ...loading import forked, stacked
 
 __all__ = ["loader"]
 
@@ -51,6 +51,7 @@ class _Loader(DataLoader):
 
 
 def loader(examples, order, batch_size, workers):
+    workers = forked(workers)
     dataset = _Examples(examples, workers)
     return _Loader(
         dataset,

@@ -5,7 +5,7 @@ from paddle import nn
 from paddle.utils import map_structure
 
 from ...distributed import world_size
-from ...training import rate_groups
+from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
@@ -43,6 +43,7 @@ class Stepper:
         for parameter in self.net.parameters():
             parameter.clear_gradient(False)  # not to zero: that would decay, too
         loss, metrics = function(*batch)
+        check_loss(loss)
         loss.backward()
         if world_size() > 1:
             self._average_gradients()
@@ -90,10 +91,10 @@ def gradients(function, *tensors):
 
 @paddle.no_grad()
 def predict(net, *inputs):
-    was_training = net.training
+    training = [layer for layer in net.sublayers(include_self=True) if layer.training]
     net.eval()
     try:
         return net(*inputs)
     finally:
-        if was_training:
-            net.train()
+        for layer in training:
+            layer.training = True

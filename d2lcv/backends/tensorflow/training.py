@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ...distributed import world_size
-from ...training import rate_groups
+from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
@@ -90,16 +90,21 @@ class Stepper:
         def step(*batch):
             with tf.GradientTape() as tape:
                 loss, metrics = function(*batch)
+            if loss.shape.rank is not None:
+                check_loss(loss)
             groups = self._groups()
             gradients = tape.gradient(loss, groups)
             if world_size() > 1:
                 gradients = _average(gradients)
             for factor, weights in groups.items():
-                decayed = [
-                    g if g is None else g + self.weight_decay * w
+                # what the loss does not depend on stays as it is
+                found = [
+                    (g + self.weight_decay * w, w)
                     for g, w in zip(gradients[factor], weights, strict=True)
+                    if g is not None
                 ]
-                self.optimizers[factor].apply(decayed, weights)
+                if found:
+                    self.optimizers[factor].apply_gradients(found)
             return loss, metrics
 
         return step if self.eager else tf.function(step)

@@ -13,9 +13,13 @@ def nms(boxes, scores, iou_threshold):
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
-    # for few boxes torchvision moves the classes apart, which is exact in double only
-    kept = ops.batched_nms(boxes.double(), scores.double(), classes, iou_threshold)
-    kept = kept.sort().values
+    # not `ops.batched_nms`: it moves few boxes of each class elsewhere, by the largest
+    # coordinate, and if some are negative the classes still meet
+    is_kept = torch.zeros_like(scores, dtype=torch.bool)
+    for label in classes.unique():
+        (members,) = torch.where(classes == label)
+        is_kept[members[ops.nms(boxes[members], scores[members], iou_threshold)]] = True
+    (kept,) = torch.where(is_kept)
     return kept[scores[kept].argsort(descending=True, stable=True)]
 
 

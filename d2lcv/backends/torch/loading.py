@@ -3,7 +3,7 @@
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ...loading import stacked
+from ...loading import forked, stacked
 
 __all__ = ["loader"]
 
@@ -28,6 +28,6 @@ def loader(examples, order, batch_size, workers):
         _Examples(examples),
         batch_size,
         sampler=order,
-        num_workers=workers,
+        num_workers=forked(workers),
         collate_fn=_batch,
     )

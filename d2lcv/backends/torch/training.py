@@ -5,7 +5,7 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from ...distributed import world_size
-from ...training import rate_groups
+from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
@@ -47,6 +47,7 @@ class Stepper:
         self.net.train()
         self.net.zero_grad()  # of what no group has, too
         loss, metrics = function(*map(self.prepare, batch))
+        check_loss(loss)
         loss.backward()
         if world_size() > 1:
             self._average_gradients()
@@ -88,9 +89,10 @@ def gradients(function, *tensors):
 
 @torch.no_grad()
 def predict(net, *inputs):
-    was_training = net.training
+    training = [module for module in net.modules() if module.training]
     net.eval()
     try:
         return net(*inputs)
     finally:
-        net.train(was_training)
+        for module in training:
+            module.training = True
