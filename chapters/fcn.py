@@ -248,7 +248,7 @@ for stride in (32, 16, 8):
 #
 # ## Exercises
 #
-# 1. Start the transposed convolution from random weights instead (`d2l.initialize`). What
+# 1. Start the transposed convolution from random weights instead. What
 #    becomes of the curves?
 # 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
