@@ -296,11 +296,11 @@ d2l.show("content-weight")
 # %% [markdown]
 # ### Solutions of exercises 2, 3 and 4
 #
-# `--exercises true` makes these four pictures. The first two are compared with the style in
-# fewer layers. Noise can become a picture like ours, but it takes longer: the content has
-# to be found again, which the starting picture had for nothing. And without the total
-# variation nothing speaks against a dot: a single pixel hardly changes what the network
-# sees.
+# `--exercises true` makes these four pictures. Style in the first layers is little more
+# than colours; in the last ones it is wide strokes that tear the shapes apart. Noise takes
+# on the style, but in so few steps no content appears: its loss is small beside the others,
+# and the content picture had it for nothing. And without the total variation nothing speaks
+# against fine grain: a single pixel hardly changes what the network sees.
 
 # %%
 if run.exercises:
