@@ -273,16 +273,8 @@ def ssd(d2l, tmp_path_factory):
         [
             sys.executable,
             str(ROOT / "chapters" / "ssd.py"),
-            *(
-                "--num-epochs",
-                "1",
-                "--min-steps",
-                "0",
-                "--batch-size",
-                "8",
-                "--image-size",
-                "64",
-            ),
+            *("--num-epochs", "1", "--min-steps", "0"),
+            *("--batch-size", "8", "--image-size", "64", "--exercises", "true"),
             *("--data", data, "--seed", "3", "--out", str(folder / "out")),
         ],
         env={**environment, "D2L_BACKEND": d2l.backend_name()},
@@ -327,6 +319,21 @@ def test_ssd_prints_what_it_used(ssd):
     assert "16 pictures to train on, 8 to validate" in done.stdout
     assert "class TinySSD" in done.stdout and "def calc_loss" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_ssd_exercises(ssd):
+    """Four losses are trained with, and each tells its two measures."""
+    _, _, done = ssd
+    number = r"([0-9.e+-]+)"
+    found = re.findall(
+        rf"^(.*): bbox mae {number}, mAP@0\.5 {number} after one pass$",
+        done.stdout,
+        re.M,
+    )
+    names = ["L1", "smooth L1", "hard negatives", "focal loss"]
+    assert [name for name, *_ in found] == names
+    for _, error, precision in found:
+        assert 0 < float(error) < 1 and 0 <= float(precision) <= 1
 
 
 @pytest.mark.parametrize("name", FIGURES)
