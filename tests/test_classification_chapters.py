@@ -6,9 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import require_framework
-from PIL import Image
-from test_detection_chapters import Run
+from chapter_runs import colors_of, runs_of
 
 from d2lcv.data.cifar10 import CLASSES, make_cifar10, make_cifar10_tiny
 
@@ -19,30 +17,25 @@ FIGURES = {
         *("cat", *CHANGES, "pictures", "with-augmentation", "without-augmentation"),
         *("flips-and-hue", "random-crops"),
     ],
-    "kaggle_cifar10": ["pictures", "validation", "all-pictures", "predictions"],
+    "kaggle_cifar10": [
+        *("pictures", "validation", "all-pictures", "predictions"),
+        "without-augmentation",
+    ],
 }
+
+
+def options(name, folder):
+    data = ("--data", str(folder / "data"), "--seed", "3", "--exercises", "true")
+    if name == "image_augmentation":
+        make_cifar10(folder / "data", num_train=4, num_test=2)
+        return *data, *SMALL, "--num-epochs", "2"
+    make_cifar10_tiny(folder / "data", num_train=60, num_test=12)
+    return *data, *SMALL, "--num-epochs", "2", "--lr", "0.01"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each chapter's run, made when it is first asked for."""
-    require_framework()
-    done = {}
-
-    def run(name):
-        if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            if name == "image_augmentation":
-                make_cifar10(folder / "data", num_train=4, num_test=2)
-                options = ("--num-epochs", "2", "--exercises", "true")
-            else:
-                make_cifar10_tiny(folder / "data", num_train=60, num_test=12)
-                options = ("--num-epochs", "2", "--lr", "0.01")
-            data = ("--data", str(folder / "data"), "--seed", "3")
-            done[name] = Run(name, folder / "out", *data, *SMALL, *options)
-        return done[name]
-
-    return run
+    return runs_of(tmp_path_factory, options)
 
 
 def result_of(run):
@@ -53,10 +46,8 @@ def result_of(run):
 def test_figures_are_there_and_not_blank(runs, name):
     run = runs(name)
     assert run.figures() == FIGURES[name]
-    for figure in FIGURES[name]:
-        with Image.open(run.folder / f"{figure}.png") as image:
-            pixels = np.asarray(image.convert("RGB"))
-        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 30, figure
+    for figure, pixels in run.pictures().items():
+        assert colors_of(pixels) > 30, figure
 
 
 @pytest.mark.parametrize("name", FIGURES)

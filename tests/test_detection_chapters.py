@@ -5,18 +5,15 @@ they print are held against the worked examples.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chapter_runs import ROOT, Run, colors_of, near, parse, runs_of
 from conftest import require_framework
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
 WORKED = json.loads((Path(__file__).parent / "worked_examples.json").read_text())
 
 FIGURES = {
@@ -32,50 +29,6 @@ FIGURES = {
 }
 
 
-class Run:
-    """A finished run of a chapter: its output and the folder it wrote to."""
-
-    def __init__(self, name, folder, *options):
-        self.folder = folder
-        done = subprocess.run(
-            [
-                *(sys.executable, str(ROOT / "chapters" / f"{name}.py")),
-                *("--out", str(folder), *options),
-            ],
-            cwd=folder.parent,  # the script finds nothing by accident
-            env={**os.environ, "MPLBACKEND": "agg"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        self.output = done.stdout
-
-    def values(self, label):
-        """The array that is printed after a label."""
-        return parse(self.output, label)
-
-    def figures(self):
-        return re.findall(r"^figure: .*?([\w-]+)\.png$", self.output, re.MULTILINE)
-
-
-def parse(output, label):
-    """The numbers inside the first brackets after `label`, which must be there once."""
-    _, found, text = output.partition(label)
-    assert found, f"{label!r} is not printed"
-    assert label not in text, f"{label!r} is printed twice"
-    start = min(i for i in (text.find("["), text.find("(")) if i >= 0)
-    assert text[:start].strip() == "", f"{label!r} has no numbers after it"
-    depth = 0
-    for end in range(start, len(text)):
-        depth += (text[end] in "[(") - (text[end] in ")]")
-        if depth == 0:
-            break
-    number = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
-    return np.array([float(x) for x in re.findall(number, text[start : end + 1])])
-
-
 def test_parse_value():
     text = "a: (1, 5444, 4)\nb:\n[[1.  -2.5]\n [ 3e-06 0.]]\nc: [4]\n"
     assert parse(text, "a:").tolist() == [1, 5444, 4]
@@ -88,30 +41,17 @@ def test_parse_value():
         parse("a: none\nb: [1]", "a:")
 
 
+def options(name, folder):
+    if name != "object_detection_dataset":
+        return ()
+    from d2lcv.data.bananas import make_bananas
+
+    return "--data", make_bananas(folder / "set", 40, 8)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each chapter's run, made when it is first asked for."""
-    require_framework()
-    done = {}
-
-    def run(name):
-        if name not in done:
-            folder, options = tmp_path_factory.mktemp(name), ()
-            if name == "object_detection_dataset":
-                from d2lcv.data.bananas import make_bananas
-
-                options = ("--data", make_bananas(folder / "set", 40, 8))
-            done[name] = Run(name, folder / "out", *options)
-        return done[name]
-
-    return run
-
-
-def near(actual, expected, atol=1e-5):
-    """Printed with six digits: one unit of the last one, or what the case allows."""
-    np.testing.assert_allclose(
-        actual, np.asarray(expected, dtype=np.float64).reshape(-1), rtol=0, atol=atol
-    )
+    return runs_of(tmp_path_factory, options)
 
 
 # ---- all of them ---------------------------------------------------------------------
@@ -121,13 +61,10 @@ def near(actual, expected, atol=1e-5):
 def test_figures_are_there_and_not_blank(runs, name):
     run = runs(name)
     assert run.figures() == FIGURES[name]
-    for figure in FIGURES[name]:
-        with Image.open(run.folder / f"{figure}.png") as image:
-            pixels = np.asarray(image.convert("RGB"))
+    for figure, pixels in run.pictures().items():
         height, width = pixels.shape[:2]
         assert 350 <= width <= 1300 and 200 <= height <= 700, (figure, pixels.shape)
-        colors = np.unique(pixels.reshape(-1, 3), axis=0)
-        assert len(colors) > 30 and pixels.std() > 15, figure
+        assert colors_of(pixels) > 30 and pixels.std() > 15, figure
 
 
 @pytest.mark.parametrize("name", FIGURES)

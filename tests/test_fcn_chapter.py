@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chapter_runs import Run
 from conftest import require_framework
 from PIL import Image
-from test_detection_chapters import Run
 
 from d2lcv.data.voc_drawn import make_voc
 

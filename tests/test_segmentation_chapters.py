@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chapter_runs import ROOT, Run, colors_of, near, runs_of
 from conftest import require_framework
 from PIL import Image
-from test_detection_chapters import Run, near
 
 from d2lcv.data.voc_drawn import make_voc
 
-ROOT = Path(__file__).parents[1]
 WORKED = json.loads((Path(__file__).parent / "worked_examples.json").read_text())
 
 FIGURES = {
@@ -24,22 +23,16 @@ FIGURES = {
 }
 
 
+def options(name, folder):
+    if name != "semantic_segmentation":
+        return ()
+    make_voc(folder / "VOCdevkit" / "VOC2012", 24, 8)
+    return "--data", str(folder), "--batch-size", "4"
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each chapter's run, made when it is first asked for."""
-    require_framework()
-    done = {}
-
-    def run(name):
-        if name not in done:
-            folder, options = tmp_path_factory.mktemp(name), ()
-            if name == "semantic_segmentation":
-                make_voc(folder / "VOCdevkit" / "VOC2012", 24, 8)
-                options = ("--data", str(folder), "--batch-size", "4")
-            done[name] = Run(name, folder / "out", *options)
-        return done[name]
-
-    return run
+    return runs_of(tmp_path_factory, options)
 
 
 # ---- both ----------------------------------------------------------------------------
@@ -49,13 +42,10 @@ def runs(tmp_path_factory):
 def test_figures_are_there_and_not_blank(runs, name):
     run = runs(name)
     assert run.figures() == FIGURES[name]
-    for figure in FIGURES[name]:
-        with Image.open(run.folder / f"{figure}.png") as image:
-            pixels = np.asarray(image.convert("RGB"))
+    for figure, pixels in run.pictures().items():
         height, width = pixels.shape[:2]
         assert 600 <= width <= 1600 and 150 <= height <= 800, (figure, pixels.shape)
-        colors = np.unique(pixels.reshape(-1, 3), axis=0)
-        assert len(colors) > 30 and pixels.std() > 15, figure
+        assert colors_of(pixels) > 30 and pixels.std() > 15, figure
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -6,9 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import require_framework
-from PIL import Image
-from test_detection_chapters import Run
+from chapter_runs import colors_of, runs_of
 
 from d2lcv.data.dogs import BREEDS, make_dog_tiny
 from d2lcv.data.hotdog import make_hotdog
@@ -23,26 +21,18 @@ FIGURES = {
 }
 
 
+def options(name, folder):
+    data = ("--data", str(folder / "data"), *SMALL, "--exercises", "true")
+    if name == "fine_tuning":
+        make_hotdog(folder / "data", num_train=6, num_test=5, size=64)
+        return *data, "--num-epochs", "2", "--lr", "0.003"
+    make_dog_tiny(folder / "data", num_train=84, num_test=12, size=64)
+    return *data, "--num-epochs", "3"
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each chapter's run, made when it is first asked for."""
-    require_framework()
-    done = {}
-
-    def run(name):
-        if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            if name == "fine_tuning":
-                make_hotdog(folder / "data", num_train=6, num_test=5, size=64)
-                options = ("--num-epochs", "2", "--lr", "0.003", "--exercises", "true")
-            else:
-                make_dog_tiny(folder / "data", num_train=84, num_test=12, size=64)
-                options = ("--num-epochs", "3", "--exercises", "true")
-            data = ("--data", str(folder / "data"))
-            done[name] = Run(name, folder / "out", *data, *SMALL, *options)
-        return done[name]
-
-    return run
+    return runs_of(tmp_path_factory, options)
 
 
 def metrics(run):
@@ -53,10 +43,8 @@ def metrics(run):
 def test_figures_are_there_and_not_blank(runs, name):
     run = runs(name)
     assert run.figures() == FIGURES[name]
-    for figure in FIGURES[name]:
-        with Image.open(run.folder / f"{figure}.png") as image:
-            pixels = np.asarray(image.convert("RGB"))
-        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 30, figure
+    for figure, pixels in run.pictures().items():
+        assert colors_of(pixels) > 30, figure
 
 
 # ---- fine-tuning ---------------------------------------------------------------------
