@@ -74,10 +74,10 @@ print("a picture again:", tuple(d2l.postprocess(X).shape))
 #
 # Which weights? `--weights imagenet`, as the preset `book` has it, takes those that were
 # trained on ImageNet, from the framework's own collection (on TensorFlow give a file: Keras
-# has them for another scale of colours), and `--weights FILE` reads a file. The default
-# needs no download: its filters are **random**, in a network of an eighth of the width. It
-# has never seen a picture. That this works at all says something about style: to compare
-# how colours and small shapes go together you need many different filters, but not
+# has others, whose features are of another size), and `--weights FILE` reads a file. The
+# default needs no download: its filters are **random**, in a network of an eighth of the
+# width. It has never seen a picture. That this works at all says something about style: to
+# compare how colours and small shapes go together you need many different filters, but not
 # particular ones. What training adds is an eye for objects, and a random network has none.
 
 # %%

@@ -333,17 +333,18 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
 
     steps = transform.transforms if isinstance(transform, Compose) else [transform]
     steps = [step for step in steps if step is not None]
-    scale = None
-    # with another number of channels `Normalize` itself says what is wrong
-    if len(steps) > 1 and isinstance(steps[-1], Normalize) and len(steps[-1].mean) == 3:
-        scale = steps[-1].mean, steps[-1].std
-    count = 1 if scale is None else 2
-    ends = len(steps) >= count and isinstance(steps[-count], ToTensor)
-    body, end = (steps[:-count], steps[-count:]) if ends else (steps, [])
+    match steps:
+        # with another number of channels `Normalize` itself says what is wrong
+        case [*body, ToTensor(), Normalize(mean=mean, std=std)] if len(mean) == 3:
+            scale = mean, std
+        case [*body, ToTensor()]:
+            scale = ()
+        case body:
+            scale = ()
     image = Compose(body)(image)
     if _is_picture(image):
-        return to_array(as_rgb(image), *((ends and scale) or ()))
-    image = Compose(end)(image)
+        return to_array(as_rgb(image), *scale)
+    image = Compose(steps[len(body) :])(image)
     return image if isinstance(image, np.ndarray) else backend.tensors.numpy(image)
 
 

@@ -172,7 +172,7 @@ def cross_entropy(y_hat: Any, y: Any) -> Any:
         TypeError: not a tensor of the active framework.
         ValueError: shapes that do not fit each other.
         IndexError, or another error of the framework: a label is not one of the classes.
-            Where frameworks do not look, as on a GPU, and on MXNet, its loss is NaN.
+            MXNet has none: the loss of that label is NaN.
     """
     check_tensor("y_hat", y_hat)
     check_tensor("y", y)

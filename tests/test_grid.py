@@ -287,6 +287,19 @@ def test_column_imports_its_own_framework_only(column):
     assert imports_own  # else the test above saw nothing
 
 
+def test_tools_import_frameworks_in_their_column_of_plain_loaders_only():
+    """What the benchmark compares with is the framework's own, outside the package."""
+    tools = ROOT / "tools"
+    plain = {path.stem: path for path in (tools / "plain").glob("[!_]*.py")}
+    assert sorted(plain) == sorted(COLUMNS)
+    for column, path in plain.items():
+        found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
+        assert found and all(is_under(n, ROOMS[column]) for n in found), relative(path)
+    for path in tools.glob("*.py"):
+        found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
+        assert not found, relative(path)
+
+
 @pytest.mark.parametrize("path", [*SHARED, *CHAPTERS], ids=relative)
 def test_topic_or_chapter_imports_no_framework(path):
     assert not breaches_of_topic(parse(path), path)

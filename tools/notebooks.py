@@ -165,10 +165,8 @@ def reuse(run: Run, folder: Path, files: dict[str, str]) -> str:
         return f"changed: {', '.join(changed)}"
     if _sources(notebook) != _sources(new):
         for cell, executed in zip(_code_cells(new), _code_cells(notebook), strict=True):
-            cell.outputs, cell.execution_count = (
-                executed.outputs,
-                executed.execution_count,
-            )
+            cell.outputs = executed.outputs
+            cell.execution_count = executed.execution_count
         new.metadata, notebook = notebook.metadata, new
         write(notebook, path)
     run.notebook, run.state = notebook, "reused"

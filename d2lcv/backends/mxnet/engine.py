@@ -22,7 +22,7 @@ class NativeStepper(Stepper):
 
 
 def compiled(net):
-    return net  # the trainer has hybridized it
+    return net  # d2lcv.Trainer has hybridized it
 
 
 def loss_values(loss, y_hat, y):

@@ -15,9 +15,8 @@ def nms(boxes, scores, iou_threshold):
 def _nms(boxes, scores, iou_threshold):
     # TensorFlow would turn inverted boxes over; for us they are empty
     boxes = tf.concat((boxes[:, :2], tf.maximum(boxes[:, :2], boxes[:, 2:])), axis=1)
-    boxes, scores = (
-        tf.cast(x, tf.float32) for x in (boxes, scores)
-    )  # it has no double
+    # and it does not take doubles
+    boxes, scores = tf.cast(boxes, tf.float32), tf.cast(scores, tf.float32)
     return tf.image.non_max_suppression(boxes, scores, tf.size(scores), iou_threshold)
 
 
