@@ -9,12 +9,13 @@ BACKENDS = ("torch", "mxnet", "paddle", "tensorflow")
 CONSTRAINED = ("-c", "constraints.txt")
 # What no framework has a part in is tested once, where none is installed
 WITHOUT_FRAMEWORK = [
-    f"tests/test_{part}.py"
+    f"tests/{part}.py"
     for part in """
-        detection_data docs hub kaggle oracle scene synthetic synthetic_sets
+        data/test_detection_data data/test_hub datasets/test_kaggle drawn/test_scene
+        drawn/test_synthetic drawn/test_synthetic_sets proof/test_oracle tools/test_docs
     """.split()
 ]
-TYPES = "tests/test_types.py"  # needs the type checker
+TYPES = "tests/grid/test_types.py"  # needs the type checker
 
 # a process for each core; the tests of a file share what they have made
 SPREAD = ["--numprocesses=auto", "--dist=loadfile"]
@@ -85,8 +86,8 @@ def site(session):
     session.install("-e", ".[all,site,test]", *CONSTRAINED)
     for backend in BACKENDS:
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
-        session.run("python", "-m", "pytest", "tests/test_render.py", env=env)
-    session.run("python", "-m", "pytest", "tests/test_site.py")
+        session.run("python", "-m", "pytest", "tests/tools/test_render.py", env=env)
+    session.run("python", "-m", "pytest", "tests/tools/test_site.py")
     session.run(
         "python", "tools/render.py", *session.posargs, env={"OMP_NUM_THREADS": "1"}
     )

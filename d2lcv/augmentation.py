@@ -1,8 +1,9 @@
 """Image augmentation: the same crops, flips and colours on every backend.
 
 A transform is called with an image and gives an image. What is random in it is drawn in
-NumPy (`d2lcv.draws`), once, so that equal seeds give equal augmented images everywhere. In
-a loader the draws depend on the seed, the pass and the index of the example alone.
+NumPy (`d2lcv.randomness`), once, so that equal seeds give equal augmented images
+everywhere. In a loader the draws depend on the seed, the pass and the index of the
+example alone.
 
 An image stays what it is on its way through a pipeline, until `ToTensor`:
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import check_tensor, floats, in_range
-from .draws import stream
+from .randomness import stream
 
 __all__ = [
     "IMAGENET_MEAN",

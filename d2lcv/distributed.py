@@ -14,8 +14,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import check_tensor
-from .draws import stream, stream_of
-from .weights import current_seed, seed
+from .randomness import current_seed, seed, stream, stream_of
 
 if TYPE_CHECKING:
     from .loading import Examples

@@ -3,7 +3,7 @@
 A set has `len()` and `example(i)`, the i-th example as a tuple of NumPy arrays; several
 threads or processes may ask for examples at once. The order of each epoch is drawn in
 NumPy from `d2lcv.seed`, so that all backends see equal batches; and so is whatever
-`example` draws from `d2lcv.draws`, however many workers read.
+`example` draws from `d2lcv.randomness`, however many workers read.
 """
 
 from __future__ import annotations
@@ -17,18 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from .backends import backend
-from .data.detection import DetectionFolder, read_detection_folder
-from .data.folders import banana_folder
-from .draws import stream_of
-from .weights import current_seed
+from .randomness import current_seed, stream_of
 
 __all__ = [
-    "BananasDataset",
     "EpochOrder",
     "get_dataloader_workers",
-    "load_data_bananas",
     "loader",
-    "read_data_bananas",
 ]
 
 
@@ -149,60 +143,4 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     keys = EpochKeys(len(examples), shuffle)
     return backend.loading.loader(
         _Drawn(examples), keys, batch_size, get_dataloader_workers()
-    )
-
-
-def read_data_bananas(is_train: bool = True, data: str = "synthetic") -> Any:
-    """All images of a banana set and their labels.
-
-    Returns:
-        A list of uint8 images (3, H, W) and a float32 tensor of labels (N, G, 5), boxes
-        in fractions of the image. Everything is in memory at once; see `BananasDataset`.
-    """
-    images, labels = read_detection_folder(banana_folder(data), is_train)
-    tensor = backend.tensors.tensor
-    return [tensor(image.transpose(2, 0, 1).copy()) for image in images], tensor(labels)
-
-
-class BananasDataset:
-    """The banana set, read one image at a time.
-
-    Args:
-        is_train: the training or the validation part.
-        data: as for `banana_folder`.
-        size: (height, width) that images are resized to; `None`: as they are.
-
-    `dataset[i]` is the image (3, H, W), float32 in 0–255, and its label (G, 5) as tensors
-    of the active framework; `example(i)` is the same in NumPy.
-    """
-
-    def __init__(
-        self,
-        is_train: bool,
-        data: str = "synthetic",
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        self.folder = DetectionFolder(banana_folder(data), is_train, size)
-        self.num_classes = self.folder.num_classes
-
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def example(self, i: int) -> tuple[np.ndarray, ...]:
-        return self.folder.example(i)
-
-    def __getitem__(self, i: int) -> tuple[Any, ...]:
-        return tuple(backend.tensors.tensor(array) for array in self.example(i))
-
-
-def load_data_bananas(
-    batch_size: int, data: str = "synthetic", size: tuple[int, int] | None = None
-) -> tuple[Any, Any]:
-    """Loaders of the banana set's training part, shuffled, and validation part.
-
-    Each gives images (B, 3, H, W), float32 in 0–255, and labels (B, G, 5).
-    """
-    return (
-        loader(BananasDataset(True, data, size), batch_size, shuffle=True),
-        loader(BananasDataset(False, data, size), batch_size),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD
 from .backends import backend
 from .checks import check_tensor, checked, floats
-from .data.filters import random_filters
+from .filters import random_filters
 from .training import freeze
 from .weights import get_weights, initialize, read_weights, set_weights
 
@@ -162,7 +162,7 @@ def style_network(weights: str | os.PathLike[str] = "random") -> Any:
 
     Args:
         weights: "random": an eighth of VGG-19's width, average pooling, and filters that
-            are drawn, always the same (`d2lcv.data.filters`): it needs no file, and is
+            are drawn, always the same (`d2lcv.filters`): it needs no file, and is
             fast. "imagenet": VGG-19 as the framework's own collection has it, trained on
             ImageNet, downloaded at the first use. Or the path of a safetensors file of
             VGG-19, its weights named as `save_weights` does or as torchvision does.

@@ -8,7 +8,6 @@ in `blocks.1.0.weight`.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .data._files import workspace
+from .files import workspace
+from .randomness import next_net
 
 __all__ = [
     "get_weights",
@@ -24,47 +24,11 @@ __all__ = [
     "load_weights",
     "read_weights",
     "save_weights",
-    "seed",
     "set_weights",
 ]
 
 COUNT = "num_batches_tracked"
 FORMAT = {"format": "d2lcv-1"}  # one entry: of several the order in the file is chance
-
-
-class _Draws:
-    """Where initial weights come from: a seed, and how many nets it has served.
-
-    What is drawn besides, such as augmentations, comes from `stream`.
-    """
-
-    seed: int = int(np.random.SeedSequence().generate_state(1)[0])
-    nets = 0
-    stream: np.random.Generator | None = None
-
-
-def seed(n: int) -> None:
-    """Make what follows repeatable: initial weights, and the framework's own draws.
-
-    Equal seeds give equal networks on all backends, in the order they are made. What the
-    framework itself draws (`d2lcv.rand`, dropout) repeats on that framework only.
-    """
-    if n < 0:
-        raise ValueError(f"n: expected an integer of at least 0, got {n}")
-    _Draws.seed, _Draws.nets, _Draws.stream = int(n), 0, None
-    backend.weights.manual_seed(int(n))
-
-
-def current_seed() -> int:
-    """The seed of this process: what `seed` was given last, else drawn at its start."""
-    return _Draws.seed
-
-
-def current_stream() -> np.random.Generator:
-    """Random numbers of this process, from their beginning after each `seed`."""
-    if _Draws.stream is None:
-        _Draws.stream = np.random.default_rng([_Draws.seed, zlib.crc32(b"stream")])
-    return _Draws.stream
 
 
 def initialize(net: Any) -> Any:
@@ -74,12 +38,9 @@ def initialize(net: Any) -> Any:
     Bengio, 2010); biases and running means are 0, scales and running variances 1. Each
     tensor has its own stream of numbers, chosen by its name.
     """
-    _Draws.nets += 1
+    stream_for = next_net()
     for name, slot in backend.weights.slots(net).items():
-        stream = np.random.default_rng(
-            [_Draws.seed, _Draws.nets, zlib.crc32(name.encode())]
-        )
-        slot.put(_initial(name, slot.shape, stream))
+        slot.put(_initial(name, slot.shape, stream_for(name)))
     return net
 
 

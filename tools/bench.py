@@ -222,7 +222,7 @@ def measure(rounds: int = 5) -> list[list]:
 
 def label_tables() -> tuple[Callable, Callable]:
     """Both sides: classes of coloured labels of objects, about 400 × 500 pixels."""
-    from d2lcv.data.voc_drawn import draw_voc
+    from d2lcv.drawn.voc import draw_voc
 
     labels = [d2l.label2image(draw_voc(i, size=500)[1]) for i in range(8)]
     table, wide = d2l.voc_colormap2label(), d2l.voc_colormap2label().astype(np.int64)

@@ -27,7 +27,7 @@ ALLOWED = 0.1
 def peak(images: int, batch_size: int = 10, side: int = 64) -> float:
     """In a worker: peak memory of this process in MiB after one pass."""
     import d2lcv as d2l
-    from d2lcv.data.synthetic import synthetic
+    from d2lcv.drawn.sets import synthetic
 
     folder = synthetic("voc", num_train=images, num_val=1, size=2 * side)
     d2l.seed(0)

@@ -69,8 +69,8 @@ def train(name: str, python: str | None, folder: Path) -> dict[str, str]:
 
 def pictures(indices: dict[str, int]) -> dict[str, tuple[np.ndarray, list[str]]]:
     """The picture (H, W, 3) of each row, and the names of its classes."""
-    from d2lcv.data.detection import DetectionFolder
-    from d2lcv.data.shapes import ShapesDataset
+    from d2lcv.data.boxes import DetectionFolder
+    from d2lcv.drawn.shapes import ShapesDataset
     from d2lcv.loading import banana_folder
 
     bananas = DetectionFolder(banana_folder("synthetic"), False, None)

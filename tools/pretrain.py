@@ -21,7 +21,7 @@ CROP = 80
 
 def loaders(batch_size: int):
     """Batches of the training pictures, cut and mirrored at random, and of the test's."""
-    from d2lcv.data.synthetic import synthetic
+    from d2lcv.drawn.sets import synthetic
 
     folder = synthetic("source")
     numbers = [d2l.ToTensor(), d2l.Normalize(d2l.IMAGENET_MEAN, d2l.IMAGENET_STD)]

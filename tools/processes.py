@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
-from d2lcv.backends import REGISTRY, installed, resolve
+from d2lcv.proof.matrix import add_options, chosen
+
+__all__ = ["HERE", "add_options", "chosen", "train"]
 
 HERE = str(Path(__file__).resolve())
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options that choose the backends and the interpreters they run in."""
-    parser.add_argument("--backend", nargs="+", type=resolve, metavar="NAME")
-    parser.add_argument(
-        "--python",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="interpreter of the environment of one backend",
-    )
-
-
-def chosen(options: argparse.Namespace) -> dict[str, str | None]:
-    """Backend → its interpreter (None: this one); all that are installed by default."""
-    pythons = {resolve(k): v for k, _, v in (p.partition("=") for p in options.python)}
-    known = {*installed(), *pythons}
-    names = options.backend or [name for name in REGISTRY if name in known]
-    return {name: pythons.get(name) for name in names}
 
 
 def train(

@@ -7,7 +7,7 @@ The rules of this room:
 - A framework is imported in its own column only (`backends/<name>/`); a column never
   imports another one.
 - Every column has the same files, and each file the same public names with the same
-  signatures (`tests/test_grid.py` holds them to it).
+  signatures (`tests/grid/test_grid.py` holds them to it).
 - A topic module reaches the active column through `backend`: `backend.boxes.box_iou` is
   `box_iou` in `backends/<active>/boxes.py`.
 - One framework per process: two of them crash each other by import order. Another one's

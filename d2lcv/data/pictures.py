@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from .detection import _named
+from .boxes import _named
 
 __all__ = [
     "SUFFIXES",

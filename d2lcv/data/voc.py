@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .detection import _named
+from .boxes import _named
 
 if TYPE_CHECKING:
     from PIL import Image

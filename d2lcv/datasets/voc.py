@@ -1,0 +1,351 @@
+"""Pascal VOC's labelled pixels: colours and classes, equal crops, minibatches.
+
+Images are in the layout of the framework's own reader: (3, H, W), in MXNet (H, W, 3).
+NumPy arrays may have either. A data set's examples and batches are (3, H, W) everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from ..backends import backend
+from ..checks import check_tensor
+from ..data.voc import (
+    IGNORE,
+    VOC_CLASSES,
+    VOC_COLORMAP,
+    VocFolder,
+    color_table,
+    colors_to_classes,
+    find_voc,
+)
+from ..loading import loader
+from ..randomness import stream, stream_of
+from .folders import find_folder
+
+__all__ = [
+    "VOC_CLASSES",
+    "VOC_COLORMAP",
+    "VOCSegDataset",
+    "load_data_voc",
+    "read_voc_images",
+    "voc_colormap2label",
+    "voc_folder",
+    "voc_label_indices",
+    "voc_rand_crop",
+]
+
+VOIDS = {"background": 0, "ignore": IGNORE}
+RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def voc_folder(data: str = "synthetic") -> str:
+    """The folder of a set in VOC's layout, made or downloaded first where needed.
+
+    Args:
+        data: "synthetic" (drawn in seconds, no network), "book" (downloads VOC 2012, 2
+            GB), or the path of a folder in that layout, of one with `VOCdevkit` in it.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or it is not laid out like that.
+        HubError: the download failed.
+    """
+    inside = os.path.join("VOCdevkit", "VOC2012")
+    return find_voc(find_folder(data, "voc", "voc2012", inside))
+
+
+# ---- colours and classes ---------------------------------------------------------------
+
+
+def voc_colormap2label(void: str = "background") -> np.ndarray:
+    """The class of each of the 2²⁴ colours: (red·256 + green)·256 + blue is its place.
+
+    Args:
+        void: what borders of objects become, "background" as in the book, or "ignore"
+            (255), which losses and metrics leave out.
+
+    Returns:
+        (2²⁴,) uint8, 16 MiB, made once and shared: it cannot be written to. Colours that
+        are of no class are background.
+
+    Raises:
+        ValueError: another `void`.
+    """
+    return color_table(_void(void))
+
+
+def _void(name: str) -> int:
+    if name not in VOIDS:
+        raise ValueError(f"void: expected one of {', '.join(VOIDS)}, got {name!r}")
+    return VOIDS[name]
+
+
+def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
+    """The class of each pixel of a coloured label.
+
+    Args:
+        colormap: an image of integers from 0 to 255.
+        colormap2label: a table as `voc_colormap2label` makes it.
+
+    Returns:
+        (H, W): of a tensor one of int64 (int32 in MXNet), of an array one with the
+        table's type.
+
+    Raises:
+        TypeError: neither an array nor a tensor of the active framework.
+        ValueError: not an image of three channels, numbers beyond 0 to 255, or another
+            table.
+    """
+    table = np.asarray(colormap2label)
+    if table.shape != (2**24,):
+        raise ValueError(
+            f"colormap2label: expected shape ({2**24},), as of voc_colormap2label(), got "
+            f"{table.shape}"
+        )
+    first = _channels_first("colormap", colormap)
+    if isinstance(colormap, np.ndarray):
+        return colors_to_classes(_bytes(colormap), table, first, table.dtype)
+    colors = _bytes(backend.tensors.numpy(colormap))
+    return _native_label(colors_to_classes(colors, table, first, "uint8"))
+
+
+def _bytes(colors: np.ndarray) -> np.ndarray:
+    """The same colours in uint8."""
+    if colors.dtype == np.uint8:
+        return colors
+    narrow = np.clip(colors, 0, 255).astype(np.uint8)
+    if (narrow != colors).any():
+        raise ValueError(
+            f"colormap: expected integers from 0 to 255, got {colors.dtype} from "
+            f"{colors.min()} to {colors.max()}"
+        )
+    return narrow
+
+
+def _native_label(classes: np.ndarray) -> Any:
+    t = backend.tensors
+    return t.astype(t.tensor(classes), getattr(t, backend.segmentation.LABEL_DTYPE))
+
+
+def _channels_first(name: str, image: Any) -> bool:
+    """Whether an image has its channels first; an array says so by its shape."""
+    first = backend.segmentation.CHANNEL_AXIS == 0
+    if isinstance(image, np.ndarray):
+        first = image.ndim == 3 and image.shape[2] != 3
+    else:
+        check_tensor(name, image)
+    shape = tuple(image.shape)
+    if len(shape) != 3 or shape[0 if first else 2] != 3:
+        expected = "(3, H, W)" if first else "(H, W, 3)"
+        raise ValueError(f"{name}: expected shape {expected}, got {shape}")
+    return first
+
+
+def voc_rand_crop(feature: Any, label: Any, height: int, width: int) -> tuple[Any, Any]:
+    """Cut the same random rectangle out of an image and its label.
+
+    What is drawn depends on `d2lcv.seed`; in a loader, on the seed, the pass through the
+    set and the index of the example alone.
+
+    Args:
+        feature: an image.
+        label: an image of colours, or classes (H, W).
+        height, width: of the rectangle, at most those of the image.
+
+    Returns:
+        Both crops, views where the framework has them.
+
+    Raises:
+        TypeError: neither arrays nor tensors of the active framework.
+        ValueError: a wrong shape, or an image or a label that is smaller than the crop.
+    """
+    H, W = _size("feature", feature)
+    if _size("label", label) != (H, W):
+        raise ValueError(
+            f"label: expected the image's size, {H} × {W}, got "
+            f"{' × '.join(map(str, _size('label', label)))}"
+        )
+    if not (1 <= height <= H and 1 <= width <= W):
+        raise ValueError(
+            f"height, width: expected a crop within the image, {H} × {W} (height × "
+            f"width), got {height} × {width}"
+        )
+    draw = stream()
+    top, left = (int(draw.integers(n + 1)) for n in (H - height, W - width))
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    return _cut("feature", feature, rows, columns), _cut("label", label, rows, columns)
+
+
+def _size(name: str, image: Any) -> tuple[int, int]:
+    if len(image.shape) == 2:
+        if not isinstance(image, np.ndarray):
+            check_tensor(name, image)
+        return tuple(image.shape)
+    shape = tuple(image.shape)
+    return shape[1:] if _channels_first(name, image) else shape[:2]
+
+
+def _cut(name: str, image: Any, rows: slice, columns: slice) -> Any:
+    if len(image.shape) == 3 and _channels_first(name, image):
+        return image[:, rows, columns]
+    return image[rows, columns]
+
+
+# ---- pictures and batches --------------------------------------------------------------
+
+
+class _Images(Sequence):
+    """Images that are read when they are asked for; a slice is a list of them."""
+
+    def __init__(self, folder: VocFolder, read: Any) -> None:
+        self._folder, self._read = folder, read
+
+    def __len__(self) -> int:
+        return len(self._folder)
+
+    @overload
+    def __getitem__(self, i: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[Any]: ...
+
+    def __getitem__(self, i: int | slice) -> Any:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        return _native(self._read(range(len(self))[i]))
+
+
+def _native(image: np.ndarray) -> Any:
+    """An array (H, W, 3) as a tensor in the layout of the framework's reader."""
+    if backend.segmentation.CHANNEL_AXIS == 0:
+        image = image.transpose(2, 0, 1).copy()
+    return backend.tensors.tensor(image)
+
+
+def read_voc_images(
+    voc_dir: str = "synthetic", is_train: bool = True
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The pictures of a set and their coloured labels.
+
+    Args:
+        voc_dir: as for `voc_folder`.
+        is_train: the training or the validation part.
+
+    Returns:
+        Two sequences of uint8 images, each read when it is asked for, so that memory does
+        not grow with the set; a slice of one is a list.
+
+    Raises:
+        FileNotFoundError, ValueError: the folder is not laid out as VOC's.
+    """
+    folder = VocFolder(voc_folder(voc_dir), is_train)
+    return _Images(folder, folder.image), _Images(folder, folder.colors)
+
+
+class VOCSegDataset:
+    """Random crops of pictures with a class for each pixel, read one at a time.
+
+    Pictures that are smaller than the crop are left out; how many examples remain is
+    printed. `dataset[i]` is the image (3, h, w), float32, normalised, and its classes
+    (h, w), int64, as tensors of the active framework; `example(i)` is the same in NumPy.
+    Training has new crops in every pass, validation the same ones, whatever the seed.
+
+    Args:
+        is_train: the training or the validation part.
+        crop_size: (height, width).
+        voc_dir: as for `voc_folder`.
+        void: what borders of objects become, "background" as in the book, or "ignore"
+            (255), which `segmentation_loss` and the metrics leave out.
+
+    Attributes:
+        names: of the pictures; `num_filtered`: how many were left out.
+        classes: names of the classes.
+
+    Raises:
+        FileNotFoundError, ValueError: the folder is not laid out as VOC's, or every
+            picture is smaller than the crop. When an example is read: a picture or label
+            that is torn, or a label of another size than its picture; it is named.
+    """
+
+    def __init__(
+        self,
+        is_train: bool,
+        crop_size: tuple[int, int],
+        voc_dir: str = "synthetic",
+        void: str = "background",
+    ) -> None:
+        height, width = crop_size
+        if min(height, width) < 1:
+            raise ValueError(f"crop_size: expected positive numbers, got {crop_size}")
+        self.crop_size, self.void = (int(height), int(width)), _void(void)
+        self.is_train = is_train
+        self.folder = VocFolder(voc_folder(voc_dir), is_train, self.crop_size)
+        if not len(self.folder):
+            raise ValueError(
+                f"crop_size: expected one that fits into a picture of "
+                f"{self.folder.root}, got {height} × {width} (height × width); all "
+                f"{self.folder.num_filtered} are smaller"
+            )
+        self.names, self.num_filtered = self.folder.names, self.folder.num_filtered
+        self.classes = list(VOC_CLASSES)
+        print(f"read {len(self)} examples")
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def normalize_image(self, img: Any) -> Any:
+        """(img / 255 − mean) / deviation of each channel of ImageNet, float32.
+
+        `img` is an image of 0 to 255 in any layout, a tensor or an array.
+        """
+        shape = (3, 1, 1) if _channels_first("img", img) else (3,)
+        mean, std = (
+            np.array(x, np.float32).reshape(shape) for x in (RGB_MEAN, RGB_STD)
+        )
+        if isinstance(img, np.ndarray):
+            return (img.astype(np.float32) / 255 - mean) / std
+        t = backend.tensors
+        return (t.astype(img, t.float32) / 255 - t.tensor(mean)) / t.tensor(std)
+
+    def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.is_train:
+            return self._cropped(i)
+        with stream_of(i):
+            return self._cropped(i)
+
+    def _cropped(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        image, classes = self.folder.image(i), self.folder.classes(i, self.void)
+        image, classes = voc_rand_crop(image, classes, *self.crop_size)
+        image = np.ascontiguousarray(self.normalize_image(image).transpose(2, 0, 1))
+        return image, classes.astype(np.int64)
+
+    def __getitem__(self, i: int) -> tuple[Any, Any]:
+        image, classes = self.example(range(len(self))[i])
+        return backend.tensors.tensor(image), _native_label(classes)
+
+
+def load_data_voc(
+    batch_size: int,
+    crop_size: tuple[int, int],
+    data: str = "synthetic",
+    void: str = "background",
+) -> tuple[Any, Any]:
+    """Loaders of a set's training part, shuffled, and validation part.
+
+    Each gives images (B, 3, h, w), float32, normalised, and classes (B, h, w), int64
+    (int32 in MXNet), of `VOCSegDataset`.
+
+    Args:
+        batch_size: at least 1.
+        crop_size: (height, width).
+        data: as for `voc_folder`.
+        void: as for `VOCSegDataset`.
+    """
+    return (
+        loader(VOCSegDataset(True, crop_size, data, void), batch_size, shuffle=True),
+        loader(VOCSegDataset(False, crop_size, data, void), batch_size),
+    )

@@ -1,0 +1,94 @@
+"""What all drawn sets share: a folder that appears when complete, threads, a bar."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..files import workspace
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def check_numbers(**given: tuple[int, int]) -> None:
+    """Raise `ValueError` unless every `name=(value, least)` is large enough."""
+    for name, (value, least) in given.items():
+        if value < least:
+            raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+def make_set(folder: str | os.PathLike[str], draw: Callable[[Path], Any]) -> str:
+    """Let `draw` fill a new folder, and give it the name `folder` when it is complete.
+
+    Raises:
+        FileExistsError: there is something in `folder` already.
+    """
+    target = Path(os.path.abspath(folder))
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise FileExistsError(
+            f"{target} is there already; choose another folder, or delete it first"
+        )
+    with workspace(target) as temporary:
+        content = temporary / "content"
+        content.mkdir()
+        draw(content)
+        _publish(content, target)
+    return str(target)
+
+
+def _publish(content: Path, target: Path) -> None:
+    """Rename the finished set; if another process was faster, its set is the same."""
+    made = {path.name for path in content.iterdir()}
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()  # Windows does not rename onto an empty folder
+    try:
+        os.rename(content, target)
+    except OSError:
+        if not target.is_dir() or {path.name for path in target.iterdir()} != made:
+            raise
+
+
+def draw_all(
+    what: str, jobs: Sequence[Job], draw: Callable[[Job], Result]
+) -> list[Result]:
+    """The results of `draw` for all jobs, in order, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    # Pillow and NumPy let go of the interpreter lock for most of the work
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        drawn = pool.map(draw, jobs)
+        return list(tqdm(drawn, f"drawing {what}", len(jobs), disable=None))
+
+
+def draw_classes(
+    what: str,
+    folder: Path,
+    counts: dict[str, int],
+    classes: Sequence[str],
+    draw: Callable[[str, str, int], np.ndarray],
+) -> None:
+    """Fill SPLIT/CLASS/0.png … with `draw(split, class, index)`, `counts` of each class."""
+    jobs = [(s, name, i) for s in counts for name in classes for i in range(counts[s])]
+    for split in counts:
+        for name in classes:
+            (folder / split / name).mkdir(parents=True)
+
+    def one(job: tuple[str, str, int]) -> None:
+        split, name, index = job
+        save_png(draw(*job), folder / split / name / f"{index}.png")
+
+    draw_all(what, jobs, one)
+
+
+def save_png(pixels: np.ndarray, path: Path) -> None:
+    """Write an array as a PNG file, fast rather than small."""
+    from PIL import Image
+
+    Image.fromarray(pixels).save(path, compress_level=1, compress_type=zlib.Z_RLE)

@@ -1,0 +1,189 @@
+"""Drawn pictures of shapes with a mask for each: a set for instance segmentation.
+
+    ROOT/
+        classes.txt              disc, square, triangle
+        shapes_train/
+            label.csv            img_name,label,xmin,ymin,xmax,ymax
+            images/0.png …
+            masks/0.png …        grey: 0 background, k the pixels of the picture's k-th row
+        shapes_val/
+            …
+
+Images and boxes are laid out as `d2lcv.data.boxes` reads them; a folder of your own
+needs the masks besides. Nothing but paths and boxes is held in memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .making import check_numbers, draw_all, make_set, save_png
+from .paint import any_colour, cast_shadow, develop, draw_pattern, muted, stretch
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+__all__ = ["CLASSES", "draw_shapes", "make_shapes"]
+
+CLASSES = ("disc", "square", "triangle")
+MAX_OBJECTS = 3
+VERSION = 1  # count up when the pictures change: older sets are then not served again
+
+_SPLITS = ("train", "val")
+_HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
+
+
+def make_shapes(
+    folder: str | os.PathLike[str],
+    num_train: int = 300,
+    num_val: int = 60,
+    size: int = 128,
+    seed: int = 0,
+) -> str:
+    """Draw a set in the layout described above; picture i depends on seed, split, i only.
+
+    Args:
+        folder: where to make it; it must not exist, or be empty.
+        num_train, num_val: how many pictures, at least 1 each.
+        size: the side of a picture in pixels, at least 32.
+        seed: chooses the pictures, at least 0.
+
+    Returns:
+        The path of the folder. It appears when it is complete, and not before.
+
+    Raises:
+        FileExistsError: there is something in `folder` already.
+        ValueError: a number is too small.
+    """
+    check_numbers(num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32))
+    check_numbers(seed=(seed, 0))
+
+    def draw(content: Path) -> None:
+        for split, count in zip(_SPLITS, (num_train, num_val), strict=True):
+            _draw_split(content / f"shapes_{split}", split, count, size, seed)
+        (content / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+
+    return make_set(folder, draw)
+
+
+def _draw_split(folder: Path, split: str, count: int, size: int, seed: int) -> None:
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+
+    def draw(i: int) -> np.ndarray:
+        image, rows, number = draw_shapes(i, split, size, seed)
+        for kind, pixels in (("images", image), ("masks", number)):
+            save_png(pixels, folder / kind / f"{i}.png")
+        return rows
+
+    pictures = draw_all(f"shapes, {split}", range(count), draw)
+    with open(folder / "label.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_HEADER)
+        for i, rows in enumerate(pictures):
+            writer.writerows((f"{i}.png", *row) for row in rows.tolist())
+
+
+def draw_shapes(
+    index: int, split: str = "train", size: int = 128, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw one picture with one to three shapes, which hide little of each other.
+
+    Args:
+        index: which picture of the split.
+        split: `"train"` or `"val"`.
+        size: the side of the picture in pixels.
+        seed: chooses the pictures.
+
+    Returns:
+        The picture (size, size, 3), uint8; rows (k, 5), int64, of class and box x1, y1,
+        x2, y2 in pixels, the right and lower border exclusive, tight about what is
+        visible; and (size, size), uint8, with i + 1 at the visible pixels of row i.
+    """
+    rng = np.random.default_rng([seed, _SPLITS.index(split), index])
+    canvas, number = _background(rng, size), np.zeros((size, size), np.uint8)
+    classes: list[int] = []
+    for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
+        label = int(rng.integers(len(CLASSES)))
+        cover = _cover(rng, label, size * rng.uniform(0.24, 0.46))
+        place = _free_place(rng, number, cover)
+        if place is not None:
+            classes.append(label)
+            _lay(rng, canvas, number, cover, place, len(classes))
+    rows = [(c, *_tight_box(number == i + 1)) for i, c in enumerate(classes)]
+    return develop(rng, canvas), np.array(rows), number
+
+
+def _background(rng: Generator, size: int) -> np.ndarray:
+    """A soft mixture of colours and a pattern, without outlines; (size, size, 3) uint8."""
+    field = stretch(muted(rng, rng.uniform(20, 235, (3, 3, 3))), size).astype(int)
+    for coarse in (7, 20):
+        noise = rng.normal(0, rng.uniform(0, 20), (coarse, coarse, 3))
+        field += stretch(muted(rng, noise) + 128, size).astype(int) - 128
+    pattern = draw_pattern(rng, size)
+    if pattern is not None:
+        field += pattern[:, :, None] // 2
+    return np.clip(field, 0, 255).astype(np.uint8)
+
+
+def _cover(rng: Generator, label: int, length: float) -> np.ndarray:
+    """Coverage (h, w), 0 to 1, of a turned shape about `length` pixels across."""
+    from PIL import Image, ImageDraw
+
+    fine = 4  # drawn four times as large, then averaged
+    corners = (48, 4, 3)[label]
+    radius = length / 2 * fine * (1, 1.2, 1.25)[label]
+    turn = rng.uniform(0, 2 * math.pi) + 2 * math.pi * np.arange(corners) / corners
+    points = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    points[:, 0] *= rng.uniform(0.9, 1)
+    points -= points.min(0) - fine
+    width, height = (np.ceil(points.max(0) / fine).astype(int) + 1).tolist()
+    image = Image.new("L", (width * fine, height * fine))
+    ImageDraw.Draw(image).polygon([tuple(p) for p in points.tolist()], fill=255)
+    return np.asarray(image.reduce(fine), np.float32) / 255
+
+
+def _free_place(
+    rng: Generator, number: np.ndarray, cover: np.ndarray
+) -> tuple[int, int] | None:
+    """Where the shape hides little of those before it: top and left, if anywhere."""
+    height, width = cover.shape
+    for _ in range(12):
+        top = int(rng.integers(0, len(number) - height + 1))
+        left = int(rng.integers(0, len(number) - width + 1))
+        below = number[top : top + height, left : left + width]
+        hidden = np.bincount(below[cover >= 0.5], minlength=MAX_OBJECTS + 1)[1:]
+        if (hidden <= 0.1 * np.bincount(number.ravel(), minlength=4)[1:]).all():
+            return top, left
+    return None
+
+
+def _lay(
+    rng: Generator,
+    canvas: np.ndarray,
+    number: np.ndarray,
+    cover: np.ndarray,
+    place: tuple[int, int],
+    i: int,
+) -> None:
+    """Paint the shape with its shadow and a soft gradient, and note its pixels."""
+    (top, left), (height, width) = place, cover.shape
+    cast_shadow(rng, canvas, cover, top, left)
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    sun = rng.uniform(0, 2 * math.pi)
+    light = 1 + 0.25 * (x * math.cos(sun) + y * math.sin(sun))
+    colour = np.clip(light[:, :, None] * np.array(any_colour(rng)), 0, 255)
+    region = canvas[top : top + height, left : left + width]
+    region[:] = region + cover[:, :, None] * (colour - region) + 0.5
+    number[top : top + height, left : left + width][cover >= 0.5] = i
+
+
+def _tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1

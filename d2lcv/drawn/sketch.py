@@ -1,0 +1,276 @@
+"""Things drawn from shaded parts: a small transparent picture and its textures.
+
+A part is an outline in the thing's own coordinates (x right, y down, about −1 to 1) and a
+paint: a colour, or a function of the coordinates that gives one. Textures so turn and
+grow with the thing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .paint import Sprite, stretch
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from PIL import Image
+
+Points = Sequence[Any] | np.ndarray  # of x, y
+Colour = Sequence[float] | np.ndarray  # red, green, blue from 0 to 255
+Weight = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Paint = Weight | Colour
+
+_FINE = 4  # outlines are drawn so much larger, then averaged
+
+
+class Sketch:
+    """A picture of about `length` pixels; parts cover those drawn before.
+
+    Args:
+        rng: chooses where the light comes from, mostly from above.
+        length: how many pixels the span from −1 to 1 has.
+        turn: the angle in radians by which the thing is turned.
+        mirror: draw left for right.
+        squeeze: how much narrower and lower the thing is.
+    """
+
+    def __init__(
+        self,
+        rng: Generator,
+        length: float,
+        turn: float = 0.0,
+        mirror: bool = False,
+        squeeze: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        self.rng, self.scale = rng, length / 2
+        side = math.ceil(1.7 * length) + 2
+        self._premultiplied = np.zeros((side, side, 3), np.float32)
+        self._cover = np.zeros((side, side), np.float32)
+        cos, sin = math.cos(turn), math.sin(turn)
+        flip = np.diag([-squeeze[0] if mirror else squeeze[0], squeeze[1]])
+        self._matrix = self.scale * np.array([[cos, -sin], [sin, cos]]) @ flip
+        self._back = np.linalg.inv(self._matrix)
+        sun = rng.normal(-math.pi / 2, 0.8)
+        self._sun = math.cos(sun), math.sin(sun)
+
+    def polygon(self, points: Points, paint: Paint, depth: float = 0.15) -> None:
+        """A closed outline with corners; `depth` is how far its shade reaches inward."""
+        self._fill(np.asarray(points, float), paint, depth)
+
+    def curve(self, points: Points, paint: Paint, depth: float = 0.15) -> None:
+        """A smooth closed outline through the points."""
+        self._fill(smooth(points), paint, depth)
+
+    def ellipse(
+        self,
+        centre: tuple[float, float],
+        radii: tuple[float, float],
+        paint: Paint,
+        depth: float = 0.15,
+        turn: float = 0.0,
+    ) -> None:
+        angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
+        x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
+        cos, sin = math.cos(turn), math.sin(turn)
+        outline = np.stack([cos * x - sin * y, sin * x + cos * y], 1)
+        self._fill(outline + np.asarray(centre), paint, depth)
+
+    def stroke(
+        self,
+        points: Points,
+        widths: float | Sequence[float],
+        paint: Paint,
+        depth: float = 0.1,
+        caps: bool = True,
+    ) -> None:
+        """A smooth line of this width, or of widths that change from start to end."""
+        line = smooth(points, closed=False)
+        along = np.linspace(0, 1, len(line))
+        widths = np.atleast_1d(np.asarray(widths, float))
+        half = np.interp(along, np.linspace(0, 1, len(widths)), widths) / 2
+        ahead = np.concatenate([line[1:2] - line[:1], line[2:] - line[:-2]])
+        ahead = np.concatenate([ahead, line[-1:] - line[-2:-1]])
+        ahead /= np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
+        aside = half[:, None] * ahead[:, ::-1] * [-1, 1]
+        sides = [line + aside, (line - aside)[::-1]]
+        if caps:
+            angle = np.linspace(0, math.pi, 9)[1:-1]
+            bows = []
+            for end, out in ((-1, ahead[-1]), (0, -ahead[0])):
+                left = np.array([-out[1], out[0]])
+                bow = np.cos(angle)[:, None] * left + np.sin(angle)[:, None] * out
+                bows.append(line[end] + half[end] * bow)
+            sides = [sides[0], bows[0], sides[1], bows[1]]
+        self._fill(np.concatenate(sides), paint, depth)
+
+    def sprite(self) -> Sprite:
+        """What was drawn, without the empty space around it."""
+        solid = self._cover > 0.02
+        rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        cover = self._cover[part]
+        colour = self._premultiplied[part] / np.maximum(cover, 1e-3)[:, :, None]
+        return Sprite(colour, cover)
+
+    def _fill(self, outline: np.ndarray, paint: Paint, depth: float) -> None:
+        from PIL import Image, ImageDraw
+
+        side = len(self._cover)
+        dots = outline @ self._matrix.T + side / 2
+        low = np.clip(np.floor(dots.min(0)).astype(int) - 1, 0, side)
+        high = np.clip(np.ceil(dots.max(0)).astype(int) + 2, 0, side)
+        width, height = (high - low).tolist()
+        if min(width, height) < 1:
+            return
+        image = Image.new("L", (width * _FINE, height * _FINE))
+        fine = ((dots - low) * _FINE).ravel().tolist()
+        ImageDraw.Draw(image).polygon(fine, fill=255)
+        image = image.reduce(_FINE)
+        mask = np.asarray(image, np.float32) / 255
+
+        x = np.arange(low[0], high[0])[None, :] + 0.5 - side / 2
+        y = np.arange(low[1], high[1])[:, None] + 0.5 - side / 2
+        u = (self._back[0, 0] * x + self._back[0, 1] * y).astype(np.float32)
+        v = (self._back[1, 0] * x + self._back[1, 1] * y).astype(np.float32)
+        colour = paint(u, v) if callable(paint) else np.asarray(paint, np.float32)
+        if depth:
+            colour = colour * self._light(image, depth)[:, :, None]
+        part = slice(low[1], high[1]), slice(low[0], high[0])
+        over = mask[:, :, None]
+        below = self._premultiplied[part]
+        below += over * (np.clip(colour, 0, 255) - below)
+        self._cover[part] += mask * (1 - self._cover[part])
+
+    def _light(self, mask: Image.Image, depth: float) -> np.ndarray:
+        """How bright a bulging surface is: dark to its rim, and away from the sun."""
+        from PIL import ImageFilter
+
+        reach = max(depth * self.scale, 0.5)
+        blur = ImageFilter.BoxBlur(reach / 1.5)
+        soft = np.asarray(mask.filter(blur).filter(blur), np.float32) / 255
+        slope = np.zeros_like(soft)
+        slope[:, 1:-1] = self._sun[0] * (soft[:, 2:] - soft[:, :-2])
+        slope[1:-1] += self._sun[1] * (soft[2:] - soft[:-2])
+        return 0.6 + 0.45 * soft - np.clip(0.27 * reach * slope, -0.33, 0.33)
+
+
+def smooth(points: Points, closed: bool = True, steps: int = 6) -> np.ndarray:
+    """A smooth curve through all the points (Catmull and Rom, 1974); (n, 2)."""
+    p = np.asarray(points, float)
+    if closed:
+        before, after, last = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
+    else:
+        before, after = np.concatenate([p[:1], p[:-2]]), p[1:]
+        last, end, p = np.concatenate([p[2:], p[-1:]]), p[-1:], p[:-1]
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
+    curve = 0.5 * (
+        2 * p
+        + (after - before) * t
+        + (2 * before - 5 * p + 4 * after - last) * t**2
+        + (3 * p - before - 3 * after + last) * t**3
+    )
+    curve = curve.transpose(1, 0, 2).reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, end])
+
+
+# ---- textures: functions of (u, v) that give (h, w, 3) -------------------------------
+
+
+def mix(first: Paint, second: Paint, weight: Weight) -> Paint:
+    """`first` where the weight is 0, `second` where it is 1."""
+
+    def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        a = first(u, v) if callable(first) else np.asarray(first, np.float32)
+        b = second(u, v) if callable(second) else np.asarray(second, np.float32)
+        return a + weight(u, v)[:, :, None] * (b - a)
+
+    return paint
+
+
+def ramp(low: float, high: float, across: tuple[float, float] = (0.0, 1.0)) -> Weight:
+    """A weight that grows from 0 at `low` to 1 at `high`, downwards or along `across`."""
+    return lambda u, v: np.clip(
+        (across[0] * u + across[1] * v - low) / (high - low), 0, 1
+    )
+
+
+def stripes(
+    frequency: float, angle: float, phase: float = 0.0, share: float = 0.5
+) -> Weight:
+    """A weight of parallel stripes with soft edges; `share` of the surface is 1."""
+    cos, sin, level = math.cos(angle), math.sin(angle), math.cos(math.pi * share)
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        wave = np.cos(frequency * (cos * u + sin * v) + phase)
+        return np.clip((wave - level) * 5 + 0.5, 0, 1)
+
+    return weight
+
+
+def checks(frequency: float, angle: float) -> Weight:
+    cos, sin = math.cos(angle), math.sin(angle)
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        first = np.sin(frequency * (cos * u + sin * v))
+        second = np.sin(frequency * (cos * v - sin * u))
+        return np.clip(6 * first * second + 0.5, 0, 1)
+
+    return weight
+
+
+def dots(
+    spacing: float, radius: float, shift: tuple[float, float] = (0.0, 0.0)
+) -> Weight:
+    """A weight of dots in a staggered grid."""
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        row = np.floor((v + shift[1]) / spacing)
+        x = (u + shift[0]) / spacing + 0.5 * (row % 2)
+        x, y = x - np.floor(x) - 0.5, (v + shift[1]) / spacing - row - 0.5
+        return np.clip((radius - spacing * np.hypot(x, y)) * 12 / radius, 0, 1)
+
+    return weight
+
+
+def sectors(
+    count: int, phase: float = 0.0, centre: tuple[float, float] = (0.0, 0.0)
+) -> Weight:
+    """A weight of equal slices around a point."""
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        wave = np.sin(count * np.arctan2(v - centre[1], u - centre[0]) + phase)
+        return np.clip(4 * wave + 0.5, 0, 1)
+
+    return weight
+
+
+def cloud(rng: Generator, grain: float, share: float, sharpness: float = 4.0) -> Weight:
+    """A weight of random blots; `grain` is their size, `share` of the surface is 1."""
+    cells = max(4, round(3.2 / grain))
+    field = np.repeat(rng.normal(128, 42, (cells, cells, 1)), 3, 2)
+    field = stretch(field, 256)[:, :, 0].astype(np.float32)
+    level = np.quantile(field[::4, ::4], 1 - share)
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        column = np.clip((u + 1.6) * 80, 0, 255).astype(np.intp)
+        row = np.clip((v + 1.6) * 80, 0, 255).astype(np.intp)
+        return np.clip((field[row, column] - level) * sharpness / 42 + 0.5, 0, 1)
+
+    return weight
+
+
+def tone(rng: Generator, colour: Colour, spread: float = 0.12) -> np.ndarray:
+    """A colour near this one: a little lighter or darker, warmer or colder."""
+    gain = rng.uniform(1 - spread, 1 + spread) * rng.normal(1, spread / 3, 3)
+    return np.clip(np.asarray(colour) * gain, 0, 255).astype(np.float32)
+
+
+def vivid(rng: Generator) -> np.ndarray:
+    """A strong colour of any hue."""
+    hue, low = rng.uniform(0, 6), rng.uniform(20, 90)
+    wheel = np.clip(np.abs((hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
+    return (low + wheel * (rng.uniform(190, 255) - low)).astype(np.float32)

@@ -1,0 +1,53 @@
+"""What can be drawn: arrays, counts and sizes, checked."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+
+def _array(name: str, x: Any) -> np.ndarray:
+    """A NumPy array of an array, a number, a native tensor or (nested) lists of them."""
+    if isinstance(x, (np.ndarray, np.generic, numbers.Number)):
+        return np.asarray(x)
+    if isinstance(x, (list, tuple)):
+        plain = not x or isinstance(x[0], (numbers.Number, list, tuple))
+        return np.asarray(x if plain else [_array(name, item) for item in x])
+    from ..checks import check_tensor
+    from ..tensors import numpy as to_numpy
+
+    check_tensor(name, x)
+    return to_numpy(x)
+
+
+def _figsize(figsize: Any) -> tuple[float, float]:
+    size = tuple(figsize) if isinstance(figsize, Iterable) else (figsize,)
+    if len(size) != 2 or not all(
+        isinstance(inches, numbers.Real) and 0 < float(inches) < float("inf")
+        for inches in size
+    ):
+        raise ValueError(
+            f"figsize: expected two positive numbers (width, height) in inches, "
+            f"got {figsize!r}"
+        )
+    return float(size[0]), float(size[1])
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def _check_axes(axes: Any) -> None:
+    if not isinstance(axes, Axes):
+        raise TypeError(
+            f"axes: expected one matplotlib Axes, got "
+            f"{type(axes).__module__}.{type(axes).__qualname__}"
+        )

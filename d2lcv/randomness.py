@@ -1,0 +1,97 @@
+"""Random numbers of NumPy that are the same on every backend and in every worker.
+
+Whoever draws asks for `stream()`. While a loader reads an example, that is a stream of this
+example alone, which only the seed, the pass through the set and the index decide: not the
+order of reading, nor how many workers read. At all other times it is the one stream of the
+process, which `d2lcv.seed` begins anew.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+from .backends import backend
+
+__all__ = ["current_seed", "next_net", "seed", "stream", "stream_of"]
+
+
+class _Draws:
+    """Where initial weights come from: a seed, and how many nets it has served.
+
+    What is drawn besides, such as augmentations, comes from `stream`.
+    """
+
+    seed: int = int(np.random.SeedSequence().generate_state(1)[0])
+    nets = 0
+    stream: np.random.Generator | None = None
+
+
+def seed(n: int) -> None:
+    """Make what follows repeatable: initial weights, and the framework's own draws.
+
+    Equal seeds give equal networks on all backends, in the order they are made. What the
+    framework itself draws (`d2lcv.rand`, dropout) repeats on that framework only.
+    """
+    if n < 0:
+        raise ValueError(f"n: expected an integer of at least 0, got {n}")
+    _Draws.seed, _Draws.nets, _Draws.stream = int(n), 0, None
+    backend.weights.manual_seed(int(n))
+
+
+def current_seed() -> int:
+    """The seed of this process: what `seed` was given last, else drawn at its start."""
+    return _Draws.seed
+
+
+def current_stream() -> np.random.Generator:
+    """Random numbers of this process, from their beginning after each `seed`."""
+    if _Draws.stream is None:
+        _Draws.stream = np.random.default_rng([_Draws.seed, zlib.crc32(b"stream")])
+    return _Draws.stream
+
+
+def next_net() -> Callable[[str], np.random.Generator]:
+    """The streams of a new net's weights: name of a weight → its stream of numbers."""
+    _Draws.nets += 1
+    net = _Draws.nets
+    return lambda name: np.random.default_rng(
+        [_Draws.seed, net, zlib.crc32(name.encode())]
+    )
+
+
+class _Lazy:
+    """A generator that is made when it is asked for: most sets draw nothing."""
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.made: np.random.Generator | None = None
+
+    def generator(self) -> np.random.Generator:
+        if self.made is None:  # Philox is made for many streams with a key each
+            self.made = np.random.Generator(np.random.Philox(key=self.key))
+        return self.made
+
+
+# a context of its own in every thread, so readers in parallel do not meet
+_example: ContextVar[_Lazy | None] = ContextVar("d2lcv_example", default=None)
+
+
+@contextmanager
+def stream_of(key: int) -> Iterator[None]:
+    """Let `stream()` be the stream with this number, from its beginning, for a while."""
+    token = _example.set(_Lazy(key))
+    try:
+        yield
+    finally:
+        _example.reset(token)
+
+
+def stream() -> np.random.Generator:
+    """The random numbers to draw from now."""
+    example = _example.get()
+    return current_stream() if example is None else example.generator()

@@ -1,0 +1,1 @@
+"""Running the chapters: their table, options and results, and the command line."""

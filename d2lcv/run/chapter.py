@@ -1,0 +1,192 @@
+"""Running a chapter: its options, where its output goes, and its result in one form."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..backends import backend
+
+__all__ = ["Chapter"]
+
+ARGUMENTS_VARIABLE = "D2L_ARGS"
+
+
+class Chapter:
+    """Options and result of one run of a chapter script.
+
+    ```python
+    run = d2lcv.Chapter("ssd", quick={"num_epochs": 6}, book={"num_epochs": 20})
+    for epoch in range(run.num_epochs):
+        ...
+    run.report({"mAP@0.5": 0.9}, num_examples=6000, seconds=120.0)
+    ```
+
+    Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--out`, and one
+    option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
+    instead. Then chooses the backend, seeds it, and prints what is used.
+
+    Args:
+        name: the chapter's name.
+        quick: settings of the default preset, which ends in minutes on two CPU cores.
+        book: the book's settings, with the same keys.
+        data: names accepted by `--data` besides a folder, the default first; empty for a
+            chapter without data.
+        argv: arguments to read instead of those described above.
+
+    Attributes:
+        preset, data, seed, out: the options; each setting is an attribute, too.
+        device: where nets and batches go, `d2lcv.try_gpu()`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        quick: Mapping[str, Any],
+        book: Mapping[str, Any],
+        data: Sequence[str] = ("synthetic", "book"),
+        argv: Sequence[str] | None = None,
+    ) -> None:
+        self.name, self.started = name, time.perf_counter()
+        self.settings = {"quick": dict(quick), "book": dict(book)}
+        options = self._parse(data, _arguments() if argv is None else argv)
+        self.preset, self.data = options.preset, getattr(options, "data", None)
+        self.seed = options.seed
+        for key, value in self.settings[self.preset].items():
+            given = getattr(options, key)
+            setattr(self, key, value if given is None else given)
+
+        from ..figures import set_output
+        from ..randomness import seed
+
+        self.out = Path(options.out or Path("out") / f"{name}-{backend.entry.name}")
+        self.out.mkdir(parents=True, exist_ok=True)
+        set_output(self.out)
+        seed(self.seed)
+        self.device = backend.tensors.try_gpu()
+        print(self._header(), flush=True)
+
+    def _parse(self, data: Sequence[str], argv: Sequence[str]) -> argparse.Namespace:
+        parser = argparse.ArgumentParser(
+            prog=f"{self.name}.py",
+            description=f"Chapter {self.name}; D2L_BACKEND chooses the framework.",
+        )
+        parser.add_argument("--preset", choices=list(self.settings), default="quick")
+        if data:
+            named = ", ".join(repr(d) for d in data).replace("%", "%%")
+            parser.add_argument(
+                "--data",
+                default=data[0],
+                help=f"{named}, or a folder in the same layout (default: the first)",
+            )
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--out", help="folder for figures and result.json")
+        quick, book = self.settings["quick"], self.settings["book"]
+        if quick.keys() != book.keys():
+            raise ValueError(
+                f"quick, book: expected the same settings, only one of them has "
+                f"{', '.join(sorted(quick.keys() ^ book.keys()))}"
+            )
+        for key, value in quick.items():
+            parser.add_argument(
+                f"--{key.replace('_', '-')}",
+                type=_reader(value, book[key]),
+                help=f"quick {value}, book {book[key]}".replace("%", "%%"),
+            )
+        return parser.parse_args(argv)
+
+    def _header(self) -> str:
+        entry = backend.entry
+        data = f", data {self.data}" if self.data is not None else ""
+        return (
+            f"{self.name}: {entry.title} {entry.version} on "
+            f"{backend.tensors.device_name()}, preset {self.preset}{data}, "
+            f"seed {self.seed}, output in {self.out}"
+        )
+
+    def progress(self, iterable: Iterable[Any], description: str) -> Iterable[Any]:
+        """`iterable` with a progress bar, where there is a screen to show it."""
+        from tqdm.auto import tqdm
+
+        off = False if _in_notebook() else None  # None: where no terminal is
+        return tqdm(iterable, description, leave=False, disable=off)
+
+    def report(
+        self,
+        metrics: Mapping[str, float],
+        num_examples: float | None = None,
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Print the result, write it to `result.json`, and return it.
+
+        Args:
+            metrics: name → value.
+            num_examples, seconds: examples trained on, and the time that took: their
+                quotient is the rate. The result's own `seconds` are of the whole run.
+        """
+        rate = num_examples / seconds if num_examples and seconds else None
+        result = {
+            "chapter": self.name,
+            "backend": backend.entry.name,
+            "device": backend.tensors.device_name(),
+            "data": self.data,
+            "preset": self.preset,
+            "seed": self.seed,
+            "metrics": {name: float(value) for name, value in metrics.items()},
+            "examples_per_sec": rate,
+            "seconds": time.perf_counter() - self.started,
+        }
+        path = self.out / "result.json"
+        path.write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
+        rows = [(name, f"{value:.6g}") for name, value in result["metrics"].items()]
+        if rate is not None:
+            rows.append(("examples/sec", f"{rate:.1f}"))
+        rows += [("seconds", f"{result['seconds']:.0f}")]
+        rows += [("device", result["device"]), ("backend", result["backend"])]
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            print(f"result  {name:<{width}}  {value}")
+        sys.stdout.flush()
+        return result
+
+
+def _reader(*examples: Any) -> Callable[[str], Any]:
+    """What turns an option's text into a value like those of the presets."""
+    kinds = {type(value) for value in examples}
+    if kinds == {bool}:
+        return _yes_or_no
+    return float if kinds == {int, float} else type(examples[0])
+
+
+def _yes_or_no(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(
+            f"expected true or false, got {text!r}"
+        ) from None
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
+
+
+def _arguments() -> list[str]:
+    if _in_notebook():
+        return shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
+    return sys.argv[1:]

@@ -1,0 +1,166 @@
+"""`python -m d2lcv`: what is here, the chapters, and the tools of a checkout."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import __version__
+from ..backends import ENVIRONMENT_VARIABLE, REGISTRY, use
+
+PACKAGE = Path(__file__).parents[1]
+TOOLS = {
+    "render": "make notebooks and the site",
+}
+EPILOG = """\
+without a command: the installed backends, which one is active and why, and the data folder
+
+  d2lcv run                              the chapters and their titles
+  d2lcv run ssd --backend paddle         one of them; its own options may follow
+  d2lcv run ssd --help                   what these are
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1 failed, 2 wrong usage."""
+    parser, run = _parsers()
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command is None:
+        parser.error(f"unknown argument {rest[0]!r}")
+    try:
+        if options.command is None:
+            return _overview(options.devices)
+        if options.command == "matrix":
+            return _matrix(rest)
+        if options.command in TOOLS:
+            return _tool(options.command, rest)
+        if options.help and options.chapter is None:
+            run.print_help()
+            return 0
+        return _run(options, rest)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `d2lcv | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if not _is_said_by_us(error):
+            raise
+        return _fail(str(error))
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    parser = argparse.ArgumentParser(
+        prog="d2lcv",
+        description="Computer vision from Dive into Deep Learning on four frameworks.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"d2lcv {__version__}")
+    parser.add_argument(
+        "--devices",
+        action="store_true",
+        help="also the devices of each backend (loads each in a subprocess: seconds)",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run a chapter, or list them",
+        description="Run a chapter; without a name, list them.",
+        usage="d2lcv run [CHAPTER] [--backend NAME] [options of the chapter]",
+        add_help=False,  # `run ssd --help` is a question to the chapter
+        allow_abbrev=False,
+    )
+    run.add_argument("chapter", nargs="?", metavar="CHAPTER", help="its name: ssd")
+    run.add_argument(
+        "--backend",
+        metavar="NAME",
+        help=f"{', '.join(REGISTRY)}, or an alias (default: {ENVIRONMENT_VARIABLE}, "
+        "else the first installed)",
+    )
+    run.add_argument("-h", "--help", action="store_true", help="or of the chapter")
+    commands.add_parser(
+        "matrix",
+        help="compare every case on every installed backend",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    for name, text in TOOLS.items():
+        commands.add_parser(
+            name,
+            help=f"{text} (in a checkout)",
+            add_help=False,
+            allow_abbrev=False,
+        )
+    return parser, run
+
+
+def _overview(with_devices: bool) -> int:
+    from .overview import overview
+
+    text, usable = overview(with_devices)
+    print(text)
+    return 0 if usable else 1
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    from .chapters import chapter_file, chapters, run_chapter
+
+    if options.chapter is None:
+        if rest:
+            return _fail(f"{rest[0]!r} needs a chapter before it", status=2)
+        titles = chapters()
+        width = max(map(len, titles), default=0)
+        for name, title in titles.items():
+            print(f"{name:<{width}}  {title}")
+        return 0
+    try:
+        chapter_file(options.chapter)
+        name = use(options.backend)
+    except ValueError as error:  # no such chapter or backend
+        return _fail(str(error), status=2)
+    os.environ[ENVIRONMENT_VARIABLE] = name  # for processes that the chapter starts
+    run_chapter(options.chapter, [*rest, *(["--help"] if options.help else [])])
+    return 0
+
+
+def _matrix(rest: list[str]) -> int:
+    from ..proof.matrix import main
+
+    return main(rest)
+
+
+def _tool(name: str, rest: list[str]) -> int:
+    tool = PACKAGE.parent / "tools" / f"{name}.py"
+    if not tool.is_file():
+        return _fail(
+            f"{name!r} works in a checkout of the repository, where tools/{name}.py and "
+            f"what it reads are; the installed package at {PACKAGE} has neither. Clone "
+            'the repository and install it there with: pip install -e ".[all]"'
+        )
+    return subprocess.run([sys.executable, str(tool), *rest]).returncode
+
+
+def _is_said_by_us(error: Exception) -> bool:
+    """Whether the package raised it on purpose; anything else is a defect to be traced."""
+    from ..data.archives import HubError
+
+    if not isinstance(
+        error, (ValueError, OSError, ImportError, RuntimeError, HubError)
+    ):
+        return False
+    if isinstance(error, ImportError) and error.name:  # the import system said it
+        return False
+    *_, last = traceback.walk_tb(error.__traceback__)
+    return PACKAGE in Path(last[0].f_code.co_filename).parents
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(f"d2lcv: {message}", file=sys.stderr)
+    return status

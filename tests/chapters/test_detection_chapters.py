@@ -1,0 +1,201 @@
+"""The chapters about boxes from end to end: what they print, draw and report.
+
+Each runs in a process of its own, as a reader runs it, on the active backend. The numbers
+they print are held against the worked examples.
+"""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from chapter_runs import ROOT, Run, colors_of, near, parse, runs_of
+from conftest import require_framework
+from PIL import Image
+
+from d2lcv.proof.inputs import WORKED
+
+FIGURES = {
+    "bounding_box": ["picture", "boxes", "mirrored"],
+    "anchor": [
+        *("anchors-of-a-pixel", "iou", "truth-and-anchors", "assignment", "offset"),
+        *("nms", "soft-nms", "sizes-and-ratios"),
+    ],
+    "multiscale_object_detection": [
+        *("scale-015", "scale-040", "scale-080", "size-and-scale"),
+    ],
+    "object_detection_dataset": ["batch", "centres-and-sizes", "mirrored"],
+}
+
+
+def test_parse_value():
+    text = "a: (1, 5444, 4)\nb:\n[[1.  -2.5]\n [ 3e-06 0.]]\nc: [4]\n"
+    assert parse(text, "a:").tolist() == [1, 5444, 4]
+    assert parse(text, "b:").tolist() == [1, -2.5, 3e-6, 0]
+    with pytest.raises(AssertionError, match="not printed"):
+        parse(text, "d:")
+    with pytest.raises(AssertionError, match="twice"):
+        parse(text + text, "a:")
+    with pytest.raises(AssertionError, match="no numbers"):
+        parse("a: none\nb: [1]", "a:")
+
+
+def options(name, folder):
+    if name != "object_detection_dataset":
+        return ()
+    from d2lcv.drawn.bananas import make_bananas
+
+    return "--data", make_bananas(folder / "set", 40, 8)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return runs_of(tmp_path_factory, options)
+
+
+# ---- all of them ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_there_and_not_blank(runs, name):
+    run = runs(name)
+    assert run.figures() == FIGURES[name]
+    for figure, pixels in run.pictures().items():
+        height, width = pixels.shape[:2]
+        assert 350 <= width <= 1300 and 200 <= height <= 700, (figure, pixels.shape)
+        assert colors_of(pixels) > 30 and pixels.std() > 15, figure
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_result_is_reported(runs, name):
+    run = runs(name)
+    result = json.loads((run.folder / "result.json").read_text())
+    assert result["chapter"] == name and result["preset"] == "quick"
+    assert result["metrics"]
+    assert result["seconds"] < 60
+    assert run.output.splitlines()[0].startswith(f"{name}: ")
+    assert "\nresult  " in run.output
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_text_has_its_parts(name):
+    """A summary, exercises, a solution; prose before every piece of code."""
+    text = (ROOT / "chapters" / f"{name}.py").read_text(encoding="utf-8")
+    for part in ("# ## Summary", "# ## Exercises", "# ### A solution of exercise"):
+        assert part in text, part
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
+    kinds = ["prose" if cell.startswith(" [markdown]") else "code" for cell in cells]
+    assert kinds[0] == "prose" and kinds.count("prose") >= kinds.count("code") / 2
+    longest = max(
+        len(run) for run in re.findall("(?:c)+", "".join(k[0] for k in kinds))
+    )
+    assert longest <= 3
+
+
+# ---- the numbers ---------------------------------------------------------------------
+
+
+def test_bounding_box_values(runs):
+    run, worked = runs("bounding_box"), WORKED["box_corner_to_center"]
+    near(run.values("corners:"), worked["boxes"], 0)
+    near(run.values("centres:"), worked["expected"], 0)
+    near(run.values("\nround trip:"), worked["boxes"], 0)
+    assert "largest error of the round trip: 0.0" in run.output
+    near(run.values("mirrored:")[:4], [728 - 378, 45, 728 - 60, 516], 0)
+    near(run.values("around both:"), [60, 45, 655, 516], 0)
+
+
+def test_bounding_box_of_a_photograph(tmp_path):
+    require_framework()
+    photo = np.full((561, 728, 3), (200, 30, 90), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    run = Run("bounding_box", tmp_path / "out", "--image", str(tmp_path / "photo.png"))
+    with Image.open(tmp_path / "out" / "picture.png") as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert (pixels == (200, 30, 90)).all(axis=2).mean() > 0.5
+    near(run.values("centres:"), WORKED["box_corner_to_center"]["expected"], 0)
+
+
+def test_anchor_values_of_priors_and_iou(runs):
+    run, worked = runs("anchor"), WORKED["multibox_prior"]
+    near(run.values("anchors:"), worked["shape"], 0)
+    near(run.values("anchors of pixel (250, 250):"), worked["at_row250_col250"])
+    expected = WORKED["box_iou"]["expected"]
+    near(run.values("IoU of the anchors with dog and cat:"), expected)
+
+
+def test_anchor_values_of_the_assignment(runs):
+    run = runs("anchor")
+    near(run.values("after the first pass:"), [-1, -1, 1, -1, 1], 0)
+    picks = re.findall(r"largest IoU left ([\d.]+): anchor (\d) → (\w+)", run.output)
+    assert picks == [("0.745908", "4", "cat"), ("0.141723", "1", "dog")]
+    struck = [line for line in run.output.splitlines() if "–" in line]
+    assert sum(line.count("–") for line in struck) == 6 + 10
+    expected = WORKED["assign_anchor_to_bbox"]["expected"]
+    near(run.values("after the second pass:"), expected, 0)
+    near(run.values("assign_anchor_to_bbox:"), expected, 0)
+
+
+def test_anchor_values_of_the_targets(runs):
+    run, worked = runs("anchor"), WORKED["multibox_target"]
+    near(run.values("\noffsets:"), worked["bbox_offset"])
+    near(run.values("\nmasks:"), worked["bbox_mask"], 0)
+    near(run.values("\nclasses:"), worked["class_labels"], 0)
+    dog = np.array(worked["bbox_offset"])[0, 4:8]
+    near(run.values("anchor 1 → dog, by hand:"), dog)
+    near(run.values("anchor 1 → dog, offset_boxes:"), dog)
+
+
+def test_anchor_values_of_the_detection(runs):
+    run = runs("anchor")
+    near(run.values("detections:"), WORKED["multibox_detection"]["expected"])
+    near(run.values("kept by hand:"), [0, 3], 0)
+    near(run.values("kept by nms:"), [0, 3], 0)
+    assert re.findall(r"box 0 is taken; box (\d) .*: (\w+)", run.output) == [
+        ("3", "stays"),
+        ("1", "goes"),
+        ("2", "goes"),
+    ]
+    assert "soft-NMS, gaussian: boxes [0 3 2 1]" in run.output
+    assert run.output.count("def nms(") == run.output.count("def box_iou(") == 1
+
+
+def test_anchor_values_of_the_exercises(runs):
+    run = runs("anchor")
+    near(run.values("IoU with the moved square and with the half:"), [0.5, 0.5])
+    near(run.values("whatever the class:"), [0], 0)
+    near(run.values("within each class: "), [0, 1], 0)
+    assert "threshold 0.5: [-1  0  1 -1  1]" in run.output
+
+
+@pytest.mark.parametrize("side", [4, 2, 1])
+def test_multiscale_values(runs, side):
+    run = runs("multiscale_object_detection")
+    worked = WORKED[f"multiscale_prior_{side}x{side}"]["expected_for_unit_aspect"]
+    count = len(worked[0])
+    label = f"anchors of a map of {side} × {side}: {count}"
+    near(run.values(label), worked)
+    assert count == 3 * side**2
+
+
+def test_multiscale_values_of_the_exercises(runs):
+    run = runs("multiscale_object_detection")
+    assert "5444 anchors, 4096 of them (75%) first" in run.output
+    best = dict(
+        re.findall(r"^(.*): best for objects of size ([\d.]+)", run.output, re.M)
+    )
+    sizes = [float(size) for size in best.values()]
+    assert len(sizes) == 3 and sizes == sorted(sizes)  # each scale has its own range
+
+
+def test_dataset_values(runs):
+    run = runs("object_detection_dataset")
+    assert "a batch: (32, 3, 256, 256) (32, 1, 5)" in run.output
+    assert "40 pictures for training, 8 for validation" in run.output
+    assert "own batch: (2, 3, 96, 128) (2, 2, 5)" in run.output
+    own = run.values("own labels:").reshape(2, 2, 5)
+    near(own[1, 1], [-1, 0, 0, 0, 0], 0)
+    near(own[0, 0], [0, 20 / 128, 30 / 96, 60 / 128, 70 / 96], 1e-4)
+    mirrored = run.values("mirrored labels:").reshape(2, 2, 5)
+    near(mirrored[0, 0], [0, 68 / 128, 30 / 96, 108 / 128, 70 / 96], 1e-4)
+    near(mirrored[1, 1], own[1, 1], 0)

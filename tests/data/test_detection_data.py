@@ -1,0 +1,407 @@
+"""The reader of labelled pictures: what it reads, and what it refuses."""
+
+import gc
+import pickle
+import shutil
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from d2lcv.data.boxes import DetectionFolder, read_detection_folder
+from d2lcv.drawn.bananas import draw_banana, make_bananas
+
+HEADER = "img_name,label,xmin,ymin,xmax,ymax"
+RACCOON = Path(__file__).parents[3] / "shared" / "data" / "raccoon"
+
+
+def picture(width, height, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def make_set(root, rows, images=None, split="own_train", header=HEADER):
+    """Write a split: the lines of its label.csv, and name -> (width, height)."""
+    folder = Path(root) / split
+    (folder / "images").mkdir(parents=True)
+    for name, (width, height) in (images or {"a.png": (40, 20)}).items():
+        Image.fromarray(picture(width, height)).save(folder / "images" / name)
+    (folder / "label.csv").write_text("\n".join([header, *rows]) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def bananas(tmp_path_factory):
+    return make_bananas(tmp_path_factory.mktemp("data") / "bananas", 4, 2)
+
+
+# ---- reading -------------------------------------------------------------------------
+
+
+def test_synthetic_bananas(bananas):
+    for is_train, split, count in ((True, "train", 4), (False, "val", 2)):
+        folder = DetectionFolder(bananas, is_train)
+        assert len(folder) == count
+        assert folder.labels.shape == (count, 1, 5)
+        assert folder.num_classes == 1
+        assert folder.class_names == ["banana"]
+        for i in range(count):
+            pixels, box, _ = draw_banana(i, split)
+            image, label = folder.example(i)
+            assert image.shape == (3, 256, 256)
+            np.testing.assert_array_equal(image, pixels.transpose(2, 0, 1))
+            np.testing.assert_allclose(label, [[0, *box / 256]], atol=1e-7)
+
+
+def test_types_and_range(bananas):
+    folder = DetectionFolder(bananas)
+    image, label = folder.example(0)
+    assert image.dtype == label.dtype == folder.labels.dtype == np.float32
+    assert image.flags.c_contiguous
+    assert 100 < image.max() <= 255
+    assert folder.pixels(0).dtype == np.uint8
+
+
+def test_fractions_are_of_each_pictures_own_sides(tmp_path):
+    images = {"a.png": (40, 20), "b.jpg": (64, 128)}
+    make_set(tmp_path, ["a.png,0,10,5,40,20", "b.jpg,0,16,32,48,128"], images)
+    folder = DetectionFolder(tmp_path)
+    assert folder.labels.tolist() == [
+        [[0, 0.25, 0.25, 1, 1]],
+        [[0, 0.25, 0.25, 0.75, 1]],
+    ]
+    assert folder.sizes.tolist() == [[20, 40], [128, 64]]
+    assert folder.example(0)[0].shape == (3, 20, 40)
+    assert [Path(path).name for path in folder.paths] == ["a.png", "b.jpg"]
+
+
+def test_class_is_not_divided_with_the_box(tmp_path):
+    make_set(tmp_path, ["a.png,7,10,5,20,10"])
+    assert DetectionFolder(tmp_path).labels[0, 0, 0] == 7
+
+
+def test_several_rows_are_gathered_and_padded(tmp_path):
+    rows = [
+        "a.png,0,0,0,10,10",
+        "b.png,2,0,0,20,20",
+        "a.png,1,20,10,40,20",  # rows of a picture need not stand together
+        "a.png,0,1,2,3,4",
+    ]
+    make_set(
+        tmp_path, rows, {"a.png": (40, 20), "b.png": (40, 40), "unused.png": (8, 8)}
+    )
+    folder = DetectionFolder(tmp_path)
+    assert folder.labels.shape == (2, 3, 5)
+    assert folder.labels[0, :, 0].tolist() == [0, 1, 0]
+    assert folder.labels[0, 1].tolist() == [1, 0.5, 0.5, 1, 1]
+    padding = [-1, 0, 0, 0, 0]
+    assert folder.labels[1].tolist() == [[2, 0, 0, 0.5, 0.5], padding, padding]
+    assert folder.num_classes == 3
+    assert folder.class_names == ["0", "1", "2"]
+
+
+NOTHING = ["b.png,-1,0,0,0,0", "b.png,,,,,", "b.png,-1,,,,"]
+
+
+@pytest.mark.parametrize("row", NOTHING)
+def test_a_picture_without_objects(tmp_path, row):
+    images = {"a.png": (40, 20), "b.png": (8, 8)}
+    make_set(tmp_path, ["a.png,0,0,0,10,10", row], images)
+    folder = DetectionFolder(tmp_path)
+    assert len(folder) == 2
+    assert folder.labels[1].tolist() == [[-1, 0, 0, 0, 0]]
+    assert folder.num_classes == 1
+
+
+def test_only_pictures_without_objects(tmp_path):
+    make_set(tmp_path, ["a.png,-1,0,0,0,0"])
+    assert DetectionFolder(tmp_path).num_classes == 1
+
+
+def test_names_of_classes(tmp_path):
+    make_set(tmp_path, ["a.png,1,0,0,10,10"])
+    (tmp_path / "classes.txt").write_text("cat\n dog \nbird\n\n")
+    folder = DetectionFolder(tmp_path)
+    assert folder.classes == folder.class_names == ["cat", "dog", "bird"]
+    assert folder.num_classes == 3
+
+
+def test_both_splits_agree_on_the_classes(tmp_path):
+    make_set(tmp_path, ["a.png,4,0,0,10,10"])
+    make_set(tmp_path, ["a.png,1,0,0,10,10"], split="own_val")
+    assert DetectionFolder(tmp_path, is_train=True).num_classes == 5
+    assert DetectionFolder(tmp_path, is_train=False).num_classes == 5
+    assert DetectionFolder(tmp_path).classes is None
+
+
+def test_header_in_another_order_with_more_columns_and_spaces(tmp_path):
+    header = "label, xmin,ymin,xmax,ymax,img_name,photographer"
+    make_set(tmp_path, ["0, 10,5,20,10, a.png ,me", "", " ,,,,,,"], header=header)
+    path = tmp_path / "own_train" / "label.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert DetectionFolder(tmp_path).labels.tolist() == [[[0, 0.25, 0.25, 0.5, 0.5]]]
+
+
+def test_box_touching_the_border_and_box_in_fractions_of_a_pixel(tmp_path):
+    make_set(tmp_path, ["a.png,0,0,0,40,20", "a.png,0.0,0.5,1e0,39.5,19"])
+    labels = DetectionFolder(tmp_path).labels[0]
+    np.testing.assert_allclose(labels[1], [0, 0.0125, 0.05, 0.9875, 0.95], rtol=1e-6)
+
+
+def test_picture_in_a_folder_of_its_own(tmp_path):
+    folder = make_set(tmp_path, ["day/a.png,0,0,0,10,10"]) / "own_train" / "images"
+    (folder / "day").mkdir()
+    shutil.move(folder / "a.png", folder / "day" / "a.png")
+    assert len(DetectionFolder(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK"])
+def test_other_colour_modes_become_rgb(tmp_path, mode):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"])
+    image = Image.fromarray(picture(40, 20)).convert(mode)
+    path = tmp_path / "own_train" / "images" / "a.png"
+    image.save(path, "JPEG" if mode == "CMYK" else "PNG")
+    expected = Image.open(path).convert("RGB")
+    folder = DetectionFolder(tmp_path)
+    np.testing.assert_array_equal(folder.pixels(0), np.asarray(expected))
+
+
+@pytest.mark.parametrize("size", [None, (20, 40)])
+def test_grey_of_16_bits_keeps_its_upper_ones(tmp_path, size):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"])
+    grey = picture(40, 20)[..., 0].astype(np.uint16)
+    path = tmp_path / "own_train" / "images" / "a.png"
+    Image.fromarray(grey * 256 + 99).save(path)
+    pixels = DetectionFolder(tmp_path, size=size).pixels(0)
+    np.testing.assert_array_equal(pixels, np.stack([grey] * 3, -1))
+
+
+# ---- resizing ------------------------------------------------------------------------
+
+
+def test_resizing_keeps_the_labels(tmp_path):
+    make_set(tmp_path, ["a.png,0,10,5,40,20"])
+    plain, small = DetectionFolder(tmp_path), DetectionFolder(tmp_path, size=(8, 30))
+    assert small.example(0)[0].shape == (3, 8, 30)
+    np.testing.assert_array_equal(small.labels, plain.labels)
+    assert small.sizes.tolist() == [[20, 40]]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_shrinking_averages(tmp_path, name):
+    """Fine black and white stripes become grey: every pixel counts."""
+    make_set(tmp_path, [f"{name},0,0,0,10,10"], {name: (8, 8)})
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 255
+    path = tmp_path / "own_train" / "images" / name
+    Image.fromarray(stripes).save(path, quality=95)
+    image, _ = DetectionFolder(tmp_path, size=(32, 32)).example(0)
+    np.testing.assert_allclose(image, 127.5, atol=8)
+
+
+def test_places_stay_when_resized(tmp_path):
+    """A bright square stays at its fraction of the picture, for PNG and JPEG."""
+    for name in ("a.png", "b.jpg"):
+        make_set(tmp_path / name, [f"{name},0,64,128,128,192"], {name: (8, 8)}, "x_val")
+        square = np.zeros((256, 256, 3), np.uint8)
+        square[128:192, 64:128] = 255
+        Image.fromarray(square).save(tmp_path / name / "x_val" / "images" / name)
+        for side in (64, 100, 300):
+            folder = DetectionFolder(tmp_path / name, False, size=(side, side))
+            image, label = folder.example(0)
+            y, x = np.nonzero(image[0] > 127)
+            found = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) / side
+            np.testing.assert_allclose(found, label[0, 1:], atol=1.1 / side)
+
+
+@pytest.mark.parametrize("size", [(0, 8), (8,), (8, 8, 3), 8, "ab", (None, 8)])
+def test_sizes_that_are_none(bananas, size):
+    with pytest.raises(ValueError, match=r"size must be \(height, width\)"):
+        DetectionFolder(bananas, size=size)
+
+
+# ---- the object ----------------------------------------------------------------------
+
+
+def test_it_is_a_sequence(bananas):
+    folder = DetectionFolder(bananas)
+    assert len(list(folder)) == 4
+    np.testing.assert_array_equal(folder[-1][0], folder.example(3)[0])
+    with pytest.raises(IndexError):
+        folder.example(4)
+    assert "4 pictures" in repr(folder)
+
+
+def test_an_example_is_its_own(bananas):
+    folder = DetectionFolder(bananas)
+    image, label = folder.example(0)
+    image[:], label[:] = 0, 9
+    assert folder.example(0)[0].any()
+    assert folder.labels[0, 0, 0] == 0
+
+
+def test_it_can_be_sent_to_another_process(bananas):
+    folder = DetectionFolder(bananas, size=(16, 16))
+    copy = pickle.loads(pickle.dumps(folder))
+    np.testing.assert_array_equal(copy.example(1)[0], folder.example(1)[0])
+
+
+def test_memory_does_not_hold_pixels(bananas):
+    """Reading every picture many times leaves less than one picture behind."""
+    folder = DetectionFolder(bananas)
+    folder.example(0)
+    assert len(pickle.dumps(folder)) < 5000
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(10):
+        for i in range(len(folder)):
+            folder.example(i)
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 256 * 256 * 3
+
+
+def test_the_whole_split_at_once(bananas):
+    images, labels = read_detection_folder(bananas, is_train=False)
+    assert [image.shape for image in images] == [(256, 256, 3)] * 2
+    assert images[1].dtype == np.uint8
+    np.testing.assert_array_equal(images[1], draw_banana(1, "val")[0])
+    np.testing.assert_array_equal(labels, DetectionFolder(bananas, False).labels)
+
+
+# ---- what is refused -----------------------------------------------------------------
+
+BAD_ROWS = {
+    "no number": ("a.png,0,1,x,3,4", ["ymin", "'x'"]),
+    "empty number": ("a.png,0,1,,3,4", ["ymin", "''"]),
+    "empty label with a box": ("a.png,,1,2,3,4", ["label", "''"]),
+    "not finite": ("a.png,0,1,2,inf,4", ["xmax", "'inf'"]),
+    "not a number": ("a.png,0,nan,2,3,4", ["xmin", "'nan'"]),
+    "too few values": ("a.png,0,1,2,3", ["expected 6 values, got 5"]),
+    "too many values": ("a.png,0,1,2,3,4,5", ["expected 6 values, got 7"]),
+    "class below -1": ("a.png,-2,1,2,3,4", ["label", "'-2'"]),
+    "class in parts": ("a.png,0.5,1,2,3,4", ["label", "'0.5'"]),
+    "class by name": ("a.png,cat,1,2,3,4", ["label", "'cat'"]),
+    "class without a name": ("a.png,1,1,2,3,4", ["class 1", "classes.txt has 1"]),
+    "right of the picture": ("a.png,0,1,2,40.5,4", ["40 × 20", "40.5"]),
+    "below the picture": ("a.png,0,1,2,3,21", ["40 × 20", "21"]),
+    "left of the picture": ("a.png,0,-1,2,3,4", ["40 × 20", "-1"]),
+    "above the picture": ("a.png,0,1,-2,3,4", ["40 × 20", "-2"]),
+    "mirrored": ("a.png,0,9,2,3,4", ["xmin < xmax", "9, 2, 3, 4"]),
+    "upside down": ("a.png,0,1,9,3,4", ["ymin < ymax"]),
+    "without area": ("a.png,0,3,2,3,4", ["xmin < xmax"]),
+    "no name": (",0,1,2,3,4", ["name of a file"]),
+    "name that climbs out": ("../a.png,0,1,2,3,4", ["name of a file", "../a.png"]),
+    "absolute name": ("/a.png,0,1,2,3,4", ["name of a file"]),
+    "none and one": ("a.png,-1,0,0,0,0", ["a.png has objects"]),
+}
+
+
+@pytest.mark.parametrize(("row", "parts"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
+def test_bad_row_is_named(tmp_path, row, parts):
+    make_set(tmp_path, ["a.png,0,0,0,40,20", row])
+    (tmp_path / "classes.txt").write_text("thing\n")
+    with pytest.raises(ValueError) as error:
+        DetectionFolder(tmp_path)
+    place = f"{tmp_path / 'own_train' / 'label.csv'}, line 3"
+    for part in (place, *parts):
+        assert part in str(error.value)
+
+
+def test_missing_picture(tmp_path):
+    make_set(tmp_path, ["a.png,0,0,0,40,20", "b.png,0,0,0,40,20"])
+    with pytest.raises(FileNotFoundError, match=r"line 3: the picture .*b\.png"):
+        DetectionFolder(tmp_path)
+
+
+BAD_FILES = {
+    "empty": (b"", "expected the columns img_name"),
+    "no header": (b"a.png,0,1,2,3,4\n", "expected the columns img_name"),
+    "column missing": (b"img_name,label,xmin,ymin,xmax\n", "line 1.*expected"),
+    "binary": (bytes(range(128, 256)), "UTF-8"),
+    "header only": (HEADER.encode() + b"\n\n", "no rows"),
+}
+
+
+@pytest.mark.parametrize(("content", "match"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_bad_label_file(tmp_path, content, match):
+    make_set(tmp_path, [])
+    (tmp_path / "own_train" / "label.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=match) as error:
+        DetectionFolder(tmp_path)
+    assert "label.csv" in str(error.value)
+
+
+def test_missing_label_file(tmp_path):
+    make_set(tmp_path, [])
+    (tmp_path / "own_train" / "label.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=rf"label\.csv.*{HEADER}"):
+        DetectionFolder(tmp_path)
+
+
+def test_missing_root_and_splits(tmp_path, bananas):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        DetectionFolder(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"\*_train.*found nothing"):
+        DetectionFolder(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"\*_val.*found images, label\.csv"):
+        DetectionFolder(Path(bananas) / "bananas_train", is_train=False)
+
+
+def test_several_splits_are_ambiguous(tmp_path):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"], split="cats_train")
+    make_set(tmp_path, ["a.png,0,0,0,10,10"], split="dogs_train")
+    with pytest.raises(ValueError, match="cats_train, dogs_train"):
+        DetectionFolder(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"\n \n", b"cat\ncat\n", b"\xff\xfe"])
+def test_bad_class_names(tmp_path, text):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"])
+    (tmp_path / "classes.txt").write_bytes(text)
+    with pytest.raises(ValueError, match=r"classes\.txt"):
+        DetectionFolder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize("damage", ["half", "no picture", "empty"])
+def test_broken_picture_is_named(tmp_path, name, damage):
+    make_set(tmp_path, [f"{name},0,0,0,10,10"], {name: (200, 200)})
+    path = tmp_path / "own_train" / "images" / name
+    content = path.read_bytes()
+    broken = {"half": content[: len(content) // 2], "no picture": b"text", "empty": b""}
+    path.write_bytes(broken[damage])
+    for size in (None, (50, 50)):
+        with pytest.raises(ValueError, match=f"{name} cannot be read"):
+            DetectionFolder(tmp_path, size=size).example(0)
+
+
+def test_picture_that_vanished_since(tmp_path):
+    make_set(tmp_path, ["a.png,0,0,0,10,10"])
+    folder = DetectionFolder(tmp_path)
+    Path(folder.paths[0]).unlink()
+    with pytest.raises(FileNotFoundError, match=r"a\.png"):
+        folder.example(0)
+
+
+# ---- real photos ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not RACCOON.is_dir(), reason="the raccoon photos are not here")
+@pytest.mark.parametrize(
+    ("is_train", "pictures", "boxes", "most"), [(True, 160, 173, 3), (False, 40, 44, 2)]
+)
+def test_raccoons(is_train, pictures, boxes, most):
+    folder = DetectionFolder(RACCOON, is_train, size=(64, 64))
+    assert len(folder) == pictures
+    assert folder.labels.shape == (pictures, most, 5)
+    assert (folder.labels[:, :, 0] >= 0).sum() == boxes
+    assert folder.class_names == ["raccoon"]
+    assert folder.labels[:, :, 1:].min() >= 0
+    assert folder.labels[:, :, 1:].max() <= 1
+    image, label = folder.example(0)
+    assert image.shape == (3, 64, 64)
+    if is_train:
+        np.testing.assert_allclose(label[0, 1:] * 256, [32, 54, 206, 250])

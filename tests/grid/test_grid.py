@@ -1,0 +1,430 @@
+"""The grid: a topic's file is the same in every column, and frameworks stay in theirs.
+
+The files are read, not imported, so one run holds all columns to the rules, whichever
+frameworks are installed.
+"""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2lcv.backends import REGISTRY
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "d2lcv"
+BACKENDS = PACKAGE / "backends"
+STUB = PACKAGE / "__init__.pyi"
+COLUMNS = list(REGISTRY)
+
+# what a column may import besides the standard library, NumPy and the package itself
+ROOMS = {
+    "torch": {"torch", "torchvision"},
+    "mxnet": {"mxnet"},
+    "paddle": {"paddle"},
+    "tensorflow": {"tensorflow", "keras"},
+}
+FRAMEWORKS = set().union(*ROOMS.values())
+WITH_METHODS = ("training.py", "weights.py")
+
+
+# ---- reading ------------------------------------------------------------------------
+
+
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def files_of(column):
+    """{file name: path} of a column; skips the test while there is nothing in it."""
+    files = {path.name: path for path in sorted((BACKENDS / column).glob("*.py"))}
+    if not files:
+        pytest.skip(f"the column {column} is not written yet")
+    return files
+
+
+def written():
+    return [column for column in COLUMNS if any((BACKENDS / column).glob("*.py"))]
+
+
+def public_names(tree):
+    """What `__all__` holds: a list of strings, or a text that is split."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+            value = node.value
+            if isinstance(value, ast.Call):  # """…""".split()
+                assert value.func.attr == "split" and not value.args
+                return value.func.value.value.split()
+            return [ast.literal_eval(element) for element in value.elts]
+    return None
+
+
+def definitions(tree):
+    """{name: node} of the functions and classes on the top level of a module."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {node.name: node for node in tree.body if isinstance(node, kinds)}
+
+
+def assigned(tree):
+    """All names that a module defines or imports on its top level."""
+    names = set(definitions(tree))
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = getattr(node, "targets", None) or [node.target]
+            names |= {t.id for t in targets if isinstance(t, ast.Name)}
+    return names
+
+
+def parameters(function):
+    """The names of a function's parameters, as they are written in a signature."""
+    a = function.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args)]
+    names += [f"*{a.vararg.arg}"] if a.vararg else []
+    names += [f"{arg.arg}=" for arg in a.kwonlyargs]
+    return names + ([f"**{a.kwarg.arg}"] if a.kwarg else [])
+
+
+def methods(tree):
+    """{"Class.method": parameters} of a file's public classes, `__init__` included."""
+    found = {}
+    for name in public_names(tree) or ():
+        node = definitions(tree).get(name)
+        for member in node.body if isinstance(node, ast.ClassDef) else ():
+            if not isinstance(member, ast.FunctionDef):
+                continue
+            if not member.name.startswith("_") or member.name == "__init__":
+                setter = any(
+                    isinstance(d, ast.Attribute) for d in member.decorator_list
+                )
+                key = f"{name}.{member.name}" + (".setter" if setter else "")
+                found[key] = parameters(member)
+    return found
+
+
+def imported(tree, path):
+    """The absolute names of all modules that a file imports, wherever in it."""
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    package = inside[:-1]
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join((*base, *filter(None, [node.module])))
+            # `from .. import torch` imports a module, too
+            names |= {stem, *(f"{stem}.{alias.name}" for alias in node.names)}
+        elif (
+            isinstance(node, ast.Call)
+            and getattr(node.func, "attr", getattr(node.func, "id", ""))
+            in ("import_module", "__import__")
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            names.add(node.args[0].value)
+    return names
+
+
+def is_under(name, parents):
+    return any(name == parent or name.startswith(parent + ".") for parent in parents)
+
+
+def breaches_of_room(tree, path, column):
+    """What a file of a column imports and must not."""
+    own = {"d2lcv", "numpy", *ROOMS[column], *sys.stdlib_module_names}
+    others = {f"d2lcv.backends.{name}" for name in COLUMNS if name != column}
+    return {
+        name
+        for name in imported(tree, path)
+        if not is_under(name, own) or is_under(name, others)
+    }
+
+
+def breaches_of_topic(tree, path):
+    """The frameworks and columns that a file outside of the columns imports."""
+    columns = {f"d2lcv.backends.{name}" for name in COLUMNS}
+    return {n for n in imported(tree, path) if is_under(n, FRAMEWORKS | columns)}
+
+
+def named_backends(tree):
+    """Lines where a backend's name or alias stands as a value of its own."""
+    known = {name for b in REGISTRY.values() for name in (b.name, *b.aliases)}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.strip().lower() in known
+    ]
+
+
+def dispatches(tree):
+    """{(topic, name)} of every `backend.topic.name`, and of `t.name` for its alias."""
+    found, aliases = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and is_topic(node.value):
+            aliases[node.targets[0].id] = node.value.attr
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if is_topic(node.value):
+                found.add((node.value.attr, node.attr))
+            elif isinstance(node.value, ast.Name) and node.value.id in aliases:
+                found.add((aliases[node.value.id], node.attr))
+    return found
+
+
+def is_topic(node):
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "backend"
+        and node.attr not in ("entry", "choose", "default")
+    )
+
+
+SHARED = [
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.parent.name not in COLUMNS and path != BACKENDS / "__init__.py"
+]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.py"))
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+# ---- every row is one lesson --------------------------------------------------------
+
+
+def test_columns_are_those_of_the_registry():
+    folders = [p.name for p in BACKENDS.iterdir() if p.is_dir() and p.name[0] != "_"]
+    assert set(folders) == set(COLUMNS) == set(ROOMS)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_has_the_files_of_the_others(column):
+    here = set(files_of(column))
+    for other in written():
+        assert here == set(files_of(other)), f"{column} and {other} differ"
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_has_the_names_of_the_others(column):
+    for name, path in files_of(column).items():
+        here = public_names(parse(path))
+        if name == "__init__.py":
+            continue
+        assert here is not None, f"{relative(path)} has no __all__"
+        assert len(here) == len(set(here)), f"{relative(path)}: a name twice"
+        for other in written():
+            path_there = files_of(other).get(name)
+            if path_there:
+                there = public_names(parse(path_there))
+                assert set(here) == set(there), f"{name} of {column} and {other}"
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_defines_what_it_names(column):
+    for path in files_of(column).values():
+        tree = parse(path)
+        assert set(public_names(tree) or ()) <= assigned(tree), relative(path)
+
+
+def signatures(path):
+    """{name: parameters} of the public functions a file defines, and of its methods."""
+    tree = parse(path)
+    found = {
+        name: parameters(node)
+        for name, node in definitions(tree).items()
+        if isinstance(node, ast.FunctionDef) and name in (public_names(tree) or ())
+    }
+    return found | (methods(tree) if path.name in WITH_METHODS else {})
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_has_the_signatures_of_the_others(column):
+    different = []
+    for name, path in files_of(column).items():
+        here = signatures(path)
+        for other in written():
+            there = signatures(files_of(other).get(name, path))
+            # what one of them takes from its framework as it is has no signature to read
+            both = here.keys() & there.keys()
+            if name in WITH_METHODS:
+                both |= {key for key in here.keys() ^ there.keys() if "." in key}
+            different += [
+                f"{name}: {key}, {column} {here.get(key)}, {other} {there.get(key)}"
+                for key in sorted(both)
+                if here.get(key) != there.get(key)
+            ]
+    assert not different, "\n".join(different)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_has_what_the_topics_ask_for(column):
+    files = files_of(column)
+    wanted = {pair for path in SHARED for pair in dispatches(parse(path))}
+    assert ("boxes", "box_iou") in wanted and ("tensors", "transpose") in wanted
+    for topic, name in sorted(wanted):
+        assert f"{topic}.py" in files, f"{column} has no {topic}.py"
+        assert name in public_names(parse(files[f"{topic}.py"])), f"{topic}.{name}"
+
+
+# ---- frameworks stay in their columns ------------------------------------------------
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_column_imports_its_own_framework_only(column):
+    imports_own = False
+    for path in files_of(column).values():
+        tree = parse(path)
+        assert not breaches_of_room(tree, path, column), relative(path)
+        imports_own |= any(is_under(n, ROOMS[column]) for n in imported(tree, path))
+    assert imports_own  # else the test above saw nothing
+
+
+def test_tools_import_frameworks_in_their_column_of_plain_loaders_only():
+    """What the benchmark compares with is the framework's own, outside the package."""
+    tools = ROOT / "tools"
+    plain = {path.stem: path for path in (tools / "plain").glob("[!_]*.py")}
+    assert sorted(plain) == sorted(COLUMNS)
+    for column, path in plain.items():
+        found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
+        assert found and all(is_under(n, ROOMS[column]) for n in found), relative(path)
+    for path in tools.glob("*.py"):
+        found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
+        assert not found, relative(path)
+
+
+@pytest.mark.parametrize("path", [*SHARED, *CHAPTERS], ids=relative)
+def test_topic_or_chapter_imports_no_framework(path):
+    assert not breaches_of_topic(parse(path), path)
+
+
+@pytest.mark.parametrize("path", [*SHARED, *CHAPTERS], ids=relative)
+def test_topic_or_chapter_names_no_backend(path):
+    assert not named_backends(parse(path))
+
+
+def test_columns_do_not_document_again():
+    """What a public name means is said once, in the topic module."""
+    for path in [p for column in written() for p in files_of(column).values()]:
+        tree = parse(path)
+        topic = PACKAGE / path.name
+        if not topic.exists() or path.name == "__init__.py":
+            continue
+        shared = definitions(parse(topic))
+        for name, node in definitions(tree).items():
+            if isinstance(node, ast.FunctionDef) and name in shared:
+                assert ast.get_docstring(node) is None, f"{relative(path)}: {name}"
+
+
+# ---- the public names ----------------------------------------------------------------
+
+
+def stub_imports():
+    """{public name: module below d2lcv} as the stub has it."""
+    found = {}
+    for node in parse(STUB).body:
+        if ast.unparse(node) == "__version__: str":
+            continue
+        assert isinstance(node, ast.ImportFrom) and node.level == 1, ast.unparse(node)
+        for alias in node.names:
+            assert alias.asname == alias.name, f"{alias.name}: not marked as public"
+            assert alias.name not in found, f"{alias.name} is there twice"
+            found[alias.name] = node.module
+    return found
+
+
+def test_stub_lists_what_modules_declare():
+    for name, module in stub_imports().items():
+        path = PACKAGE / (module.replace(".", "/") + ".py")
+        if not path.exists():
+            path = PACKAGE / module.replace(".", "/") / "__init__.py"
+        tree = parse(path)
+        if module == "tensors":
+            from d2lcv.tensors import VOCABULARY as declared
+        else:
+            declared = public_names(tree) or assigned(tree)
+        assert name in declared, f"d2lcv.{module} does not declare {name}"
+
+
+def test_stub_has_the_whole_vocabulary():
+    from d2lcv.tensors import VOCABULARY
+
+    here = [name for name, module in stub_imports().items() if module == "tensors"]
+    assert sorted(here) == sorted(VOCABULARY)
+
+
+@pytest.mark.parametrize("name", stub_imports())
+def test_public_name_resolves_and_is_documented(d2l, name):
+    value = getattr(d2l, name)
+    module = getattr(value, "__module__", None) or ""
+    in_column = any(module.startswith(f"d2lcv.backends.{c}.") for c in COLUMNS)
+    if module.startswith("d2lcv.") and not in_column:
+        assert inspect.getdoc(value), f"{name} has no docstring"
+
+
+# ---- the rules above can be broken ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import paddle",
+        "import paddle.nn as nn",
+        "from paddle import nn",
+        "def f():\n    import paddle",
+        "import importlib\nimportlib.import_module('paddle')",
+        "from ..paddle import boxes",
+        "from .. import paddle",
+        "from ...backends.paddle.boxes import box_iou",
+        "import d2lcv.backends.paddle",
+        "import scipy",
+    ],
+)
+def test_room_exception(code):
+    path = BACKENDS / "torch" / "boxes.py"
+    assert breaches_of_room(ast.parse(code), path, "torch")
+    for allowed in ("import torch", "from ...anchors import X", "from .boxes import y"):
+        assert not breaches_of_room(ast.parse(allowed), path, "torch")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch",
+        "from torchvision import ops",
+        "from keras import ops",
+        "from .backends.torch import boxes",
+        "from .backends import torch",
+        "def f():\n    import tensorflow as tf",
+    ],
+)
+def test_topic_exception(code):
+    assert breaches_of_topic(ast.parse(code), PACKAGE / "boxes.py")
+    allowed = ast.parse("import numpy\nfrom .backends import backend")
+    assert not breaches_of_topic(allowed, PACKAGE / "boxes.py")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if backend_name() == 'torch': pass",
+        "x = {'paddle': 1}[name]",
+        "if name in ('tf', 'mxnet'): pass",
+        "match name:\n    case 'tensorflow': pass",
+    ],
+)
+def test_named_backend_exception(code):
+    assert named_backends(ast.parse(code))
+    assert not named_backends(ast.parse('"""Runs on torch and on paddle."""'))
+
+
+def test_parameters_value():
+    tree = ast.parse("def f(a, /, b=1, *c, d, **e): pass")
+    assert parameters(tree.body[0]) == ["a", "b", "*c", "d=", "**e"]

@@ -1,0 +1,386 @@
+"""Options and results of a chapter, and the SSD chapter from its start to its end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from d2lcv.backends import REGISTRY
+from d2lcv.drawn.bananas import make_bananas
+from d2lcv.randomness import current_seed
+
+ROOT = Path(__file__).parents[2]
+QUICK = {"num_epochs": 2, "lr": 0.01, "optimizer": "adam", "decay": 0, "flip": True}
+BOOK = {"num_epochs": 20, "lr": 0.2, "optimizer": "sgd", "decay": 5e-4, "flip": False}
+KEYS = (
+    "chapter backend device data preset seed metrics examples_per_sec seconds".split()
+)
+
+
+@pytest.fixture
+def make(d2l, tmp_path, monkeypatch):
+    """Make a chapter from an argument line, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(line=None, **options):
+        argv = None if line is None else line.split()
+        return d2l.Chapter("test", QUICK, BOOK, argv=argv, **options)
+
+    yield make
+    d2l.set_output("out")
+
+
+def strict(text):
+    """JSON as the standard has it, without NaN and Infinity."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+# ---- options -------------------------------------------------------------------------
+
+
+def test_presets_value(make):
+    run = make("")
+    assert run.preset == "quick"
+    assert {key: getattr(run, key) for key in QUICK} == QUICK
+    assert (run.name, run.data, run.seed) == ("test", "synthetic", 0)
+    run = make("--preset book")
+    assert run.preset == "book"
+    assert {key: getattr(run, key) for key in BOOK} == BOOK
+
+
+def test_overrides_value(make):
+    run = make("--num-epochs 0 --lr 1e-3 --optimizer sgd --decay 5e-4 --flip false")
+    assert (run.num_epochs, run.lr, run.optimizer) == (0, 1e-3, "sgd")
+    assert (run.decay, run.flip, run.preset) == (5e-4, False, "quick")
+    assert type(run.num_epochs) is int and type(run.lr) is float
+    run = make("--preset book --flip TRUE --lr=3")
+    assert run.flip is True and run.lr == 3.0 and run.num_epochs == 20
+    run = make("--data some/folder --seed 7")
+    assert (run.data, run.seed) == ("some/folder", 7)
+
+
+@pytest.mark.parametrize(
+    "line,said",
+    [
+        ("--num-epochs many", "--num-epochs"),
+        ("--num-epochs 1.5", "--num-epochs"),
+        ("--flip perhaps", "expected true or false, got 'perhaps'"),
+        ("--preset slow", "'quick', 'book'"),
+        ("--no-such-option 1", "--no-such-option"),
+        ("stray", "stray"),
+        ("--seed x", "--seed"),
+    ],
+)
+def test_options_exception(make, capsys, line, said, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        make(line)
+    assert exit.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_negative_seed_exception(make):
+    with pytest.raises(ValueError, match="at least 0, got -1"):
+        make("--seed -1")
+
+
+def test_help(make, capsys):
+    with pytest.raises(SystemExit) as exit:
+        make("--help", data=("synthetic", "100%"))
+    assert exit.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("test.py", "--lr", "quick 0.01, book 0.2", "'synthetic', '100%'"):
+        assert part in text
+
+
+def test_chapter_without_data(make):
+    run = make("", data=())
+    assert run.data is None
+    with pytest.raises(SystemExit):
+        make("--data x", data=())
+
+
+def test_unequal_presets_exception(d2l):
+    with pytest.raises(ValueError, match="same settings, only one of them has a, c"):
+        d2l.Chapter("test", {"a": 1, "b": 2}, {"b": 2, "c": 3}, argv=[])
+
+
+def test_command_line(make, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["test.py", "--lr", "0.5"])
+    monkeypatch.setenv("D2L_ARGS", "--lr 0.7")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert make().lr == 0.5
+
+
+def test_notebook_arguments(make, monkeypatch):
+    """In a notebook the command line is the kernel's; the variable is ours."""
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.delenv("D2L_ARGS", raising=False)
+    assert make().lr == 0.01
+    monkeypatch.setenv("D2L_ARGS", "--preset book --lr 0.7 --out 'a folder'")
+    run = make()
+    assert (run.preset, run.lr, str(run.out)) == ("book", 0.7, "a folder")
+    assert Path("a folder").is_dir()
+
+
+# ---- what a start does ---------------------------------------------------------------
+
+
+def test_header(d2l, make, capsys):
+    make("--seed 3 --data folder --out results")
+    (line,) = capsys.readouterr().out.splitlines()
+    entry = REGISTRY[d2l.backend_name()]
+    assert line == (
+        f"test: {entry.title} {entry.version} on {d2l.device_name()}, preset quick, "
+        f"data folder, seed 3, output in results"
+    )
+    assert re.search(r" \d+\.\d+", line)
+
+
+def test_output_folder(d2l, make):
+    run = make("")
+    assert run.out == Path("out") / f"test-{d2l.backend_name()}"
+    assert run.out.is_dir()
+    run = make("--out deep/er")
+    assert run.out == Path("deep/er") and run.out.is_dir()
+    d2l.plt.plot([0, 1])
+    assert d2l.show("figure") == run.out / "figure.png"
+    assert (run.out / "figure.png").stat().st_size > 1000
+    make("--out deep/er")  # a second run into the same folder is fine
+
+
+def test_seed_is_set(d2l, make):
+    make("--seed 5")
+    assert current_seed() == 5
+    first = d2l.get_weights(d2l.cls_predictor(1, 1, 1))["weight"]
+    make("--seed 6")
+    assert current_seed() == 6
+    other = d2l.get_weights(d2l.cls_predictor(1, 1, 1))["weight"]
+    make("--seed 5")
+    again = d2l.get_weights(d2l.cls_predictor(1, 1, 1))["weight"]
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_device(d2l, make):
+    assert make("").device == d2l.try_gpu()
+
+
+def test_progress(make, capsys):
+    """All that goes in comes out; where nobody looks there is no bar."""
+    run = make("")
+    capsys.readouterr()
+    assert list(run.progress(range(5), "counting")) == list(range(5))
+    assert list(run.progress(iter("ab"), "counting")) == ["a", "b"]
+    assert capsys.readouterr().err == ""
+
+
+# ---- results -------------------------------------------------------------------------
+
+
+def test_report_value(d2l, make, capsys):
+    run = make("--seed 2 --data folder --preset book --out results")
+    capsys.readouterr()
+    metrics = {"class_error": np.float32(0.25), "mAP@0.5": 0.123456789}
+    result = run.report(metrics, num_examples=3000, seconds=12.0)
+    assert list(result) == KEYS
+    assert result["seconds"] > 0
+    expected = {
+        "chapter": "test",
+        "backend": d2l.backend_name(),
+        "device": d2l.device_name(),
+        "data": "folder",
+        "preset": "book",
+        "seed": 2,
+        "metrics": {"class_error": 0.25, "mAP@0.5": 0.123456789},
+        "examples_per_sec": 250.0,
+        "seconds": result["seconds"],
+    }
+    assert result == expected
+    assert strict(Path("results/result.json").read_text()) == expected
+    assert capsys.readouterr().out.splitlines() == [
+        "result  class_error   0.25",
+        "result  mAP@0.5       0.123457",
+        "result  examples/sec  250.0",
+        f"result  seconds       {result['seconds']:.0f}",
+        f"result  device        {d2l.device_name()}",
+        f"result  backend       {d2l.backend_name()}",
+    ]
+
+
+def test_report_of_tensors(d2l, make):
+    result = make("").report({"loss": d2l.tensor(0.5)})
+    assert result["metrics"] == {"loss": 0.5}
+    assert type(result["metrics"]["loss"]) is float
+
+
+@pytest.mark.parametrize("options", [{}, {"num_examples": 5}, {"seconds": 5.0}])
+def test_report_without_rate(make, capsys, options):
+    run = make("")
+    result = run.report({}, **options)
+    assert result["examples_per_sec"] is None and result["metrics"] == {}
+    assert strict((run.out / "result.json").read_text())["examples_per_sec"] is None
+    assert "examples/sec" not in capsys.readouterr().out
+
+
+def test_report_of_a_diverged_run(make, capsys):
+    """NaN is printed; in the file, which others read, it is null."""
+    run = make("")
+    result = run.report({"loss": float("nan"), "norm": float("inf"), "x": 1})
+    assert result["metrics"]["loss"] != result["metrics"]["loss"]
+    metrics = strict((run.out / "result.json").read_text())["metrics"]
+    assert metrics == {"loss": None, "norm": None, "x": 1.0}
+    assert re.search(r"result +loss +nan\n", capsys.readouterr().out)
+
+
+def test_report_replaces(make):
+    run = make("")
+    run.report({"a": 1})
+    run.report({"b": 2})
+    metrics = strict((run.out / "result.json").read_text())["metrics"]
+    assert metrics == {"b": 2.0}
+
+
+# ---- the SSD chapter -----------------------------------------------------------------
+
+FIGURES = ("data", "curves", "detections", "smooth-l1", "focal-loss")
+
+
+@pytest.fixture(scope="module")
+def ssd(d2l, tmp_path_factory):
+    """One small run of the script in a process of its own."""
+    folder = tmp_path_factory.mktemp("ssd")
+    data = make_bananas(folder / "bananas", 16, 8, size=64)
+    (folder / "empty").mkdir()
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("D2L_ARGS", "DISPLAY", "MPLBACKEND")
+    }
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "chapters" / "ssd.py"),
+            *("--num-epochs", "1", "--min-steps", "0"),
+            *("--batch-size", "8", "--image-size", "64", "--exercises", "true"),
+            *("--data", data, "--seed", "3", "--out", str(folder / "out")),
+        ],
+        env={**environment, "D2L_BACKEND": d2l.backend_name()},
+        cwd=folder / "empty",
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder, data, done
+
+
+def test_ssd_result(d2l, ssd):
+    folder, data, done = ssd
+    result = strict((folder / "out" / "result.json").read_text())
+    assert list(result) == KEYS
+    assert result["chapter"] == "ssd" and result["backend"] == d2l.backend_name()
+    assert result["device"] == d2l.device_name()
+    assert result["data"] == data
+    assert (result["preset"], result["seed"]) == ("quick", 3)
+    assert {"class_error", "bbox_mae", "mAP@0.5"} <= set(result["metrics"])
+    for name, value in result["metrics"].items():
+        assert 0 <= value <= 1, name
+    assert 0 < result["metrics"]["class_error"] < 1
+    assert result["examples_per_sec"] > 0 and result["seconds"] > 0
+
+    printed = [line.split() for line in done.stdout.splitlines()[-20:]]
+    printed = {row[1]: row[2] for row in printed if row[:1] == ["result"]}
+    for name, value in result["metrics"].items():
+        assert float(printed[name]) == pytest.approx(value, rel=1e-5)
+    assert printed["backend"] == d2l.backend_name()
+    rate = result["examples_per_sec"]
+    assert float(printed["examples/sec"]) == pytest.approx(rate, abs=0.05)
+    # of one epoch of 16 pictures, in less time than the whole run took
+    assert 16 / rate < result["seconds"]
+
+
+def test_ssd_prints_what_it_used(ssd):
+    _, data, done = ssd
+    assert "preset quick" in done.stdout.splitlines()[0]
+    assert f"data from {data}" in done.stdout
+    assert "16 pictures to train on, 8 to validate" in done.stdout
+    assert "class TinySSD" in done.stdout and "def calc_loss" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_ssd_exercises(ssd):
+    """Four losses are trained with, and each tells its two measures."""
+    _, _, done = ssd
+    number = r"([0-9.e+-]+)"
+    found = re.findall(
+        rf"^(.*): bbox mae {number}, mAP@0\.5 {number} after one pass$",
+        done.stdout,
+        re.M,
+    )
+    names = ["L1", "smooth L1", "hard negatives", "focal loss"]
+    assert [name for name, *_ in found] == names
+    for _, error, precision in found:
+        assert 0 < float(error) < 1 and 0 <= float(precision) <= 1
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_ssd_figure(ssd, name):
+    folder, _, done = ssd
+    path = folder / "out" / f"{name}.png"
+    assert str(path) in done.stdout
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert pixels.shape[0] > 100 and pixels.shape[1] > 200
+    # drawn on: far from one colour, in every quarter
+    for half in np.array_split(pixels, 2, axis=0):
+        for quarter in np.array_split(half, 2, axis=1):
+            assert quarter.std() > 3
+
+
+def test_ssd_weights(d2l, ssd):
+    folder, _, _ = ssd
+    path = folder / "out" / "tinyssd.safetensors"
+    d2l.seed(3)
+    net = d2l.TinySSD(1)
+    before = d2l.get_weights(net)
+    d2l.load_weights(net, path)
+    after = d2l.get_weights(net)
+    assert all(np.isfinite(array).all() for array in after.values())
+    assert (after["blocks.0.0.1.running_mean"] != 0).any()  # it has seen pictures
+    assert (after["blocks.0.0.1.weight"] != before["blocks.0.0.1.weight"]).all()
+    _, cls_preds, _ = d2l.predict(net, d2l.zeros((1, 3, 64, 64)))
+    assert np.isfinite(d2l.numpy(cls_preds)).all()
+
+
+def test_ssd_writes_nowhere_else(ssd):
+    folder, _, _ = ssd
+    assert not list((folder / "empty").iterdir())
+    assert sorted(p.name for p in (folder / "out").iterdir()) == sorted(
+        [*(f"{name}.png" for name in FIGURES), "result.json", "tinyssd.safetensors"]
+    )
+
+
+def test_ssd_bad_option(d2l, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "chapters" / "ssd.py"), "--no-such-option"],
+        env={**os.environ, "D2L_BACKEND": d2l.backend_name()},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert "--no-such-option" in done.stderr and "usage: ssd.py" in done.stderr
+    assert not list(tmp_path.iterdir())

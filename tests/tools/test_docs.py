@@ -1,0 +1,70 @@
+"""The documents: what they link to is there, and their tables are complete."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from d2lcv.backends import REGISTRY
+from d2lcv.run.chapters import ORDER, chapters
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+FILE = re.compile(r"`((?:d2lcv|tests|tools|chapters|docs)/[\w/.]+\.\w+)`")
+
+
+def missing(text, folder):
+    """The links of a document, and the files it names, that lead nowhere."""
+    links = [path for path in LINK.findall(text) if not (folder / path).exists()]
+    return links + [path for path in FILE.findall(text) if not (ROOT / path).exists()]
+
+
+def rows(path, head):
+    """The first cells of the table below the line that begins with `head`."""
+    _, _, table = path.read_text(encoding="utf-8").partition(head)
+    lines = table.partition("\n\n")[0].splitlines()[2:]
+    return [line.split("|")[1].strip() for line in lines]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    assert not missing(path.read_text(encoding="utf-8"), path.parent)
+
+
+def test_dead_link_exception():
+    text = "[a](README.md) [b](gone.md#part) ![c](docs/gone.png) [d](https://d2l.ai)"
+    assert missing(text, ROOT) == ["gone.md", "docs/gone.png"]
+    assert missing("`tests/gone.py` and `d2lcv/boxes.py`", ROOT) == ["tests/gone.py"]
+
+
+def test_readme_has_every_chapter():
+    named = rows(ROOT / "README.md", "| chapter |")
+    assert named == [f"`{name}.py`" for name in ORDER]
+    assert {f"`{name}.py`" for name in chapters()} <= set(named)
+
+
+def test_architecture_has_the_whole_grid():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in REGISTRY:
+        for path in (ROOT / "d2lcv" / "backends" / name).glob("[!_]*.py"):
+            assert f"(../{path.relative_to(ROOT).as_posix()})" in text
+    for path in (ROOT / "d2lcv").glob("[!_]*.py"):
+        assert f"(../d2lcv/{path.name})" in text
+
+
+def test_readme_has_every_backend():
+    named = rows(ROOT / "README.md", "| `D2L_BACKEND` |")
+    assert named == [f"`{name}`" for name in REGISTRY]
+
+
+def test_ci_runs_sessions_that_there_are():
+    """Every session that CI names is one of the noxfile's, every backend is in CI."""
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    listed = re.search(r"session: \[(.*)\]", workflow)[1].split(", ")
+    single = re.findall(r"nox -s (\w+)$", workflow, re.MULTILINE)
+    for session in [*listed, *single]:
+        assert f"def {session}(" in noxfile, session
+    backends = re.search(r"backend: \[(.*)\]", workflow)[1].split(", ")
+    assert backends == list(REGISTRY)
