@@ -19,11 +19,11 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-import book
 import notebooks
 from notebooks import Run
 
 from d2lcv.backends import REGISTRY
+from d2lcv.run import chapters as book
 
 WEB = Path(__file__).resolve().parent / "web"
 POINT = 4 / 3  # of a pixel: SVG files have their sizes in points

@@ -29,11 +29,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import book
 import notebooks
 import processes
 
 from d2lcv.backends import REGISTRY
+from d2lcv.run.chapters import chapters_dir, parts
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -107,9 +107,27 @@ def _runs(options: argparse.Namespace) -> list[notebooks.Run]:
         )
     return [
         notebooks.Run(script, name, python, options.arguments)
-        for script in book.find(options.chapter)
+        for script in find(options.chapter)
         for name, python in pythons.items()
     ]
+
+
+def find(names: list[str] | None) -> list[Path]:
+    """Scripts by chapter name or path, all by default, in the order of reading.
+
+    Raises `ValueError`, listing the chapters, for a name that is neither.
+    """
+    known = {path.stem: path for path in chapters_dir().glob("*.py")}
+    scripts = list(known.values())
+    if names:
+        scripts = [known.get(name) or Path(name).resolve() for name in names]
+        for name, script in zip(names, scripts, strict=True):
+            if script.suffix != ".py" or not script.is_file():
+                raise ValueError(
+                    f"chapter: expected a path of a script, or one of "
+                    f"{', '.join(sorted(known))}; got {name!r}"
+                )
+    return [script for paths in parts(scripts).values() for script in paths]
 
 
 def _probe(runs: list[notebooks.Run]) -> None:

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["chapter_file", "chapters", "chapters_dir", "run_chapter"]
+__all__ = ["PARTS", "chapter_file", "chapters", "chapters_dir", "parts", "run_chapter"]
 
-ORDER = """
-    image_augmentation fine_tuning bounding_box anchor multiscale_object_detection
-    object_detection_dataset ssd rcnn semantic_segmentation transposed_conv fcn
-    neural_style kaggle_cifar10 kaggle_dog
-""".split()
-"""The chapters in the order in which they are read."""
+PARTS = {
+    "Learning from few pictures": {
+        "image_augmentation": "pictures",
+        "fine_tuning": "pictures",
+    },
+    "Object detection": {
+        "bounding_box": "boxes",
+        "anchor": "truth-and-anchors",
+        "multiscale_object_detection": "scale-040",
+        "object_detection_dataset": "batch",
+        "ssd": "detections",
+        "rcnn": "instances",
+    },
+    "Semantic segmentation": {
+        "semantic_segmentation": "pictures-and-labels",
+        "transposed_conv": "enlarged",
+        "fcn": "whole-pictures",
+    },
+    "Style transfer": {
+        "neural_style": "stages",
+    },
+    "Competitions": {
+        "kaggle_cifar10": "predictions",
+        "kaggle_dog": "top-five",
+    },
+}
+"""The one table of chapters, in the order in which they are read: part → chapter → the
+figure on its card of the site, as `d2lcv.show` names it. The title is the script's."""
 
+OTHERS = "More"  # where a script stands that no part names
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -35,12 +58,26 @@ def chapters_dir() -> Path:
     )
 
 
+def parts(scripts: Iterable[Path] | None = None) -> dict[str, list[Path]]:
+    """The scripts (all by default) in the order of reading, by part."""
+    found = chapters_dir().glob("*.py") if scripts is None else scripts
+    by_name = {path.stem: path for path in found}
+    listed = {
+        part: [by_name.pop(name) for name in names if name in by_name]
+        for part, names in PARTS.items()
+    }
+    listed[OTHERS] = [by_name[name] for name in sorted(by_name)]
+    return {part: paths for part, paths in listed.items() if paths}
+
+
 def chapters() -> dict[str, str]:
     """Name → title of every chapter, in the order in which they are read."""
-    found = {path.stem: path for path in chapters_dir().glob("*.py")}
-    names = [name for name in ORDER if name in found]
-    names += sorted(found.keys() - set(ORDER))
-    return {name: _title(found[name]) for name in names}
+    return {path.stem: title(path) for paths in parts().values() for path in paths}
+
+
+def figure(name: str) -> str:
+    """The name of the figure on a chapter's card; empty for its first one."""
+    return next((names[name] for names in PARTS.values() if name in names), "")
 
 
 def chapter_file(name: str) -> Path:
@@ -72,7 +109,7 @@ def run_chapter(name: str, arguments: Sequence[str] = ()) -> None:
         sys.argv = before
 
 
-def _title(path: Path) -> str:
+def title(path: Path) -> str:
     """The first heading of a percent-format script."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:

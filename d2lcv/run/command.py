@@ -110,15 +110,16 @@ def _overview(with_devices: bool) -> int:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    from .chapters import chapter_file, chapters, run_chapter
+    from .chapters import chapter_file, chapters, parts, run_chapter, title
 
     if options.chapter is None:
         if rest:
             return _fail(f"{rest[0]!r} needs a chapter before it", status=2)
-        titles = chapters()
-        width = max(map(len, titles), default=0)
-        for name, title in titles.items():
-            print(f"{name:<{width}}  {title}")
+        width = max(map(len, chapters()), default=0)
+        for i, (part, scripts) in enumerate(parts().items()):
+            print(("\n" if i else "") + part)
+            for script in scripts:
+                print(f"  {script.stem:<{width}}  {title(script)}")
         return 0
     try:
         chapter_file(options.chapter)

@@ -13,7 +13,7 @@ from d2lcv.backends import REGISTRY, installed
 from d2lcv.run import chapters as chapters_module
 from d2lcv.run import command as cli
 from d2lcv.run import overview as overview_module
-from d2lcv.run.chapters import ORDER, chapter_file, chapters, chapters_dir
+from d2lcv.run.chapters import PARTS, chapter_file, chapters, chapters_dir, parts
 from d2lcv.run.overview import data_entries, devices, overview
 
 ROOT = Path(__file__).parents[2]
@@ -189,20 +189,32 @@ def test_sizes_are_readable(size, text):
 # ---- chapters ------------------------------------------------------------------------
 
 
-def test_chapters_are_those_of_the_folder(capsys):
+def test_the_table_has_every_chapter_of_the_folder():
+    """And the figure on its card is one that the script shows."""
     assert chapters_dir() == ROOT / "chapters"
-    files = sorted(path.stem for path in (ROOT / "chapters").glob("*.py"))
-    assert sorted(chapters()) == files
-    assert set(files) <= set(ORDER), "a chapter has no place in the reading order"
-    assert [name for name in ORDER if name in files] == list(chapters())
+    files = {path.stem: path for path in (ROOT / "chapters").glob("*.py")}
+    listed = [name for names in PARTS.values() for name in names]
+    assert sorted(listed) == sorted(files) and list(chapters()) == listed
+    for name, figure in (pair for names in PARTS.values() for pair in names.items()):
+        text = files[name].read_text(encoding="utf-8")
+        assert f'show("{figure}")' in text, name
+        assert f"# # {chapters()[name]}\n" in text, name
+
+
+def test_run_lists_chapters_by_part(capsys):
     assert cli.main(["run"]) == 0
-    rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == list(chapters())
-    assert "Bounding boxes" in rows[list(chapters()).index("bounding_box")]
+    blocks = capsys.readouterr().out.strip().split("\n\n")
+    listed = {part: rows for part, *rows in map(str.splitlines, blocks)}
+    assert list(listed) == list(PARTS)
+    for part, rows in listed.items():
+        assert [row.split()[0] for row in rows] == list(PARTS[part])
+    assert "Bounding boxes" in listed["Object detection"][0]
 
 
-def test_every_chapter_has_a_title():
-    assert not [name for name, title in chapters().items() if title == name]
+def test_a_chapter_without_a_place_comes_last():
+    scripts = [Path("new.py"), *(ROOT / "chapters").glob("*.py")]
+    assert list(parts(scripts))[-1] == "More"
+    assert parts(scripts)["More"] == [Path("new.py")]
 
 
 def test_packed_chapters_come_first(tmp_path, monkeypatch):

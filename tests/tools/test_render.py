@@ -10,7 +10,6 @@ import pytest
 from conftest import require_framework
 
 from d2lcv.backends import REGISTRY, backend_name
-from d2lcv.run.chapters import ORDER
 
 nbformat, *_ = (
     pytest.importorskip(name, reason="the extra `site` is not installed")
@@ -20,8 +19,8 @@ require_framework()
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-book, notebooks, pages, render = (
-    importlib.import_module(name) for name in ("book", "notebooks", "pages", "render")
+notebooks, pages, render = (
+    importlib.import_module(name) for name in ("notebooks", "pages", "render")
 )
 
 TINY = """\
@@ -239,24 +238,7 @@ def test_an_unknown_chapter_or_interpreter_is_named(run, tmp_path, capsys):
     status, _ = run(["no_such_chapter"])
     assert status == 2
     with pytest.raises(ValueError, match=r"one of anchor.*'no_such_chapter'"):
-        book.find(["no_such_chapter"])
-
-
-def test_every_chapter_has_its_place_in_the_book():
-    names = [path.stem for path in book.find(None)]
-    listed = [name for part in book.PARTS.values() for name in part]
-    assert listed == ORDER  # that of the command line
-    assert names == [name for name in listed if name in names]
-    assert sorted(names) == sorted(path.stem for path in book.CHAPTERS.glob("*.py"))
-    assert all(book.title(path) != path.stem for path in book.find(None))
-
-
-def test_the_figures_on_the_cards_exist():
-    for part in book.PARTS.values():
-        for name, figure in part.items():
-            script = book.CHAPTERS / f"{name}.py"
-            if figure and script.is_file():
-                assert f'show("{figure}")' in script.read_text(encoding="utf-8")
+        render.find(["no_such_chapter"])
 
 
 def executed(script, backend, outputs):
