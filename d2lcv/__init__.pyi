@@ -85,6 +85,7 @@ from .figures import set_figsize as set_figsize
 from .figures import set_output as set_output
 from .figures import show as show
 from .figures import show_bboxes as show_bboxes
+from .figures import show_diagram as show_diagram
 from .figures import show_images as show_images
 from .figures import use_svg_display as use_svg_display
 from .loading import get_dataloader_workers as get_dataloader_workers

@@ -2,6 +2,7 @@
 
 from .boxes import bbox_to_rect, show_bboxes
 from .curves import Animator, set_axes
+from .diagrams import show_diagram
 from .images import Image, show_images
 from .show import plt, set_figsize, set_output, show, use_svg_display
 
@@ -15,6 +16,7 @@ __all__ = [
     "set_output",
     "show",
     "show_bboxes",
+    "show_diagram",
     "show_images",
     "use_svg_display",
 ]

@@ -145,6 +145,20 @@ def _display(figure: Figure, handle: Any = None) -> Any:
     return handle
 
 
+def _show_svg(svg: str, name: str) -> Path | None:
+    """Put SVG text under the cell of a notebook, or into a file in a script."""
+    if _kernel() is not None:
+        from IPython import display
+
+        display.display(display.SVG(svg))
+        return None
+    path = _output / f"{name}.svg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(svg, encoding="utf-8")
+    print(f"figure: {path}")
+    return path
+
+
 def _activate(figure: Figure) -> bool:
     """Make it pyplot's current figure; False if pyplot no longer holds it."""
     number = getattr(figure, "number", None)
