@@ -350,7 +350,7 @@ def fine_tuning(c: Canvas) -> None:
         above = c.box(x, 60, output, "layer", 200)
         c.chain(below, layers, above)
         features.append(layers)
-    c.arrow(*features, text="copy, low rate")
+    c.arrow(features[0], features[1], "copy, low rate")
     c.text(150, 18, "source model", 16)
     c.text(480, 18, "target model", 16)
 
