@@ -1,7 +1,7 @@
 """The book's archives: download, verify, extract.
 
 An archive is either complete and verified, or not there: it is downloaded into a
-temporary folder, its SHA-1 is compared, and only then it gets its name. Extraction
+temporary folder, its checksum is compared, and only then it gets its name. Extraction
 works the same way, and writes nowhere but into the chosen folder.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
@@ -37,8 +37,8 @@ DATA_HUB: dict[str, tuple[str, str]] = {
         "4e443f8a2eca6b1dac8a6c57641b67dd40621a49",
     ),
     "cifar10": (
-        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-        "874905e36347c8536514d0a26261acf3bff89bc7",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     ),
     "cifar10_tiny": (
         DATA_URL + "kaggle_cifar10_tiny.zip",
@@ -49,10 +49,11 @@ DATA_HUB: dict[str, tuple[str, str]] = {
         "0cb91d09b814ecdc07b50f31f8dcad3e81d6a86d",
     ),
 }
-"""Name -> (URL, SHA-1 of the archive). Add your own entries as you like."""
-
+"""Name -> (URL, SHA-1 or SHA-256 of the archive). Add your own entries as you like."""
 
 _CONNECT_SECONDS = 5.0
+_MAX_BYTES = 8 * 2**30  # VOC 2012, the largest archive of the chapter, has 2 GiB
+_MIN_RATE = 2**10  # bytes a second: VOC 2012 would take three weeks
 _TAR_SUFFIX = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|zip)$", re.IGNORECASE)
 
 
@@ -89,16 +90,18 @@ def download(
     name: str,
     cache_dir: str | os.PathLike[str] | None = None,
     *,
-    sha1: str | None = None,
+    checksum: str | None = None,
     timeout: float = 20.0,
 ) -> str:
     """Return the path of a verified archive, downloading it if it is not there yet.
 
     Args:
-        name: a key of `DATA_HUB`, or a URL together with `sha1`.
+        name: a key of `DATA_HUB`, or a URL together with `checksum`.
         cache_dir: where the file goes; `data_dir()` if not given.
-        sha1: the expected SHA-1, 40 hexadecimal digits; for a URL only.
-        timeout: seconds without a byte from the server after which it is given up.
+        checksum: the expected SHA-1 or SHA-256, 40 or 64 hexadecimal digits; for a URL
+            only.
+        timeout: seconds after which a silent server is given up, and one that sends
+            less than a kilobyte a second.
 
     Returns:
         The path of the file. A file that is there with the right checksum is not
@@ -107,14 +110,15 @@ def download(
     Raises:
         UnknownDatasetError: `name` is not known; the message lists the known names.
         OfflineError: the server cannot be reached; raised within seconds.
-        DownloadError: the server refused, or the transfer broke off.
+        DownloadError: the server refused, the transfer broke off or was too slow, or
+            the file is larger than 8 GiB or than what is free on the disk.
         ChecksumError: what arrived is not the expected file.
-        ValueError: a URL without `sha1`, or a checksum that is none.
+        ValueError: a URL without `checksum`, or a checksum that is none.
     """
-    url, sha1 = _source(name, sha1)
+    url, checksum = _source(name, checksum)
     path = _place(url, cache_dir)
-    if not path.is_file() or _sha1_of(path) != sha1:
-        _fetch(url, sha1, path, timeout)
+    if not path.is_file() or _checksum_of(path, checksum) != checksum:
+        _fetch(url, checksum, path, timeout)
     return str(path)
 
 
@@ -123,7 +127,7 @@ def download_extract(
     folder: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     *,
-    sha1: str | None = None,
+    checksum: str | None = None,
 ) -> str:
     """Download an archive, extract it where it lies, and return the folder.
 
@@ -134,7 +138,7 @@ def download_extract(
         folder: the folder inside the archive that is wanted; if not given, the one
             that is called like the archive.
         cache_dir: as for `download`.
-        sha1: as for `download`.
+        checksum: as for `download`.
 
     Returns:
         `cache_dir/folder`, or else the archive's path without its extension.
@@ -143,45 +147,46 @@ def download_extract(
         HubError: as `download` and `extract` do.
         ArchiveError: the archive has no such folder.
     """
-    url, sha1 = _source(name, sha1)
+    url, checksum = _source(name, checksum)
     archive = _place(url, cache_dir)
     target = archive.parent / (folder or _TAR_SUFFIX.sub("", archive.name))
     stamp = archive.with_name(f".{archive.name}.extracted")
-    if _read_stamp(stamp) == sha1 and target.is_dir():
+    if _read_stamp(stamp) == checksum and target.is_dir():
         return str(target)
-    extract(download(name, cache_dir, sha1=sha1), archive.parent)
+    extract(download(name, cache_dir, checksum=checksum), archive.parent)
     if not target.is_dir():
         raise ArchiveError(
             f"{archive} has no folder {target.name!r}; it was extracted into "
             f"{archive.parent}: look there, and pass the right folder="
         )
-    stamp.write_text(sha1 + "\n")
+    stamp.write_text(checksum + "\n")
     return str(target)
 
 
 # ---- download ------------------------------------------------------------------------
 
 
-def _source(name: str, sha1: str | None) -> tuple[str, str]:
+def _source(name: str, checksum: str | None) -> tuple[str, str]:
     """Return the URL and the checksum that `name` stands for."""
     if name in DATA_HUB:
         url, known = DATA_HUB[name]
-        if sha1 is not None and sha1.lower() != str(known).lower():
+        if checksum is not None and checksum.lower() != str(known).lower():
             raise ValueError(
-                f"{name!r} is in DATA_HUB with SHA-1 {known}, but sha1={sha1!r} was "
-                "given; leave it out, or pass the URL instead of the name"
+                f"{name!r} is in DATA_HUB with the checksum {known}, but "
+                f"checksum={checksum!r} was given; leave it out, or pass the URL instead "
+                "of the name"
             )
-        sha1 = known
+        checksum = known
     elif re.match(r"https?://[^/]", name):
         url = name
     else:
         raise UnknownDatasetError(_unknown(name))
-    if not re.fullmatch(r"[0-9a-fA-F]{40}", str(sha1 or "")):
+    if not re.fullmatch(r"[0-9a-fA-F]{40}([0-9a-fA-F]{24})?", str(checksum or "")):
         raise ValueError(
-            f"the SHA-1 of {url} must be 40 hexadecimal digits, got {sha1!r}: a file "
-            "is used only after it was verified"
+            f"the checksum of {url} must be a SHA-1 or SHA-256 of 40 or 64 hexadecimal "
+            f"digits, got {checksum!r}: a file is used only after it was verified"
         )
-    return url, str(sha1).lower()
+    return url, str(checksum).lower()
 
 
 def _unknown(name: str) -> str:
@@ -190,7 +195,7 @@ def _unknown(name: str) -> str:
     known = ", ".join(sorted(DATA_HUB))
     return (
         f"there is no data set {name!r}; {hint}DATA_HUB knows {known}. Add an entry "
-        "DATA_HUB[name] = (url, sha1), or pass an http(s) URL and sha1="
+        "DATA_HUB[name] = (url, checksum), or pass an http(s) URL and checksum="
     )
 
 
@@ -203,10 +208,11 @@ def _place(url: str, cache_dir: str | os.PathLike[str] | None) -> Path:
     return Path(os.path.abspath(folder)) / file_name
 
 
-def _sha1_of(path: Path) -> str:
+def _checksum_of(path: Path, like: str) -> str:
+    """The SHA-1 or SHA-256 of a file, whichever is as long as `like`."""
     import pooch
 
-    return pooch.file_hash(str(path), alg="sha1")
+    return pooch.file_hash(str(path), alg={40: "sha1", 64: "sha256"}[len(like)])
 
 
 def _read_stamp(path: Path) -> str | None:
@@ -216,63 +222,93 @@ def _read_stamp(path: Path) -> str | None:
         return None
 
 
-def _fetch(url: str, sha1: str, path: Path, timeout: float) -> None:
+def _fetch(url: str, checksum: str, path: Path, timeout: float) -> None:
     """Download `url` beside `path`, verify it, and only then move it to `path`."""
+    import requests
+
+    way_out = (
+        f"Run with --data synthetic, which needs no network, or put the file (checksum "
+        f"{checksum}) at {path} yourself."
+    )
+    if path.is_file():
+        there = _checksum_of(path, checksum)
+        way_out += f" The file that is there has a wrong checksum: {there}."
     with workspace(path) as temporary:
         part = temporary / path.name
-        with _explained(url, sha1, path):
+        try:
             check_reachable(url)
             _transfer(url, part, timeout)
-        got = _sha1_of(part)
-        if got != sha1:
+        except requests.HTTPError as error:
+            raise DownloadError(
+                f"the server refused {url}: {error}. {way_out}"
+            ) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise OfflineError(
+                f"cannot download {url}: the network failed ({error}). {way_out}"
+            ) from error
+        except (requests.RequestException, DownloadError) as error:
+            raise DownloadError(
+                f"the transfer of {url} broke off ({error}); nothing was kept. Try "
+                f"again. {way_out}"
+            ) from error
+        got = _checksum_of(part, checksum)
+        if got != checksum:
             size = part.stat().st_size
             raise ChecksumError(
-                f"{url} gave a file of {size} bytes with SHA-1 {got}, expected {sha1}; "
-                "it was thrown away. Either the transfer was tampered with (a login "
-                "page, a proxy) or the published file has changed: try again later, or "
-                f"put the right file at {path} yourself"
+                f"{url} gave a file of {size} bytes with the checksum {got}, expected "
+                f"{checksum}; it was thrown away. Either the transfer was tampered with "
+                "(a login page, a proxy) or the published file has changed: try again "
+                f"later, or put the right file at {path} yourself"
             )
         os.replace(part, path)
 
 
 def _transfer(url: str, part: Path, timeout: float) -> None:
-    import pooch
-    from tqdm import tqdm
-
-    # the total is put right by pooch; without one, a bar counts as no bar
-    with tqdm(desc=part.name, total=1, unit="B", unit_scale=True) as bar:
-        load = pooch.HTTPDownloader(
-            progressbar=bar, chunk_size=2**16, timeout=(_CONNECT_SECONDS, timeout)
-        )
-        load(url, str(part), None)
-
-
-@contextmanager
-def _explained(url: str, sha1: str, path: Path) -> Iterator[None]:
-    """Turn the network's many errors into two that say what to do."""
+    """Write what the server sends to `part`, within bounds of size and rate."""
     import requests
+    from tqdm import tqdm
+    from urllib3.exceptions import HTTPError
 
-    way_out = (
-        f"Run with --data synthetic, which needs no network, or put the file "
-        f"(SHA-1 {sha1}) at {path} yourself."
+    room = min(_MAX_BYTES, int(0.9 * shutil.disk_usage(part.parent).free))
+    reply = requests.get(
+        url,
+        stream=True,
+        timeout=(_CONNECT_SECONDS, timeout),
+        headers={"Accept-Encoding": "identity"},  # the file itself, and its own size
     )
-    if path.is_file():
-        way_out += f" The file that is there has a wrong checksum: {_sha1_of(path)}."
-    try:
-        yield
-    except requests.HTTPError as error:
-        reply = error.response
-        said = error if reply is None else f"{reply.status_code} {reply.reason}"
-        raise DownloadError(f"the server refused {url}: {said}. {way_out}") from error
-    except (requests.ConnectionError, requests.Timeout) as error:
-        raise OfflineError(
-            f"cannot download {url}: the network failed ({error}). {way_out}"
-        ) from error
-    except requests.RequestException as error:
-        raise DownloadError(
-            f"the transfer of {url} broke off ({error}); nothing was kept. Try again. "
-            f"{way_out}"
-        ) from error
+    with reply, open(part, "wb") as file:
+        reply.raise_for_status()
+        said = reply.headers.get("Content-Length", "")
+        total = int(said) if re.fullmatch("[0-9]{1,15}", said) else None
+        # read1 gives what is there, where read would wait for all that is asked for
+        read = getattr(reply.raw, "read1", reply.raw.read)
+        size = recent = 0
+        since = time.monotonic()
+        with tqdm(desc=part.name, total=total, unit="B", unit_scale=True) as bar:
+            while True:
+                if max(size, total or 0) > room:
+                    raise DownloadError(
+                        f"it has more than {room} bytes, too much for an archive or for "
+                        "the disk"
+                    )
+                try:
+                    chunk = read(2**16)
+                except HTTPError as error:
+                    raise DownloadError(str(error)) from error
+                if not chunk:
+                    break
+                file.write(chunk)
+                bar.update(len(chunk))
+                size, recent = size + len(chunk), recent + len(chunk)
+                seconds = time.monotonic() - since
+                if seconds > timeout:
+                    if recent < _MIN_RATE * seconds:
+                        raise DownloadError(
+                            f"{recent} bytes in {seconds:.0f} seconds are too slow"
+                        )
+                    since, recent = time.monotonic(), 0
+        if total is not None and size != total:
+            raise DownloadError(f"it ended after {size} of {total} bytes")
 
 
 def check_reachable(url: str) -> None:

@@ -91,9 +91,8 @@ class CIFAR10(_Pictures):
 
     Args:
         is_train: the training or the test part.
-        data: as for `cifar10_folder`; or the original archive `cifar-10-python.tar.gz`, or
-            a folder that has it or its batches. The archive's pickles are not trusted:
-            what is not an array, a list, a text or a number is refused.
+        data: as for `cifar10_folder`; or the original archive `cifar-10-binary.tar.gz`, or
+            a folder that has it or its batches.
         transform: as for `ImageFolder`.
 
     Attributes:

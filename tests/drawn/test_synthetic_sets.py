@@ -343,7 +343,7 @@ def test_pictures_are_neither_flat_nor_burnt_out(made):
 
 FOLDERS = {
     "hotdog": (folders.hotdog_folder, ("hotdog",)),
-    "cifar10": (folders.cifar10_folder, ("cifar10", "cifar-10-batches-py")),
+    "cifar10": (folders.cifar10_folder, ("cifar10", "cifar-10-batches-bin")),
     "cifar10_tiny": (folders.cifar10_tiny_folder, ("cifar10_tiny",)),
     "dog_tiny": (folders.dog_tiny_folder, ("dog_tiny",)),
 }
@@ -373,6 +373,6 @@ def test_folder_exception(name, tmp_path):
 
 
 def test_a_folder_with_the_original_batches_is_cifar10(tmp_path):
-    (tmp_path / "cifar-10-batches-py").mkdir()
-    (tmp_path / "cifar-10-batches-py" / "test_batch").touch()
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").touch()
     assert folders.cifar10_folder(tmp_path) == str(tmp_path)
