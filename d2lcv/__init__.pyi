@@ -76,6 +76,9 @@ from .engine import evaluate_accuracy_gpus as evaluate_accuracy_gpus
 from .engine import split_batch as split_batch
 from .engine import train_batch_ch13 as train_batch_ch13
 from .engine import train_ch13 as train_ch13
+from .evaluation import DetectionScores as DetectionScores
+from .evaluation import PrecisionRecall as PrecisionRecall
+from .evaluation import evaluate_detections as evaluate_detections
 from .figures import Animator as Animator
 from .figures import Image as Image
 from .figures import bbox_to_rect as bbox_to_rect
