@@ -477,10 +477,15 @@ def _confusion(det: _Boxes, obj: _Boxes, num_classes: int) -> np.ndarray:
         partner[d[joined]] = g[joined]
         left = ~np.isin(d, d[joined]) & ~np.isin(g, g[joined])
         d, g = d[left], g[left]
-    counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     alone = partner < 0
-    np.add.at(counts, (obj.label[partner[~alone]], det.label[~alone]), 1)
-    np.add.at(counts, (num_classes, det.label[alone]), 1)
     missed = np.setdiff1d(np.arange(len(obj.label)), partner)
-    np.add.at(counts, (obj.label[missed], num_classes), 1)
+    background = np.array([num_classes])
+    real = [
+        obj.label[partner[~alone]],
+        background.repeat(alone.sum()),
+        obj.label[missed],
+    ]
+    seen = [det.label[~alone], det.label[alone], background.repeat(len(missed))]
+    counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
+    np.add.at(counts, (np.concatenate(real), np.concatenate(seen)), 1)
     return counts
