@@ -1,11 +1,14 @@
 """All checks, one environment per framework: `nox`; one of them: `nox -s tests_paddle`."""
 
+import runpy
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
-BACKENDS = ("torch", "mxnet", "paddle", "tensorflow")
+# read, not imported: the environment of nox has nothing of the package
+REGISTRY = runpy.run_path("d2lcv/backends/__init__.py")["REGISTRY"]
 CONSTRAINED = ("-c", "constraints.txt")
 # What no framework has a part in is tested once, where none is installed
 WITHOUT_FRAMEWORK = [
@@ -46,16 +49,14 @@ def tests_core(session):
     )
 
 
-def _runs_mxnet(session):
-    question = "import sys; print(sys.version_info < (3, 13))"
-    return session.run("python", "-c", question, silent=True).strip() == "True"
-
-
 def _tests(backend):
     @nox.session(name=f"tests_{backend}")
     def tests(session):
-        if backend == "mxnet" and not _runs_mxnet(session):
-            session.skip("MXNet runs on Python 3.10–3.12")
+        question = "import sys; print('%d.%d' % sys.version_info[:2])"
+        python = session.run("python", "-c", question, silent=True).strip()
+        entry = REGISTRY[backend]
+        if python not in entry.pythons:
+            session.skip(f"{entry.title} runs on Python {', '.join(entry.pythons)}")
         session.install("-e", f".[{backend},test]", *CONSTRAINED)
         # one thread: small operations in two are slower on small machines
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
@@ -66,7 +67,7 @@ def _tests(backend):
     return tests
 
 
-for _backend in BACKENDS:
+for _backend in REGISTRY:
     _tests(_backend)
 
 
@@ -84,7 +85,7 @@ def site(session):
     Options are those of tools/render.py: `nox -s site -- --no-execute`.
     """
     session.install("-e", ".[all,site,test]", *CONSTRAINED)
-    for backend in BACKENDS:
+    for backend in REGISTRY:
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
         session.run("python", "-m", "pytest", "tests/tools/test_render.py", env=env)
     session.run("python", "-m", "pytest", "tests/tools/test_site.py")

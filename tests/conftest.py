@@ -1,15 +1,15 @@
 """Fixtures of all tests: the package on the active backend, a seed, no display."""
 
-import importlib.util
+import importlib
 import os
 import random
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("MPLBACKEND", "Agg")
+from d2lcv.backends import REGISTRY, installed
 
-FRAMEWORKS = ("torch", "mxnet", "paddle", "tensorflow")
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 try:
     import hypothesis
@@ -31,9 +31,9 @@ def require_framework():
     """Skip when there is nothing to test; a backend asked for by name never skips."""
     if os.environ.get("D2L_BACKEND"):
         return
-    if not any(importlib.util.find_spec(name) for name in FRAMEWORKS):
+    if not installed():
         pytest.skip(
-            f"no framework is installed: one of {', '.join(FRAMEWORKS)} is needed",
+            f"no framework is installed: one of {', '.join(REGISTRY)} is needed",
             allow_module_level=True,
         )
 
@@ -45,6 +45,12 @@ def d2l():
     import d2lcv
 
     return d2lcv
+
+
+@pytest.fixture(scope="session")
+def native(d2l):
+    """The active framework in its own words: its file in `tests/columns`."""
+    return importlib.import_module(f"columns.{d2l.backend_name()}")
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,8 @@
     D2L_BACKEND=torch python tools/distributed.py                  # one process
     D2L_BACKEND=torch python tools/distributed.py --processes 2    # starts two
 
-`--processes` starts the processes as the framework wants them started, on this machine:
-`torchrun`, `python -m paddle.distributed.launch`, one `TF_CONFIG` for each process of
-TensorFlow; for MXNet a scheduler, a server and the workers. With `--run SCRIPT …` it
+`--processes` starts the processes as the framework wants them started, on this machine
+(`launch/`). With `--run SCRIPT …` it
 starts that script instead. The last line printed is JSON: the loss of each step on the
 whole batch, a sum over the weights afterwards, and the epochs of `d2lcv.train_ch13`.
 """
@@ -13,13 +12,9 @@ whole batch, a sum over the weights afterwards, and the epochs of `d2lcv.train_c
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -93,102 +88,6 @@ def pixel_labels(y: object) -> object:
     return d2l.stack([d2l.stack([y] * 8, 1)] * 8, 1)
 
 
-# ---- starting several ----------------------------------------------------------------
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports of this machine that nothing listens on."""
-    sockets = [socket.socket() for _ in range(n)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
-
-
-def with_torch(n: int, script: list[str]) -> int:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return subprocess.call([*torchrun, f"--nproc_per_node={n}", *script])
-
-
-def with_paddle(n: int, script: list[str]) -> int:
-    launch = [sys.executable, "-m", "paddle.distributed.launch"]
-    with tempfile.TemporaryDirectory() as logs:
-        options = [f"--nproc_per_node={n}", "--log_dir", logs]
-        # of no GPUs, this launcher makes a list of one without a name
-        environment = dict(os.environ)
-        if not environment.get("CUDA_VISIBLE_DEVICES"):
-            environment.pop("CUDA_VISIBLE_DEVICES", None)
-        return subprocess.call([*launch, *options, *script], env=environment)
-
-
-def with_tensorflow(n: int, script: list[str]) -> int:
-    workers = [f"127.0.0.1:{port}" for port in free_ports(n)]
-    cluster = {"cluster": {"worker": workers}}
-    tasks = [{**cluster, "task": {"type": "worker", "index": i}} for i in range(n)]
-    return together(
-        [script] * n,
-        [
-            {"TF_CONFIG": json.dumps(task), "CUDA_VISIBLE_DEVICES": _gpu(i)}
-            for i, task in enumerate(tasks)
-        ],
-    )
-
-
-def with_mxnet(n: int, script: list[str]) -> int:
-    common = {
-        "DMLC_PS_ROOT_URI": "127.0.0.1",
-        "DMLC_PS_ROOT_PORT": str(free_ports(1)[0]),
-        "DMLC_NUM_SERVER": "1",
-        "DMLC_NUM_WORKER": str(n),
-    }
-    # these two do their work while the framework is being imported; what it does at the
-    # usual end of a process may abort it
-    work = "import d2lcv as d2l; d2l.zeros(1)"
-    helper = ["-c", f"import os\ntry:\n    {work}\nfinally:\n    os._exit(0)"]
-    roles = [("scheduler", helper), ("server", helper), *[("worker", script)] * n]
-    return together(
-        [command for _, command in roles],
-        [{**common, "DMLC_ROLE": role} for role, _ in roles],
-    )
-
-
-def _gpu(i: int) -> str:
-    """The i-th of the GPUs that this process may use, as a list of one."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return str(i) if given is None else (given.split(",") + [""] * (i + 1))[i]
-
-
-def together(scripts: list[list[str]], environments: list[dict[str, str]]) -> int:
-    """Run all until they end; if one fails the others are ended, too."""
-    processes = [
-        subprocess.Popen([sys.executable, *script], env={**os.environ, **environment})
-        for script, environment in zip(scripts, environments, strict=True)
-    ]
-    try:
-        while any(p.poll() is None for p in processes):
-            if any(p.poll() for p in processes):
-                break
-            time.sleep(0.1)
-        return next((p.returncode for p in processes if p.poll()), 0)
-    finally:
-        for p in processes:
-            if p.poll() is None:
-                p.terminate()
-        for p in processes:
-            p.wait()
-
-
-LAUNCHERS = {
-    "torch": with_torch,
-    "mxnet": with_mxnet,
-    "paddle": with_paddle,
-    "tensorflow": with_tensorflow,
-}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -206,7 +105,8 @@ def main() -> int:
         own += [f"--batch-size={options.batch_size}"]
         own += [f"--out={options.out}"] if options.out else []
         name = resolve(d2l.use())
-        return LAUNCHERS[name](options.processes, options.run or own)
+        launch = importlib.import_module(f"launch.{name}").launch
+        return launch(options.processes, options.run or own)
     if options.run:
         parser.error("--run: expected --processes N, too")
     if options.batch_size < 2 or options.steps < 1:

@@ -53,6 +53,12 @@ class Backend:
     distribution: str  # what pip calls it
     tensor: str
     aliases: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()  # what its column imports besides `package`
+    pythons: tuple[str, ...] = ("3.10", "3.11", "3.12", "3.13")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return (self.package, *self.companions)
 
     @property
     def is_installed(self) -> bool:
@@ -78,8 +84,24 @@ class Backend:
 REGISTRY = {
     entry.name: entry
     for entry in (
-        Backend("torch", "PyTorch", "torch", "torch", "torch.Tensor", ("pytorch",)),
-        Backend("mxnet", "MXNet", "mxnet", "mxnet", "mxnet.np.ndarray", ("mx",)),
+        Backend(
+            "torch",
+            "PyTorch",
+            "torch",
+            "torch",
+            "torch.Tensor",
+            ("pytorch",),
+            companions=("torchvision",),
+        ),
+        Backend(
+            "mxnet",
+            "MXNet",
+            "mxnet",
+            "mxnet",
+            "mxnet.np.ndarray",
+            ("mx",),
+            pythons=("3.10", "3.11", "3.12"),  # it needs NumPy 1.x
+        ),
         Backend(
             "paddle",
             "PaddlePaddle",
@@ -95,6 +117,7 @@ REGISTRY = {
             "tensorflow",
             "tf.Tensor",
             ("tf",),
+            companions=("keras",),
         ),
     )
 }
@@ -123,8 +146,7 @@ def installed() -> list[str]:
 def framework_of(value: Any) -> Backend | None:
     """The backend whose framework defines the type of `value`, if any does."""
     root = type(value).__module__.partition(".")[0]
-    root = {"keras": "tensorflow"}.get(root, root)
-    return next((b for b in REGISTRY.values() if b.package == root), None)
+    return next((b for b in REGISTRY.values() if root in b.packages), None)
 
 
 def _usable(name: str) -> str:

@@ -20,12 +20,7 @@ STUB = PACKAGE / "__init__.pyi"
 COLUMNS = list(REGISTRY)
 
 # what a column may import besides the standard library, NumPy and the package itself
-ROOMS = {
-    "torch": {"torch", "torchvision"},
-    "mxnet": {"mxnet"},
-    "paddle": {"paddle"},
-    "tensorflow": {"tensorflow", "keras"},
-}
+ROOMS = {name: set(entry.packages) for name, entry in REGISTRY.items()}
 FRAMEWORKS = set().union(*ROOMS.values())
 WITH_METHODS = ("training.py", "weights.py")
 
@@ -191,6 +186,8 @@ SHARED = [
     if path.parent.name not in COLUMNS and path != BACKENDS / "__init__.py"
 ]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.py"))
+TOOLS = [ROOT / "noxfile.py", *sorted((ROOT / "tools").glob("*.py"))]
+TOOLS += [*sorted((ROOT / "tools" / "web").glob("*.py"))]
 
 
 def relative(path):
@@ -202,7 +199,7 @@ def relative(path):
 
 def test_columns_are_those_of_the_registry():
     folders = [p.name for p in BACKENDS.iterdir() if p.is_dir() and p.name[0] != "_"]
-    assert set(folders) == set(COLUMNS) == set(ROOMS)
+    assert set(folders) == set(COLUMNS)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -287,17 +284,20 @@ def test_column_imports_its_own_framework_only(column):
     assert imports_own  # else the test above saw nothing
 
 
-def test_tools_import_frameworks_in_their_column_of_plain_loaders_only():
-    """What the benchmark compares with is the framework's own, outside the package."""
-    tools = ROOT / "tools"
-    plain = {path.stem: path for path in (tools / "plain").glob("[!_]*.py")}
-    assert sorted(plain) == sorted(COLUMNS)
-    for column, path in plain.items():
+@pytest.mark.parametrize("folder", ["tools/plain", "tools/launch", "tests/columns"])
+def test_columns_outside_the_package(folder):
+    """A file for each backend, and in it no framework but its own."""
+    files = {path.stem: path for path in (ROOT / folder).glob("[!_]*.py")}
+    assert sorted(files) == sorted(COLUMNS)
+    for column, path in files.items():
         found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
-        assert found and all(is_under(n, ROOMS[column]) for n in found), relative(path)
-    for path in tools.glob("*.py"):
-        found = {n for n in imported(parse(path), path) if is_under(n, FRAMEWORKS)}
-        assert not found, relative(path)
+        assert all(is_under(n, ROOMS[column]) for n in found), relative(path)
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=relative)
+def test_tool_knows_no_framework(path):
+    assert not breaches_of_topic(parse(path), path)
+    assert not named_backends(parse(path))
 
 
 @pytest.mark.parametrize("path", [*SHARED, *CHAPTERS], ids=relative)

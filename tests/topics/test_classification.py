@@ -508,19 +508,12 @@ def test_lr_scale_exception(d2l, scales, match):
 # ---- model zoos ----------------------------------------------------------------------
 
 
-ZOOS = {
-    "torch": ("torchvision.models", "resnet{}"),
-    "mxnet": ("mxnet.gluon.model_zoo.vision", "resnet{}_v1"),
-    "paddle": ("paddle.vision.models", "resnet{}"),
-}
-
-
 @pytest.fixture
-def zoo_model(d2l):
+def zoo_model(d2l, native):
     """Makes the framework's own ResNets, with weights and statistics of all kinds."""
-    if d2l.backend_name() not in ZOOS:
+    if native.ZOO is None:
         pytest.skip("this framework's model zoo has no ResNet of this depth")
-    module_name, name = ZOOS[d2l.backend_name()]
+    module_name, name = native.ZOO
 
     def make(depth):
         model = getattr(importlib.import_module(module_name), name.format(depth))()

@@ -1,6 +1,5 @@
 """The training engine against NumPy, also with each framework's own objects."""
 
-import functools
 import inspect
 import re
 
@@ -55,60 +54,9 @@ def test_argument_order(d2l, line):
 # ---- the framework's own ---------------------------------------------------------------
 
 
-def with_torch():
-    import torch
-    from torch import nn
-
-    optimizer = functools.partial(torch.optim.SGD, lr=RATE)
-    makers = [lambda net: optimizer(net.parameters())]
-    losses = [nn.CrossEntropyLoss(reduction=r) for r in ("none", "mean", "sum")]
-    return makers, [*losses, nn.functional.cross_entropy]
-
-
-def with_mxnet():
-    from mxnet import gluon
-
-    makers = [
-        lambda net: gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": RATE})
-    ]
-    softmax = gluon.loss.SoftmaxCrossEntropyLoss(axis=1)
-    return makers, [softmax, lambda y_hat, y: softmax(y_hat, y).mean()]
-
-
-def with_paddle():
-    import paddle
-    from paddle import nn
-
-    makers = [lambda net: paddle.optimizer.SGD(RATE, net.parameters())]
-    losses = [nn.CrossEntropyLoss(axis=1, reduction=r) for r in ("none", "mean", "sum")]
-    return makers, losses
-
-
-def with_tensorflow():
-    import keras
-    import tensorflow as tf
-
-    def own(y_hat, y):
-        classes_last = tf.transpose(y_hat, (0, 2, 3, 1))
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(y, classes_last)
-
-    kind = keras.losses.SparseCategoricalCrossentropy
-    kinds = ("none", "sum", "sum_over_batch_size")
-    losses = [kind(from_logits=True, reduction=r) for r in kinds]
-    return [lambda net: keras.optimizers.SGD(RATE)], [*losses, own]
-
-
-NATIVE = {
-    "torch": with_torch,
-    "mxnet": with_mxnet,
-    "paddle": with_paddle,
-    "tensorflow": with_tensorflow,
-}
-
-
-def test_native_losses_and_optimizers(d2l):
+def test_native_losses_and_optimizers(d2l, native):
     """Every reduction takes the same step: the one of the mean."""
-    (make_optimizer,), losses = NATIVE[d2l.backend_name()]()
+    make_optimizer, losses = native.optimizer_and_losses(RATE)
     case = cases.by_name["training_of_pixels"]
 
     def make_trainer(net):

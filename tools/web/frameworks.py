@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,10 @@ class Site:
 
 
 def _short(title: str) -> str:
-    """PaddlePaddle, of which a small screen shows the first half."""
-    if title == "PaddlePaddle":
-        return 'Paddle<span class="wide">Paddle</span>'
+    """The title; of a long one of two words a small screen shows the first."""
+    words = re.fullmatch(r"([A-Z][a-z]+)([A-Z][a-z]+)", title)
+    if words and len(title) > 10:
+        return f'{words[1]}<span class="wide">{words[2]}</span>'
     return html.escape(title)
 
 

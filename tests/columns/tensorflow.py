@@ -1,0 +1,131 @@
+"""TensorFlow, as its readers write it."""
+
+import keras
+import tensorflow as tf
+
+from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
+
+ZOO = None
+
+
+def reader(d2l):
+    device, seen = d2l.try_gpu(), {}
+
+    boxes = tf.constant(WORKED["box_corner_to_center"]["boxes"])
+    back = d2l.box_center_to_corner(d2l.box_corner_to_center(boxes))
+    seen["round_trip"] = bool(tf.reduce_all(back == boxes))
+
+    img = d2l.cat_and_dog()
+    h, w = img.shape[:2]
+    X = tf.random.uniform((1, 3, h, w))
+    Y = d2l.multibox_prior(X, sizes=[0.75, 0.5, 0.25], ratios=[1, 2, 0.5])
+    seen["prior"] = Y.shape, tf.reshape(Y, (h, w, 5, 4))[250, 250, :, :].numpy()
+    bbox_scale = tf.constant((w, h, w, h), tf.float32)
+    fig = d2l.plt.imshow(img)
+    d2l.show_bboxes(
+        fig.axes,
+        tf.reshape(Y, (h, w, 5, 4))[250, 250] * bbox_scale,
+        ["s=0.75, r=1"] * 5,
+    )
+
+    with tf.device(device):
+        ground_truth, anchors = tf.constant(LABEL), tf.constant(ANCHORS)
+        jaccard = tf.Variable(d2l.box_iou(anchors, ground_truth[:, 1:]))
+        best, which = tf.reduce_max(jaccard, axis=1), tf.argmax(jaccard, axis=1)
+        owner = tf.Variable(tf.where(best >= 0.5, which, -1))
+        for _ in range(ground_truth.shape[0]):
+            index = int(tf.argmax(tf.reshape(jaccard, [-1])))
+            anchor, box = divmod(index, jaccard.shape[1])
+            owner[anchor].assign(box)
+            jaccard[:, box].assign(-tf.ones(jaccard.shape[0]))
+            jaccard[anchor, :].assign(-tf.ones(jaccard.shape[1]))
+    seen["own"] = owner.numpy()
+    assigned = d2l.assign_anchor_to_bbox(ground_truth[:, 1:], anchors, device, 0.5)
+    masked = tf.tensor_scatter_nd_update(
+        owner, tf.where(assigned >= 0), tf.fill([3], tf.constant(7, tf.int64))
+    )
+    seen["assigned"], seen["masked"] = assigned.numpy(), masked.numpy()
+
+    labels = d2l.multibox_target(anchors[tf.newaxis], ground_truth[tf.newaxis])
+    seen["target"] = [x.numpy() for x in labels]
+
+    anchors = tf.constant(DETECTION["anchors"][0])
+    cls_probs = tf.constant(DETECTION["cls_probs"][0])
+    conf, class_id = tf.reduce_max(cls_probs[1:], 0), tf.argmax(cls_probs[1:], 0)
+    keep = d2l.nms(anchors, conf, 0.5)
+    kept = tf.scatter_nd(keep[:, None], tf.ones_like(keep), [len(anchors)])
+    class_id = tf.where(kept == 1, class_id, -1)
+    seen["classes"] = tf.gather(class_id, keep).numpy(), class_id.numpy()
+    offset_preds = tf.zeros(tf.size(anchors))
+    output = d2l.multibox_detection(
+        cls_probs[tf.newaxis],
+        offset_preds[tf.newaxis],
+        anchors[tf.newaxis],
+        nms_threshold=0.5,
+    )
+    for row in output[0].numpy():
+        if row[0] == -1:
+            continue
+        label = ("dog=", "cat=")[int(row[0])] + str(row[1])
+        d2l.show_bboxes(fig.axes, [tf.constant(row[2:]) * bbox_scale], label)
+    seen["detection"] = output.numpy()
+
+    images, targets = d2l.read_data_bananas(True)
+    seen["read"] = tuple(images[0].shape), tuple(targets.shape)
+    train_iter, _ = d2l.load_data_bananas(4)
+    val_set = d2l.BananasDataset(is_train=False)
+    features, label = zip(*[val_set[i] for i in range(2)], strict=True)
+    own_iter = tf.data.Dataset.from_tensor_slices(
+        (tf.stack(features), tf.stack(label))
+    ).batch(2)
+    seen["own_batch"] = [tuple(x.shape) for x in next(iter(own_iter))]
+    batch = next(iter(train_iter.take(1)))
+    imgs = tf.transpose(batch[0][0:4], (0, 2, 3, 1)) / 255
+    axes = d2l.show_images(imgs, 1, 4, scale=2)
+    for ax, label in zip(axes, batch[1][0:4], strict=True):
+        d2l.show_bboxes(ax, [label[0][1:5] * 64], colors=["w"])
+
+    net = d2l.TinySSD(num_classes=1)
+    trainer = keras.optimizers.SGD(learning_rate=0.05)
+    timer, metric, losses = d2l.Timer(), d2l.Accumulator(4), []
+    X, Y = batch
+    for _ in range(STEPS):
+        timer.start()
+        with tf.GradientTape() as tape:
+            anchors, cls_preds, bbox_preds = net(X, training=True)
+            bbox_labels, bbox_masks, cls_labels = d2l.multibox_target(anchors, Y)
+            cls = tf.reduce_mean(
+                keras.losses.sparse_categorical_crossentropy(
+                    cls_labels, cls_preds, from_logits=True
+                ),
+                axis=1,
+            )
+            bbox = tf.reduce_mean(tf.abs((bbox_preds - bbox_labels) * bbox_masks), 1)
+            loss = tf.reduce_mean(cls + bbox)
+        weights = net.trainable_variables
+        trainer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        right = d2l.cls_eval(cls_preds, cls_labels)
+        error = d2l.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
+        metric.add(right, tf.size(cls_labels), error, tf.size(bbox_labels))
+        timer.stop()
+        losses.append(float(loss))
+    seen["losses"] = losses
+    seen["rates"] = 1 - metric[0] / metric[1], metric[2] / metric[3]
+
+    anchors, cls_preds, bbox_preds = net(X[:1], training=False)
+    cls_probs = tf.transpose(tf.nn.softmax(cls_preds), (0, 2, 1))
+    output = d2l.multibox_detection(cls_probs, bbox_preds, anchors)
+    idx = [i for i, row in enumerate(output[0]) if row[0] != -1]
+    seen["found"] = tf.gather(output[0], idx).numpy()
+    return seen
+
+
+def optimizer_and_losses(rate):
+    def own(y_hat, y):
+        classes_last = tf.transpose(y_hat, (0, 2, 3, 1))
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(y, classes_last)
+
+    kind = keras.losses.SparseCategoricalCrossentropy
+    kinds = ("none", "sum", "sum_over_batch_size")
+    losses = [kind(from_logits=True, reduction=r) for r in kinds]
+    return (lambda net: keras.optimizers.SGD(rate)), [*losses, own]

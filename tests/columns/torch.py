@@ -1,0 +1,127 @@
+"""PyTorch, as its readers write it."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
+
+ZOO = ("torchvision.models", "resnet{}")
+
+
+def reader(d2l):
+    device, seen = d2l.try_gpu(), {}
+
+    boxes = torch.tensor(WORKED["box_corner_to_center"]["boxes"])
+    back = d2l.box_center_to_corner(d2l.box_corner_to_center(boxes))
+    seen["round_trip"] = (back == boxes).all().item()
+
+    img = d2l.cat_and_dog()
+    h, w = img.shape[:2]
+    X = torch.rand(size=(1, 3, h, w))
+    Y = d2l.multibox_prior(X, sizes=[0.75, 0.5, 0.25], ratios=[1, 2, 0.5])
+    seen["prior"] = Y.shape, Y.reshape(h, w, 5, 4)[250, 250, :, :].numpy()
+    bbox_scale = torch.tensor((w, h, w, h))
+    fig = d2l.plt.imshow(img)
+    d2l.show_bboxes(
+        fig.axes, Y.reshape(h, w, 5, 4)[250, 250] * bbox_scale, ["s=0.75, r=1"] * 5
+    )
+
+    ground_truth = torch.tensor(LABEL, device=device)
+    anchors = torch.tensor(ANCHORS, device=device)
+    jaccard = d2l.box_iou(anchors, ground_truth[:, 1:])
+    owner = torch.full((anchors.shape[0],), -1, dtype=torch.long, device=device)
+    best, which = torch.max(jaccard, dim=1)
+    owner[best >= 0.5] = which[best >= 0.5]
+    for _ in range(ground_truth.shape[0]):
+        index = torch.argmax(jaccard).item()
+        anchor, box = divmod(index, jaccard.shape[1])
+        owner[anchor] = box
+        jaccard[:, box] = -1
+        jaccard[anchor, :] = -1
+    seen["own"] = owner.cpu().numpy().copy()
+    assigned = d2l.assign_anchor_to_bbox(ground_truth[:, 1:], anchors, device, 0.5)
+    owner[assigned >= 0] = 7  # used as a mask
+    seen["assigned"], seen["masked"] = assigned.cpu().numpy(), owner.cpu().numpy()
+
+    labels = d2l.multibox_target(
+        anchors.unsqueeze(dim=0), ground_truth.unsqueeze(dim=0)
+    )
+    labels[0][labels[1] == 0] = 0.0
+    seen["target"] = [x.cpu().numpy() for x in labels]
+
+    anchors = torch.tensor(DETECTION["anchors"][0])
+    cls_probs = torch.tensor(DETECTION["cls_probs"][0])
+    conf, class_id = torch.max(cls_probs[1:], 0)
+    keep = d2l.nms(anchors, conf, 0.5)
+    both = torch.cat((keep, torch.arange(len(anchors))))
+    values, counts = both.unique(return_counts=True)
+    class_id[values[counts == 1]] = -1
+    seen["classes"] = class_id[keep].numpy(), class_id.numpy()
+    offset_preds = torch.tensor([0] * anchors.numel())
+    output = d2l.multibox_detection(
+        cls_probs.unsqueeze(dim=0),
+        offset_preds.unsqueeze(dim=0),
+        anchors.unsqueeze(dim=0),
+        nms_threshold=0.5,
+    )
+    for row in output[0].detach().numpy():
+        if row[0] == -1:
+            continue
+        label = ("dog=", "cat=")[int(row[0])] + str(row[1])
+        d2l.show_bboxes(fig.axes, [torch.tensor(row[2:]) * bbox_scale], label)
+    seen["detection"] = output.numpy()
+
+    images, targets = d2l.read_data_bananas(True)
+    seen["read"] = tuple(images[0].shape), tuple(targets.shape)
+    train_iter, _ = d2l.load_data_bananas(4)
+    own_iter = torch.utils.data.DataLoader(d2l.BananasDataset(is_train=False), 2)
+    seen["own_batch"] = [tuple(x.shape) for x in next(iter(own_iter))]
+    batch = next(iter(train_iter))
+    imgs = (batch[0][0:4].permute(0, 2, 3, 1)) / 255
+    axes = d2l.show_images(imgs, 1, 4, scale=2)
+    for ax, label in zip(axes, batch[1][0:4], strict=True):
+        d2l.show_bboxes(ax, [label[0][1:5] * 64], colors=["w"])
+
+    net = d2l.TinySSD(num_classes=1)
+    net = net.to(device)
+    trainer = torch.optim.SGD(net.parameters(), lr=0.05, weight_decay=5e-4)
+    cls_loss = nn.CrossEntropyLoss(reduction="none")
+    bbox_loss = nn.L1Loss(reduction="none")
+    timer, metric, losses = d2l.Timer(), d2l.Accumulator(4), []
+    features, target = batch
+    for _ in range(STEPS):
+        timer.start()
+        net.train()
+        trainer.zero_grad()
+        X, Y = features.to(device), target.to(device)
+        anchors, cls_preds, bbox_preds = net(X)
+        bbox_labels, bbox_masks, cls_labels = d2l.multibox_target(anchors, Y)
+        cls = cls_loss(cls_preds.reshape(-1, 2), cls_labels.reshape(-1))
+        bbox = bbox_loss(bbox_preds * bbox_masks, bbox_labels * bbox_masks)
+        loss = cls.reshape(X.shape[0], -1).mean(dim=1) + bbox.mean(dim=1)
+        loss.mean().backward()
+        trainer.step()
+        right = d2l.cls_eval(cls_preds, cls_labels)
+        error = d2l.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
+        metric.add(right, cls_labels.numel(), error, bbox_labels.numel())
+        timer.stop()
+        losses.append(loss.mean().item())
+    seen["losses"] = losses
+    seen["rates"] = 1 - metric[0] / metric[1], metric[2] / metric[3]
+
+    net.eval()
+    anchors, cls_preds, bbox_preds = net(X[:1])
+    cls_probs = F.softmax(cls_preds, dim=2).permute(0, 2, 1)
+    output = d2l.multibox_detection(cls_probs, bbox_preds, anchors)
+    idx = [i for i, row in enumerate(output[0]) if row[0] != -1]
+    seen["found"] = output[0, idx].detach().cpu().numpy()
+    return seen
+
+
+def optimizer_and_losses(rate):
+    def optimizer(net):
+        return torch.optim.SGD(net.parameters(), lr=rate)
+
+    losses = [nn.CrossEntropyLoss(reduction=r) for r in ("none", "mean", "sum")]
+    return optimizer, [*losses, nn.functional.cross_entropy]
