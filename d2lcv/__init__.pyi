@@ -18,7 +18,6 @@ from .augmentation import RandomVerticalFlip as RandomVerticalFlip
 from .augmentation import Resize as Resize
 from .augmentation import ToTensor as ToTensor
 from .backends import backend_name as backend_name
-from .backends import source as source
 from .backends import use as use
 from .backends.worker import worker as worker
 from .boxes import box_center_to_corner as box_center_to_corner
@@ -91,6 +90,9 @@ from .figures import show_bboxes as show_bboxes
 from .figures import show_diagram as show_diagram
 from .figures import show_images as show_images
 from .figures import use_svg_display as use_svg_display
+from .lesson import lesson_imports as lesson_imports
+from .lesson import show_source as show_source
+from .lesson import source as source
 from .loading import get_dataloader_workers as get_dataloader_workers
 from .loading import loader as loader
 from .meters import Accumulator as Accumulator

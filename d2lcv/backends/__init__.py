@@ -20,7 +20,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ __all__ = [
     "framework_of",
     "installed",
     "resolve",
-    "source",
     "use",
 ]
 
@@ -252,46 +250,3 @@ def choice() -> tuple[str, str]:
 def backend_name() -> str:
     """The active backend's name (chooses and loads the default one if none is yet)."""
     return backend.entry.name
-
-
-def _of_column(path: str) -> Any:
-    topic, _, name = path.rpartition(".")
-    file = f"{__name__}.{backend.entry.name}.{topic}"
-    is_there = topic.isidentifier() and importlib.util.find_spec(file) is not None
-    value = getattr(getattr(backend, topic), name, None) if is_there else None
-    if value is None:
-        raise ValueError(
-            f"function: expected a file of the columns and a name in it, such as "
-            f"'augmentation.adjust_hue', got {path!r}"
-        )
-    return value
-
-
-def source(function: Any) -> str:
-    """Source code of what runs on the active backend for a public function or class.
-
-    `source(d2lcv.box_iou)` is the text of `box_iou` in the active column; for a function
-    that is the same on every backend it is the function's own text. What a framework has
-    compiled (`d2lcv.exp` on PyTorch) has no source; a comment says so.
-
-    What only a column has is given as a text, with the name of its file:
-    `source("augmentation.adjust_hue")`.
-
-    Raises:
-        ValueError: a text that is not a file of the columns and a name in it.
-    """
-    if isinstance(function, str):
-        function = _of_column(function)
-    module = getattr(function, "__module__", None) or ""
-    column = None
-    if module.startswith(f"{__package__.partition('.')[0]}."):
-        try:
-            column = getattr(backend, module.rpartition(".")[2])
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith(f"{__name__}."):
-                raise  # the column is there, something it needs is not
-    name = getattr(function, "__name__", "")
-    try:
-        return inspect.getsource(getattr(column, name, function))
-    except (OSError, TypeError):
-        return f"# {name or function!r}: compiled code of {backend.entry.title}\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import backend
+from ..lesson.page import in_notebook, page
 
 __all__ = ["Chapter"]
 
@@ -30,8 +31,8 @@ class Chapter:
     run.report({"mAP@0.5": 0.9}, num_examples=6000, seconds=120.0)
     ```
 
-    Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--out`, and one
-    option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
+    Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--code`, `--out`,
+    and one option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
     instead. Then chooses the backend, seeds it, and prints what is used.
 
     Args:
@@ -60,6 +61,7 @@ class Chapter:
         options = self._parse(data, _arguments() if argv is None else argv)
         self.preset, self.data = options.preset, getattr(options, "data", None)
         self.seed = options.seed
+        page.start(prints=options.code)
         for key, value in self.settings[self.preset].items():
             given = getattr(options, key)
             setattr(self, key, value if given is None else given)
@@ -88,6 +90,9 @@ class Chapter:
                 help=f"{named}, or a folder in the same layout (default: the first)",
             )
         parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument(
+            "--code", action="store_true", help="print the framework's code, too"
+        )
         parser.add_argument("--out", help="folder for figures and result.json")
         quick, book = self.settings["quick"], self.settings["book"]
         if quick.keys() != book.keys():
@@ -116,7 +121,7 @@ class Chapter:
         """`iterable` with a progress bar, where there is a screen to show it."""
         from tqdm.auto import tqdm
 
-        off = False if _in_notebook() else None  # None: where no terminal is
+        off = False if in_notebook() else None  # None: where no terminal is
         return tqdm(iterable, description, leave=False, disable=off)
 
     def report(
@@ -182,11 +187,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
-
-
 def _arguments() -> list[str]:
-    if _in_notebook():
+    if in_notebook():
         return shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
     return sys.argv[1:]

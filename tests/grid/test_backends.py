@@ -2,10 +2,8 @@
 
 import ast
 import importlib.util
-import inspect
 import json
 import os
-import re
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -264,81 +262,3 @@ def test_no_tensor_exception(d2l, value):
     message = str(error.value)
     assert "boxes1" in message and "d2lcv.tensor" in message
     assert type(value).__name__ in message
-
-
-# ---- source --------------------------------------------------------------------------
-
-
-def text_of(name, topic):
-    """The text of a definition, cut out of the file of the active column by hand."""
-    path = PACKAGE / "backends" / backends.backend_name() / f"{topic}.py"
-    text = path.read_text(encoding="utf-8")
-    node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == name)
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    return "\n".join(text.splitlines()[first - 1 : node.end_lineno]) + "\n"
-
-
-@pytest.mark.parametrize(
-    "name,topic",
-    [
-        ("box_iou", "boxes"),
-        ("multibox_target", "anchors"),
-        ("nms", "detection"),
-        ("TinySSD", "ssd"),
-        ("down_sample_blk", "ssd"),
-        ("predict", "training"),
-        ("numpy", "tensors"),
-    ],
-)
-def test_source_is_of_the_column(d2l, name, topic):
-    assert d2l.source(getattr(d2l, name)) == text_of(name, topic)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "concat_preds",
-        "calc_loss",
-        "mean_average_precision",
-        "Trainer",
-        "BananasDataset",
-        "Chapter",
-    ],
-)
-def test_source_of_what_is_shared(d2l, name):
-    value = getattr(d2l, name)
-    assert d2l.source(value) == inspect.getsource(value)
-    assert d2l.source(value).splitlines()[0].split()[1].startswith(name)
-
-
-def test_source_of_a_net(d2l):
-    net = d2l.TinySSD(1)
-    assert d2l.source(type(net)) == text_of("TinySSD", "ssd")
-
-
-@pytest.mark.parametrize(
-    "path", ["augmentation.adjust_hue", "augmentation.resize", "boxes.box_iou"]
-)
-def test_source_of_what_only_a_column_has(d2l, path):
-    topic, name = path.split(".")
-    assert d2l.source(path) == text_of(name, topic)
-
-
-@pytest.mark.parametrize(
-    "path", ["", "box_iou", "boxes.", ".box_iou", "boxes.no", "no.box_iou", "a.b.c"]
-)
-def test_source_of_nothing(d2l, path):
-    with pytest.raises(ValueError, match=f"such as .* got {re.escape(repr(path))}"):
-        d2l.source(path)
-
-
-def test_source_of_other_functions(d2l):
-    """Also when they have the name of one of ours, or none of a topic."""
-
-    def box_iou():
-        return "mine"
-
-    for module in ("__main__", "my.boxes", "boxes", "d2lcvextra.boxes"):
-        box_iou.__module__ = module
-        assert '"mine"' in d2l.source(box_iou)
-    assert d2l.source(json.dumps).startswith("def dumps")
