@@ -10,8 +10,23 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .backends import backend
-from .checks import check_shapes, check_tensor, floats, in_range
+from .boxes import with_areas
+from .checks import (
+    LARGEST_EXACT,
+    as_given,
+    check_shapes,
+    check_tensor,
+    described,
+    finite,
+    floats,
+    in_range,
+    on_device,
+    real,
+    threshold,
+)
 
 __all__ = [
     "assign_anchor_to_bbox",
@@ -25,6 +40,8 @@ __all__ = [
 CENTER_SCALE, SIZE_SCALE = 0.1, 0.2
 # Sizes predicted to grow beyond e**30 are cut there: finite predictions, finite boxes.
 MAX_LOG_GROWTH = 30.0
+# Scales and aspect ratios from here on would give infinite float32 corners.
+_LARGEST = 1e18
 
 
 def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -> Any:
@@ -44,10 +61,13 @@ def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -
 
     Raises:
         TypeError: `data` is not a tensor of the active framework.
-        ValueError: `data` has not four axes, or sizes or ratios are empty or not positive.
+        ValueError: `data` has not four axes or no pixel, or sizes or ratios are empty or
+            not positive.
     """
     check_tensor("data", data)
     check_shapes(data=(data, "B C H W"))
+    if 0 in tuple(data.shape)[2:]:
+        raise ValueError(f"data: expected at least one pixel, got {tuple(data.shape)}")
     sizes, ratios = _positive("sizes", sizes), _positive("ratios", ratios)
     first = [(s, ratios[0]) for s in sizes]
     others = [(sizes[0], r) for r in ratios[1:]]
@@ -56,10 +76,16 @@ def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -
 
 
 def _positive(name: str, values: Sequence[float]) -> list[float]:
-    numbers = [float(v) for v in values]
-    if not numbers or not all(0 < v < math.inf for v in numbers):
+    try:
+        numbers = [real(name, v) for v in values]
+    except TypeError as error:
+        raise TypeError(
+            f"{name}: expected a list of numbers, got {described(values)}"
+        ) from error
+    if not numbers or not all(0 < v < _LARGEST for v in numbers):
         raise ValueError(
-            f"{name}: expected at least one positive number, got {values!r}"
+            f"{name}: expected positive numbers below {_LARGEST:g}, at least one, got "
+            f"{described(values)}"
         )
     return numbers
 
@@ -79,22 +105,25 @@ def assign_anchor_to_bbox(
         ground_truth: (G, 4) corner boxes.
         anchors: (A, 4) corner boxes, in the same unit.
         device: where the result shall be (`None`: where the anchors are).
-        iou_threshold: in [0, 1].
+        iou_threshold: in [0, 1]; compared as float32.
 
     Returns:
         (A,) indices into `ground_truth`, −1 where none; int64 (int32 in MXNet).
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape or a threshold outside [0, 1].
+        ValueError: a wrong shape, a box that is not finite, a threshold outside [0, 1],
+            or a device that is not there.
     """
     ground_truth, anchors = floats(
         ground_truth=(ground_truth, "G 4"), anchors=(anchors, "A 4")
     )
-    in_range("iou_threshold", iou_threshold, 0, 1)
+    finite(ground_truth=ground_truth, anchors=anchors)
+    least = threshold("iou_threshold", iou_threshold)
+    ground_truth, anchors = with_areas(ground_truth, anchors)
     labels = backend.anchors.as_labels(ground_truth)
-    assigned = backend.anchors.assign_anchors(anchors, labels, iou_threshold)[0]
-    return assigned if device is None else backend.tensors.to(assigned, device)
+    assigned = backend.anchors.assign_anchors(anchors, labels, least)[0]
+    return on_device(assigned, device)
 
 
 def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
@@ -108,7 +137,7 @@ def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
     Args:
         anchors: (..., A, 4) corner boxes.
         assigned_bb: (..., A, 4) corner boxes, one for each anchor.
-        eps: keeps the logarithm finite for empty boxes.
+        eps: keeps the logarithm finite for empty boxes; in [0, 1].
 
     Returns:
         (..., A, 4).
@@ -117,10 +146,22 @@ def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape, or not as many boxes as anchors.
     """
-    anchors, assigned_bb = floats(
-        anchors=(anchors, "... A 4"), assigned_bb=(assigned_bb, "... A 4")
+    a, b = floats(anchors=(anchors, "... A 4"), assigned_bb=(assigned_bb, "... A 4"))
+    _check_equal_shapes(anchors=a, assigned_bb=b)
+    offsets = backend.anchors.offset_boxes(a, b, in_range("eps", eps, 0, 1))
+    return as_given(offsets, anchors, assigned_bb)
+
+
+def _check_equal_shapes(**pair: Any) -> None:
+    (first, a), (second, b) = pair.items()
+    same = len(a.shape) == len(b.shape) and all(
+        m == n or None in (m, n) for m, n in zip(a.shape, b.shape, strict=True)
     )
-    return backend.anchors.offset_boxes(anchors, assigned_bb, eps)
+    if not same:
+        raise ValueError(
+            f"{second}: expected the shape of {first}, {tuple(a.shape)}, got "
+            f"{tuple(b.shape)}"
+        )
 
 
 def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
@@ -140,10 +181,9 @@ def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape, or not as many offsets as anchors.
     """
-    anchors, offset_preds = floats(
-        anchors=(anchors, "... A 4"), offset_preds=(offset_preds, "... A 4")
-    )
-    return backend.anchors.offset_inverse(anchors, offset_preds)
+    a, p = floats(anchors=(anchors, "... A 4"), offset_preds=(offset_preds, "... A 4"))
+    _check_equal_shapes(anchors=a, offset_preds=p)
+    return as_given(backend.anchors.offset_inverse(a, p), anchors, offset_preds)
 
 
 def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> Any:
@@ -153,19 +193,41 @@ def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> An
         anchors: (1, A, 4) corner boxes, fractions of the image.
         labels: (B, G, 5) rows (class, x1, y1, x2, y2); rows with class < 0 are padding
             and take no anchor.
-        iou_threshold: least overlap at which an anchor is for an object, in [0, 1].
+        iou_threshold: least overlap at which an anchor is for an object, in [0, 1];
+            compared as float32.
 
     Returns:
-        offsets (B, 4A), float32: `offset_boxes` of the assigned boxes, 0 elsewhere;
+        offsets (B, 4A), of the anchors' type: `offset_boxes` of the assigned boxes, 0
+        elsewhere (labels, which NumPy often makes doubles, do not change the type);
         masks (B, 4A), float32: 1 on the four offsets of every anchor with an object;
         classes (B, A), int64 (int32 in MXNet): 0 background, k+1 for an object of class k.
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape or a threshold outside [0, 1].
+        ValueError: a wrong shape, a box that is not finite, a class that is not a whole
+            number up to 2²⁴, or a threshold outside [0, 1]. (A compiled step cannot look
+            at values: what it makes of such ones is not defined.)
     """
-    anchors, labels = floats(anchors=(anchors, "1 A 4"), labels=(labels, "B G 5"))
-    in_range("iou_threshold", iou_threshold, 0, 1)
+    (own,) = floats(anchors=(anchors, "1 A 4"))
+    a, rows = floats(anchors=(anchors, "1 A 4"), labels=(labels, "B G 5"))
+    finite(anchors=a, labels=rows)
+    _check_classes(rows[..., 0])
+    least = threshold("iou_threshold", iou_threshold)
+    wide = with_areas(a, rows[..., 1:])[0].dtype
+    a, rows = (backend.tensors.astype(x, wide) for x in (a, rows))
+    offsets, masks, classes = backend.anchors.multibox_target(a[0], rows, least)
+    if offsets.dtype != own.dtype:
+        offsets = backend.tensors.astype(offsets, own.dtype)
+    return as_given(offsets, anchors), masks, classes
+
+
+def _check_classes(classes: Any) -> None:
     t = backend.tensors
-    anchors, labels = (t.astype(x, t.float32) for x in (anchors, labels))
-    return backend.anchors.multibox_target(anchors[0], labels, iou_threshold)
+    if t.extent(classes) is None:
+        return
+    numbers = t.numpy(classes)
+    bad = numbers[(numbers > LARGEST_EXACT) | (numbers != np.floor(numbers))]
+    if bad.size:
+        raise ValueError(
+            f"labels: expected whole class numbers up to {LARGEST_EXACT}, got {bad[0]}"
+        )

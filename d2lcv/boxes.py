@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .backends import backend
-from .checks import floats
+from .checks import as_given, floats
 
 __all__ = ["box_center_to_corner", "box_corner_to_center", "box_iou"]
 
@@ -18,8 +18,8 @@ def box_corner_to_center(boxes: Any) -> Any:
     """Corner boxes (x1, y1, x2, y2) as centre boxes (cx, cy, w, h).
 
     Args:
-        boxes: (..., 4), usually (n, 4); one box of shape (4,) is allowed. Integers are
-            cast to float32.
+        boxes: (..., 4), usually (n, 4); one box of shape (4,) is allowed. Integers
+            become float32 (`docs/numbers.md`).
 
     Returns:
         A tensor of the same shape.
@@ -28,8 +28,8 @@ def box_corner_to_center(boxes: Any) -> Any:
         TypeError: not a tensor of the active framework.
         ValueError: the last axis is not 4.
     """
-    (boxes,) = floats(boxes=(boxes, "... 4"))
-    return backend.boxes.box_corner_to_center(boxes)
+    (corners,) = floats(boxes=(boxes, "... 4"))
+    return as_given(backend.boxes.box_corner_to_center(corners), boxes)
 
 
 def box_center_to_corner(boxes: Any) -> Any:
@@ -37,8 +37,8 @@ def box_center_to_corner(boxes: Any) -> Any:
 
     The inverse of `box_corner_to_center`; same arguments, errors and shape.
     """
-    (boxes,) = floats(boxes=(boxes, "... 4"))
-    return backend.boxes.box_center_to_corner(boxes)
+    (centers,) = floats(boxes=(boxes, "... 4"))
+    return as_given(backend.boxes.box_center_to_corner(centers), boxes)
 
 
 def box_iou(boxes1: Any, boxes2: Any) -> Any:
@@ -50,11 +50,41 @@ def box_iou(boxes1: Any, boxes2: Any) -> Any:
 
     Returns:
         (n, m), each in [0, 1]. A box whose corners are swapped is empty, and a pair whose
-        union has no area has IoU 0: boxes whose areas are finite never give NaN.
+        union has no area has IoU 0. Finite boxes never give NaN: where float32 does not
+        hold an area, it is computed in float64, which does (sides from 1e−150 to 1e150).
 
     Raises:
         TypeError: not a tensor of the active framework.
         ValueError: a shape other than (n, 4).
     """
-    boxes1, boxes2 = floats(boxes1=(boxes1, "n 4"), boxes2=(boxes2, "m 4"))
-    return backend.boxes.box_iou(boxes1, boxes2)
+    a, b = floats(boxes1=(boxes1, "n 4"), boxes2=(boxes2, "m 4"))
+    iou = backend.boxes.box_iou(*with_areas(a, b))
+    if iou.dtype != a.dtype:
+        iou = backend.tensors.astype(iou, a.dtype)
+    return as_given(iou, boxes1, boxes2)
+
+
+# The areas of boxes with sides in this range are float32 of full precision.
+_SHORTEST, _LONGEST = 1e-15, 1e15
+
+
+def with_areas(*boxes: Any) -> tuple[Any, ...]:
+    """Corner boxes (..., 4) in a type that holds their areas: float64 if float32 does not.
+
+    A compiled step cannot look, and computes in the type that it has.
+    """
+    t = backend.tensors
+    if all(x.dtype == t.float64 for x in boxes) or all(map(_areas_fit, boxes)):
+        return boxes
+    return tuple(t.astype(x, t.float64) for x in boxes)
+
+
+def _areas_fit(boxes: Any) -> bool:
+    longest = backend.tensors.extent(boxes)
+    if longest is None:
+        return True
+    if not longest < _LONGEST / 2:
+        return False
+    corners = backend.tensors.numpy(boxes)
+    sides = corners[..., 2:] - corners[..., :2]
+    return not ((sides > 0) & (sides < _SHORTEST)).any()

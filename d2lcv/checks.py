@@ -1,18 +1,58 @@
-"""Argument checks: what was wrong, what was expected, what was given.
+"""Argument checks, and the rules for numbers (`docs/numbers.md`), each in one place.
 
-Shapes are written as in the documentation, `"B 4A"`: a letter is a size that must be the
-same wherever it stands, a number is itself, `4A` is four times `A`, `_` is any size, and a
+What was wrong is said as: the argument, what was expected, what was given. Shapes are
+written as in the documentation, `"B 4A"`: a letter is a size that must be the same
+wherever it stands, a number is itself, `4A` is four times `A`, `_` is any size, and a
 leading `...` is any number of leading axes.
 """
 
 from __future__ import annotations
 
-import re
+import math
+import numbers
 from typing import Any
+
+import numpy as np
 
 from .backends import backend, framework_of
 
-__all__ = ["check_shapes", "check_tensor", "checked", "floats", "in_range"]
+__all__ = [
+    "as_given",
+    "at_least",
+    "check_shapes",
+    "check_tensor",
+    "checked",
+    "described",
+    "finite",
+    "floats",
+    "in_range",
+    "on_device",
+    "pair",
+    "real",
+    "threshold",
+    "whole",
+]
+
+# float32 holds every integer up to this one
+LARGEST_EXACT = 2**24
+HALF = ("float16", "bfloat16")
+FLOAT = (*HALF, "float32", "float64")
+
+
+def described(value: Any) -> str:
+    """A value in an error message: its type, and itself where that is short."""
+    kind = type(value)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{name} of shape {tuple(shape)}"
+    text = repr(value)
+    return f"{name} {text}" if len(text) <= 60 else name
+
+
+# ---- tensors and their shapes --------------------------------------------------------
 
 
 def check_tensor(name: str, value: Any) -> None:
@@ -80,17 +120,134 @@ def checked(**arguments: tuple[Any, str]) -> tuple[Any, ...]:
     return tuple(value for value, _ in arguments.values())
 
 
+# ---- the types of numbers ------------------------------------------------------------
+
+
 def floats(**arguments: tuple[Any, str]) -> tuple[Any, ...]:
-    """As `checked`, with integer tensors cast to float32, and all to the widest type."""
-    tensors = tuple(backend.tensors.as_float(x) for x in checked(**arguments))
-    if all(x.dtype == tensors[0].dtype for x in tensors):
-        return tensors
-    types = {str(x.dtype): x.dtype for x in tensors}
-    widest = max(types, key=lambda name: int(re.findall(r"\d+", name)[-1]))
-    return tuple(backend.tensors.astype(x, types[widest]) for x in tensors)
+    """As `checked`, all in the one type to compute in: float32, or float64 if one needs it.
+
+    Half precision and integers become float32. float64 stays, and integers that float32
+    does not hold (above 2²⁴) become float64, unless a step is compiled, which cannot look.
+    """
+    tensors = checked(**arguments)
+    t = backend.tensors
+    for name, x in zip(arguments, tensors, strict=True):
+        if not _is_integer(x) and t.type_name(x) not in FLOAT:
+            raise TypeError(f"{name}: expected real numbers, got {t.type_name(x)}")
+    dtype = t.float64 if any(map(_needs_double, tensors)) else t.float32
+    return tuple(x if x.dtype == dtype else t.astype(x, dtype) for x in tensors)
 
 
-def in_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise `ValueError` unless low ≤ value ≤ high (NaN is out of range)."""
-    if not low <= value <= high:
+def _is_integer(x: Any) -> bool:
+    return backend.tensors.type_name(x).startswith(("int", "uint", "bool"))
+
+
+def _needs_double(x: Any) -> bool:
+    if _is_integer(x):
+        return (backend.tensors.extent(x) or 0) > LARGEST_EXACT
+    return backend.tensors.type_name(x) == "float64"
+
+
+def as_given(result: Any, *tensors: Any) -> Any:
+    """`result` in the type of `tensors`, if all are of the same half-precision type."""
+    types = {backend.tensors.type_name(x) for x in tensors}
+    if len(types) == 1 and types <= set(HALF):
+        return backend.tensors.astype(result, tensors[0].dtype)
+    return result
+
+
+def finite(**tensors: Any) -> None:
+    """Raise `ValueError` for NaN or infinity (a compiled step cannot look)."""
+    for name, x in tensors.items():
+        largest = backend.tensors.extent(x)
+        if largest is not None and not math.isfinite(largest):
+            found = "NaN" if math.isnan(largest) else "infinity"
+            raise ValueError(f"{name}: expected finite numbers, got {found}")
+
+
+def whole(name: str, x: Any) -> Any:
+    """`x` as int64; `ValueError` unless its numbers are whole."""
+    if _is_integer(x):
+        return backend.tensors.astype(x, backend.tensors.int64)
+    finite(**{name: x})
+    integers = backend.tensors.astype(x, backend.tensors.int64)
+    gap = backend.tensors.extent(x - backend.tensors.astype(integers, x.dtype))
+    if gap:
+        raise ValueError(f"{name}: expected whole numbers, got fractions")
+    return integers
+
+
+def on_device(x: Any, device: Any) -> Any:
+    """`x` on `device`; where it is if that is `None`."""
+    if device is None:
+        return x
+    try:
+        return backend.tensors.to(x, device)
+    except Exception as error:
+        raise ValueError(
+            f"device: expected a device of {backend.entry.title} on this machine, such "
+            f"as d2lcv.try_gpu(), got {described(device)}"
+        ) from error
+
+
+# ---- plain numbers -------------------------------------------------------------------
+
+
+def real(name: str, value: Any) -> float:
+    """A real number, of Python or NumPy or in a tensor without axes, as Python's float."""
+    if isinstance(value, (numbers.Real, np.bool_)):
+        pass
+    elif getattr(value, "shape", None) == () and (
+        isinstance(value, np.ndarray) or framework_of(value) == backend.entry
+    ):
+        if not isinstance(value, np.ndarray):
+            value = backend.tensors.numpy(value)
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: expected a real number, got {value.dtype}")
+    else:
+        raise TypeError(f"{name}: expected a real number, got {described(value)}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name}: expected a smaller number, got {value}") from error
+
+
+def in_range(name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a float; `ValueError` unless low ≤ value ≤ high (NaN is out of range)."""
+    number = real(name, value)
+    if not low <= number <= high:
         raise ValueError(f"{name}: expected a number in [{low}, {high}], got {value}")
+    return number
+
+
+def threshold(name: str, value: Any, low: float = 0, high: float = 1) -> float:
+    """`value` as float32, the type in which all comparisons are made.
+
+    It is given as Python's float of the same value: a kernel that compares float32 with
+    doubles then decides as one that compares float32 with float32.
+    """
+    return float(np.float32(in_range(name, value, low, high)))
+
+
+def at_least(name: str, value: Any, least: int) -> int:
+    """An integer of Python or NumPy, not below `least`, as Python's int."""
+    if isinstance(value, np.ndarray) and value.shape == ():
+        value = value[()]
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: expected an integer, got {described(value)}")
+    if value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return int(value)
+
+
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
+    """Two integers not below `least`, (height, width) as a rule; one stands for both."""
+    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value):
+        if len(value) != 2:
+            raise ValueError(
+                f"{name}: expected an integer or two of them, got {len(value)}"
+            )
+        first, second = value
+    else:
+        first = second = value
+    return at_least(name, first, least), at_least(name, second, least)

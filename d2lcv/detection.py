@@ -10,8 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
-from .checks import check_shapes, checked, floats, in_range
+from .backends import backend, framework_of
+from .boxes import with_areas
+from .checks import (
+    as_given,
+    at_least,
+    check_shapes,
+    check_tensor,
+    checked,
+    described,
+    finite,
+    floats,
+    real,
+    threshold,
+    whole,
+)
 
 __all__ = [
     "average_precision",
@@ -27,11 +40,12 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
     """Non-maximum suppression: the boxes that no better box covers.
 
     Boxes are gone through by falling score (equal scores: the lower index first); a box
-    goes if its IoU with one that was kept is greater than the threshold.
+    goes if its IoU with one that was kept is greater than the threshold, both as float32.
 
     Args:
-        boxes: (n, 4) corner boxes.
-        scores: (n,).
+        boxes: (n, 4) corner boxes. Those in float64 are compared all with all, so that
+            memory grows with n².
+        scores: (n,), infinite ones allowed; a score that is NaN counts as −∞.
         iou_threshold: in [0, 1].
 
     Returns:
@@ -39,11 +53,20 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape or a threshold outside [0, 1].
+        ValueError: a wrong shape, a box that is not finite, or a threshold outside [0, 1].
     """
+    boxes, scores = _scored(boxes, scores)
+    most = threshold("iou_threshold", iou_threshold)
+    return backend.detection.nms(boxes, scores, most)
+
+
+def _scored(boxes: Any, scores: Any) -> tuple[Any, Any]:
+    """Boxes and scores that can be compared: finite boxes, no NaN among the scores."""
     boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
-    in_range("iou_threshold", iou_threshold, 0, 1)
-    return backend.detection.nms(boxes, scores, iou_threshold)
+    finite(boxes=boxes)
+    (boxes,) = with_areas(boxes)
+    scores = backend.tensors.astype(scores, boxes.dtype)
+    return boxes, backend.tensors.where(scores == scores, scores, -float("inf"))
 
 
 def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> Any:
@@ -51,8 +74,8 @@ def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> 
 
     Args:
         boxes: (n, 4) corner boxes.
-        scores: (n,).
-        classes: (n,) integers.
+        scores: (n,), as for `nms`.
+        classes: (n,) whole numbers.
         iou_threshold: in [0, 1].
 
     Returns:
@@ -60,13 +83,15 @@ def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> 
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape or a threshold outside [0, 1].
+        ValueError: a wrong shape, a box that is not finite, a class that is not whole, or
+            a threshold outside [0, 1].
     """
-    boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
+    boxes, scores = _scored(boxes, scores)
     checked(classes=(classes, "n"))
     check_shapes(scores=(scores, "n"), classes=(classes, "n"))
-    in_range("iou_threshold", iou_threshold, 0, 1)
-    return backend.detection.batched_nms(boxes, scores, classes, iou_threshold)
+    classes = whole("classes", classes)
+    most = threshold("iou_threshold", iou_threshold)
+    return backend.detection.batched_nms(boxes, scores, classes, most)
 
 
 def soft_nms(
@@ -98,15 +123,19 @@ def soft_nms(
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, a negative score, an unknown method, or a number out of
-            its range.
+        ValueError: a wrong shape, a box or score that is not finite, a negative score, an
+            unknown method, or a number out of its range.
     """
+    given = scores
     boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
+    finite(boxes=boxes, scores=scores)
+    (boxes,) = with_areas(boxes)
+    sigma = real("sigma", sigma)
     if not sigma > 0:
         raise ValueError(f"sigma: expected a positive number, got {sigma}")
-    in_range("score_threshold", score_threshold, 0, float("inf"))
-    in_range("iou_threshold", iou_threshold, 0, 1)
-    if method not in ("gaussian", "linear"):
+    least_score = threshold("score_threshold", score_threshold, 0, float("inf"))
+    least_iou = threshold("iou_threshold", iou_threshold)
+    if not isinstance(method, str) or method not in ("gaussian", "linear"):
         raise ValueError(f"method: expected 'gaussian' or 'linear', got {method!r}")
     iou = backend.tensors.numpy(backend.boxes.box_iou(boxes, boxes))
     left = backend.tensors.numpy(scores).copy()
@@ -115,18 +144,19 @@ def soft_nms(
     if method == "gaussian":
         factors = np.exp(-(iou**2) / sigma)
     else:
-        factors = np.where(iou >= iou_threshold, 1 - iou, 1)
+        factors = np.where(iou.astype(np.float32) >= least_iou, 1 - iou, 1)
     # Every pick waits for the one before it: small steps, which the host is best at.
     kept, new_scores = [], []
     for _ in range(len(left)):
         best = int(left.argmax())
-        if left[best] < score_threshold:
+        if np.float32(left[best]) < least_score:
             break
         kept.append(best)
         new_scores.append(float(left[best]))
         left *= factors[best]
         left[best], factors[:, best] = -1, 1  # taken, and stays so
-    return backend.detection.as_kept(kept, new_scores, scores)
+    indices, new = backend.detection.as_kept(kept, new_scores, scores)
+    return indices, as_given(new, given)
 
 
 def multibox_detection(
@@ -146,7 +176,8 @@ def multibox_detection(
         cls_probs: (B, C+1, A) class probabilities, background first.
         offset_preds: (B, 4A) offsets.
         anchors: (1, A, 4) corner boxes.
-        nms_threshold: a box goes if its IoU with a better one is greater, in [0, 1].
+        nms_threshold: a box goes if its IoU with a better one is greater, both as
+            float32; in [0, 1].
         pos_threshold: below this confidence p an anchor is background: its class becomes
             −1 and its confidence 1 − p.
 
@@ -157,44 +188,67 @@ def multibox_detection(
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, no class besides the background, or a threshold
-            outside [0, 1].
+        ValueError: a wrong shape, a number that is not finite (has a training
+            diverged?), no class besides the background, or a threshold outside [0, 1].
     """
+    given = cls_probs, offset_preds, anchors
     cls_probs, offset_preds, anchors = floats(
         cls_probs=(cls_probs, "B C A"),
         offset_preds=(offset_preds, "B 4A"),
         anchors=(anchors, "1 A 4"),
     )
+    finite(cls_probs=cls_probs, offset_preds=offset_preds, anchors=anchors)
     if cls_probs.shape[1] is not None and cls_probs.shape[1] < 2:
         raise ValueError(
             "cls_probs: expected the background and at least one class on axis 1, got "
             f"shape {tuple(cls_probs.shape)}"
         )
-    in_range("nms_threshold", nms_threshold, 0, 1)
-    in_range("pos_threshold", pos_threshold, 0, 1)
-    return backend.detection.multibox_detection(
-        cls_probs, offset_preds, anchors[0], nms_threshold, pos_threshold
+    most = threshold("nms_threshold", nms_threshold)
+    least = threshold("pos_threshold", pos_threshold)
+    rows = backend.detection.multibox_detection(
+        cls_probs, offset_preds, anchors[0], most, least
     )
+    return as_given(rows, *given)
 
 
-def average_precision(
-    scores: np.ndarray, is_true: np.ndarray, num_objects: int
-) -> float:
+def average_precision(scores: Any, is_true: Any, num_objects: int) -> float:
     """Area under the precision-recall curve, precision made to fall with recall.
 
     Args:
-        scores: (n,) confidences of one class's detections in all images.
+        scores: (n,) confidences of one class's detections in all images; of equal ones
+            the first counts as the better.
         is_true: (n,) whether each found an object that no better one had found.
         num_objects: how many objects there were to find, at least 1.
 
     Returns:
         A number in [0, 1] (Pascal VOC 2010 and later: all points, no interpolation grid).
+
+    Raises:
+        TypeError: `scores` or `is_true` are no arrays of numbers.
+        ValueError: a wrong shape, a NaN score, fewer than one object, or more found
+            objects than there are.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    found = np.cumsum(np.asarray(is_true, dtype=bool)[order])
-    precision = found / np.arange(1, len(order) + 1)
+    values, found = array("scores", scores), array("is_true", is_true)
+    for name, x in (("scores", values), ("is_true", found)):
+        if x.ndim != 1 or len(x) != len(values):
+            raise ValueError(
+                f"{name}: expected shape ({len(values) if values.ndim else 'n'},), got "
+                f"{x.shape}"
+            )
+    if np.isnan(values).any():
+        raise ValueError("scores: expected numbers, got NaN")
+    if not np.isin(found, (0, 1)).all():
+        raise ValueError("is_true: expected True or False (or 1 or 0) of each score")
+    total = at_least("num_objects", num_objects, 1)
+    if found.sum() > total:
+        raise ValueError(
+            f"num_objects: expected at least as many as were found, {int(found.sum())}, "
+            f"got {total}"
+        )
+    hits = np.cumsum(found[np.argsort(-values, kind="stable")])
+    precision = hits / np.arange(1, len(hits) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
-    recall = np.concatenate([[0.0], found / num_objects])
+    recall = np.concatenate([[0.0], hits / total])
     return float(np.sum(np.diff(recall) * precision))
 
 
@@ -203,68 +257,97 @@ def mean_average_precision(
 ) -> float:
     """Mean average precision (mAP) of detections against labels.
 
-    In each image a class's detections are gone through by falling confidence; one is
-    right if the object of its class that it overlaps most has an IoU of at least the
-    threshold and was not found before (Pascal VOC). The average precision of a class is
-    over all images, and the mean is over the classes that the labels contain.
+    In each image a class's detections are gone through by falling confidence (equal
+    ones: by image, then by row); one is right if the object of its class that it overlaps
+    most (equal overlaps: the first) has an IoU of at least the threshold, both as
+    float32, and was not found before (Pascal VOC). The average precision of a class is
+    over all images, and the mean is over the classes that the labels contain. All
+    detections count: there is no limit per image.
 
     Args:
-        detections: one (n, 6) array or tensor per image, or one (N, n, 6) for all: rows
-            (class, confidence, x1, y1, x2, y2); rows of class −1 do not count.
-        labels: (N, G, 5) rows (class, x1, y1, x2, y2); rows of class −1 are padding.
+        detections: for each image (n, 6) rows (class, confidence, x1, y1, x2, y2) as
+            from `multibox_detection`; rows of class −1 are not looked at.
+        labels: for each image (G, 5) rows (class, x1, y1, x2, y2), class −1 padding; one
+            array (N, G, 5), or a list of arrays of different G. Both may be tensors,
+            arrays or lists, of any type of number.
         iou_threshold: in [0, 1].
 
     Returns:
         A Python float in [0, 1].
 
     Raises:
-        ValueError: as many images in one as in the other are needed, and an object.
+        TypeError: not numbers.
+        ValueError: a wrong shape, a number that is not finite, not as many images in one
+            as in the other, no object at all, or a threshold outside [0, 1].
     """
-    labels = _array(labels)
-    detections = [_array(d) for d in detections]
-    if labels.ndim != 3 or labels.shape[2] != 5:
-        raise ValueError(f"labels: expected shape (N, G, 5), got {labels.shape}")
-    if len(detections) != len(labels):
+    found = _images("detections", detections, 6)
+    truth = _images("labels", labels, 5)
+    if len(found) != len(truth):
         raise ValueError(
-            f"expected one set of detections per labelled image, got {len(detections)} "
-            f"for {len(labels)}"
+            f"detections: expected as many images as labels has, {len(truth)}, got "
+            f"{len(found)}"
         )
-    for d in detections:
-        if d.ndim != 2 or d.shape[1] != 6:
-            raise ValueError(f"detections: expected shape (n, 6) each, got {d.shape}")
-    in_range("iou_threshold", iou_threshold, 0, 1)
-    classes = np.unique(labels[..., 0][labels[..., 0] >= 0])
-    if not len(classes):
+    least = threshold("iou_threshold", iou_threshold)
+    classes = sorted({c for rows in truth for c in rows[:, 0].tolist() if c >= 0})
+    if not classes:
         raise ValueError("labels: expected at least one object, got padding rows only")
-    return float(
-        np.mean([_class_ap(detections, labels, c, iou_threshold) for c in classes])
-    )
+    return float(np.mean([_class_ap(found, truth, c, least) for c in classes]))
 
 
-def _array(x: Any) -> np.ndarray:
-    return (
-        x
-        if isinstance(x, np.ndarray)
-        else np.asarray(x if isinstance(x, list) else backend.tensors.numpy(x))
-    )
+def array(name: str, value: Any) -> np.ndarray:
+    """A tensor, an array or lists of numbers, as a float64 array."""
+    if framework_of(value) is not None:
+        check_tensor(name, value)
+        value = backend.tensors.numpy(value)
+    if isinstance(value, (list, tuple)):
+        value = [
+            backend.tensors.numpy(x) if framework_of(x) == backend.entry else x
+            for x in value
+        ]
+    try:
+        numbers = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected rows of equal lengths") from error
+    if numbers.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, got {described(value)}")
+    return numbers.astype(np.float64)
+
+
+def _images(name: str, images: Any, width: int) -> list[np.ndarray]:
+    """Rows of each image: a float64 array (n, width) of finite numbers."""
+    if not isinstance(images, (list, tuple)):
+        images = list(array(name, images))
+    rows = [array(f"{name}[{i}]", image) for i, image in enumerate(images)]
+    rows = [x.reshape(0, width) if x.shape == (0,) else x for x in rows]
+    for i, x in enumerate(rows):
+        if x.ndim != 2 or x.shape[1] != width:
+            raise ValueError(f"{name}[{i}]: expected shape (n, {width}), got {x.shape}")
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name}[{i}]: expected finite numbers")
+    return rows
 
 
 def _class_ap(
-    detections: list[np.ndarray], labels: np.ndarray, label: float, threshold: float
+    detections: list[np.ndarray],
+    labels: list[np.ndarray],
+    label: float,
+    least_iou: float,
 ) -> float:
-    scores, is_true, num_objects = [], [], 0
+    scores: list[float] = []
+    is_true: list[bool] = []
+    num_objects = 0
     for rows, objects in zip(detections, labels, strict=True):
         rows = rows[rows[:, 0] == label]
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         objects = objects[objects[:, 0] == label, 1:]
         num_objects += len(objects)
         scores.extend(rows[:, 1])
-        is_true.extend(_first_finds(rows[:, 2:], objects, threshold))
+        is_true.extend(_first_finds(rows[:, 2:], objects, least_iou))
     return average_precision(np.array(scores), np.array(is_true), num_objects)
 
 
 def _first_finds(
-    boxes: np.ndarray, objects: np.ndarray, threshold: float
+    boxes: np.ndarray, objects: np.ndarray, least_iou: float
 ) -> list[bool]:
     """Whether each of `boxes` (n, 4), best first, finds an object not found before."""
     if not len(objects):
@@ -274,7 +357,8 @@ def _first_finds(
     right = []
     for overlaps in iou:
         best = int(overlaps.argmax())
-        right.append(bool(overlaps[best] >= threshold and not found[best]))
+        is_enough = np.float32(overlaps[best]) >= np.float32(least_iou)
+        right.append(bool(is_enough and not found[best]))
         found[best] |= right[-1]
     return right
 

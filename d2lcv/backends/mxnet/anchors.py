@@ -43,7 +43,8 @@ def assign_anchors(anchors, labels, iou_threshold):
         iou = _iou(labels[..., 1:].reshape(-1, 4), anchors).reshape(B, G, A)
         iou -= 2 * (labels[..., :1] < 0)
         box = iou.argmax(axis=1)  # every anchor's best box
-        enough = npx.pick(iou, box, axis=1) >= iou_threshold
+        best = npx.pick(iou, box, axis=1).astype(np.float32)
+        enough = best >= iou_threshold
         assigned = np.where(enough, box, -1).astype(np.int32)
         image, box, anchor = _one_anchor_per_box(iou)
         assigned[image, anchor] = box
@@ -105,11 +106,11 @@ def multibox_target(anchors, labels, iou_threshold):
         assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
         positive = assigned >= 0
         classes = np.zeros_like(assigned)
-        offsets = np.zeros((*assigned.shape, 4), ctx=anchors.ctx)
+        offsets = np.zeros((*assigned.shape, 4), dtype=anchors.dtype, ctx=anchors.ctx)
         image, anchor = np.nonzero(positive)
         if len(image):  # MXNet refuses to index labels without rows, even nowhere
             rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
-            classes[image, anchor] = rows[:, 0] + 1
+            classes[image, anchor] = rows[:, 0].astype(np.int32) + 1
             offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
         masks = np.repeat(positive.astype(np.float32), 4, axis=1)
         return offsets.reshape(len(labels), -1), masks, classes

@@ -4,6 +4,7 @@ import mxnet as mx
 from mxnet import autograd, np, npx
 
 from .anchors import offset_inverse
+from .boxes import box_iou
 
 __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
@@ -35,7 +36,7 @@ def as_kept(kept, new_scores, scores):
 def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
     B, _, A = cls_probs.shape
     if not B * A:
-        return np.zeros((B, A, 6), ctx=anchors.ctx)
+        return np.zeros((B, A, 6), dtype=anchors.dtype, ctx=anchors.ctx)
     with autograd.pause():
         cls_probs = cls_probs[:, 1:]
         label = cls_probs.argmax(axis=1)  # (B, A)
@@ -45,10 +46,11 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
 
         # a stable sort leaves the removed ones, of equal rank, in the order of their index
         order = _by_falling(np.where(kept, confidence, -np.inf))
-        is_object = kept * (confidence >= pos_threshold)
+        is_likely = confidence.astype(np.float32) >= pos_threshold
+        is_object = kept * is_likely
         scores = (
-            np.where(is_object, label.astype(boxes.dtype), -1),
-            np.where(confidence < pos_threshold, 1 - confidence, confidence),
+            np.where(is_object, label, -1).astype(boxes.dtype),
+            np.where(is_likely, confidence, 1 - confidence),
         )
         rows = np.concatenate((np.stack(scores, axis=-1), boxes), axis=-1)
         return rows[_images(rows), order]
@@ -68,6 +70,14 @@ def _kept(boxes, scores, classes, iou_threshold):
     """Which of the boxes (B, n, 4) with scores and classes (B, n) NMS keeps: (B, n)."""
     B, n = scores.shape
     order = _by_falling(scores)
+    kept = np.zeros((B, n), dtype=bool, ctx=boxes.ctx)
+    if boxes.dtype == np.float64:
+        for i in range(B):
+            rows = _kept_doubles(
+                boxes[i, order[i]], classes[i, order[i]], iou_threshold
+            )
+            kept[i, order[i]] = rows
+        return kept
     boxes, classes = (x[_images(x), order].astype(np.float32) for x in (boxes, classes))
     # the sort in box_nms is not stable either: it is given n, n - 1, ..., 1 as scores
     number = np.broadcast_to(np.arange(n, 0, -1, ctx=boxes.ctx), (B, n))
@@ -80,6 +90,19 @@ def _kept(boxes, scores, classes, iou_threshold):
         coord_start=2,
     ).as_np_ndarray()[..., 0]  # -1 for the removed ones, at the end
     image, place = np.nonzero(number > 0)
-    kept = np.zeros((B, n), dtype=bool, ctx=boxes.ctx)
     kept[image, order[image, (n - number[image, place]).astype(np.int32)]] = True
     return kept
+
+
+def _kept_doubles(boxes, classes, iou_threshold):
+    """Which of the boxes (n, 4), best first, NMS keeps, overlaps compared as float32."""
+    # box_nms would compare them as doubles, with a float32
+    iou = box_iou(boxes, boxes).astype(np.float32)
+    covers = (iou > iou_threshold) * (classes.reshape(-1, 1) == classes)
+    covers = np.tril(covers.astype(np.float32), -1)  # (n, n): worse × better
+    kept = np.ones(len(boxes), ctx=boxes.ctx)
+    while True:  # after k rounds at least the best k are decided
+        now = (np.dot(covers, kept) == 0).astype(np.float32)
+        if (now == kept).all():
+            return kept.astype(bool)
+        kept = now

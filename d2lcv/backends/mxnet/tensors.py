@@ -11,6 +11,7 @@ from mxnet.numpy import (
     exp,
     eye,
     float32,
+    float64,
     int32,
     int64,
     linspace,
@@ -36,6 +37,7 @@ __all__ = [
     "where", "softmax", "sigmoid", "relu", "clip",
     "reduce_sum", "reduce_mean", "argmax",
     "numpy", "astype", "to", "is_tensor", "as_float",
+    "float64", "type_name", "extent",
     "try_gpu", "try_all_gpus", "device_name", "synchronize",
 ]
 # fmt: on
@@ -135,6 +137,15 @@ def to(x, device):
 
 def as_float(x):
     return x if onp.issubdtype(x.dtype, onp.floating) else x.astype(float32)
+
+
+def type_name(x):
+    return onp.dtype(x.dtype).name
+
+
+def extent(x):
+    """The largest absolute value: NaN if one is NaN, 0 of nothing."""
+    return float(onp.abs(x.asnumpy().astype(float64)).max(initial=0))
 
 
 def try_gpu(i=0):

@@ -38,7 +38,8 @@ def assign_anchors(anchors, labels, iou_threshold):
         return paddle.full([B, A], -1, dtype="int64")
     iou = box_iou(labels[..., 1:].reshape([-1, 4]), anchors).reshape([B, G, A])
     iou.masked_fill_(labels[..., :1] < 0, -1)
-    assigned = paddle.where(iou.max(1) >= iou_threshold, iou.argmax(1), -1)
+    enough = iou.max(1).astype("float32") >= iou_threshold
+    assigned = paddle.where(enough, iou.argmax(1), -1)
     image, box, anchor = _one_anchor_per_box(iou)
     assigned[image, anchor] = box
     return assigned
@@ -90,7 +91,7 @@ def multibox_target(anchors, labels, iou_threshold):
     assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
     positive = assigned >= 0
     classes = paddle.zeros_like(assigned)
-    offsets = paddle.zeros([*assigned.shape, 4])
+    offsets = paddle.zeros([*assigned.shape, 4], dtype=anchors.dtype)
     image, anchor = positive.nonzero(as_tuple=True)
     rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
     classes[image, anchor] = rows[:, 0].astype("int64") + 1

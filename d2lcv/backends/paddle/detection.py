@@ -4,6 +4,7 @@ import paddle
 from paddle.vision import ops
 
 from .anchors import offset_inverse
+from .boxes import box_iou
 
 __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
@@ -11,11 +12,30 @@ __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 def nms(boxes, scores, iou_threshold):
     # `ops.nms` would sort the scores in no certain order of equal ones: sort them here
     order = scores.argsort(descending=True, stable=True)
+    if boxes.dtype == paddle.float64:
+        classes = paddle.zeros_like(order)
+        return order[_kept_doubles(boxes[order], classes, iou_threshold)]
     return order[ops.nms(boxes[order], iou_threshold)]
+
+
+def _kept_doubles(boxes, classes, iou_threshold):
+    """Which of the boxes (n, 4), best first, NMS keeps, overlaps compared as float32."""
+    # `ops.nms` would compare them as doubles, with a float32
+    covers = box_iou(boxes, boxes).astype("float32") > iou_threshold
+    covers = covers & (classes[:, None] == classes)
+    covers = covers.astype("float32").triu(1)  # (n, n): better × worse
+    kept = paddle.ones([len(boxes)])
+    while True:  # after k rounds at least the best k are decided
+        now = (kept @ covers == 0).astype("float32")
+        if (now == kept).all():
+            return kept.astype("bool")
+        kept = now
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
     order = scores.argsort(descending=True, stable=True)
+    if boxes.dtype == paddle.float64:
+        return order[_kept_doubles(boxes[order], classes[order], iou_threshold)]
     kept = ops.nms(
         boxes[order],
         iou_threshold,
@@ -37,6 +57,7 @@ def as_kept(kept, new_scores, scores):
 def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
     B, _, A = cls_probs.shape
     confidence, label = cls_probs[:, 1:].max(1), cls_probs[:, 1:].argmax(1)  # (B, A)
+    is_likely = confidence.astype("float32") >= pos_threshold
     boxes = offset_inverse(anchors, offset_preds.reshape([B, A, 4]))
 
     # one call for the batch: boxes of different images are of different classes
@@ -50,11 +71,11 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = paddle.where(kept, confidence, -float("inf"))
     order = rank.argsort(1, descending=True, stable=True)
-    is_object = kept & (confidence >= pos_threshold)
+    is_object = kept & is_likely
     rows = paddle.stack(
         [
             paddle.where(is_object, label.astype(boxes.dtype), -1.0),
-            paddle.where(confidence < pos_threshold, 1 - confidence, confidence),
+            paddle.where(is_likely, confidence, 1 - confidence),
             *boxes.unbind(-1),
         ],
         axis=-1,

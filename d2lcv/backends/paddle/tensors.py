@@ -1,5 +1,6 @@
 """The vocabulary in PaddlePaddle."""
 
+import numpy as np
 import paddle
 from paddle import (
     abs,
@@ -9,6 +10,7 @@ from paddle import (
     exp,
     eye,
     float32,
+    float64,
     int32,
     int64,
     is_tensor,
@@ -40,6 +42,7 @@ __all__ = [
     "where", "softmax", "sigmoid", "relu", "clip",
     "reduce_sum", "reduce_mean", "argmax",
     "numpy", "astype", "to", "is_tensor", "as_float",
+    "float64", "type_name", "extent",
     "try_gpu", "try_all_gpus", "device_name", "synchronize",
 ]
 # fmt: on
@@ -98,6 +101,18 @@ def to(x, device):
 
 def as_float(x):
     return x if x.is_floating_point() else x.astype("float32")
+
+
+def type_name(x):
+    return str(x.dtype).removeprefix("paddle.")
+
+
+def extent(x):
+    """The largest absolute value: NaN if one is NaN, 0 of nothing, None if unknown."""
+    if not paddle.in_dynamic_mode():
+        return None
+    # in NumPy: Paddle's own reductions may lose a NaN
+    return float(np.abs(numpy(x).astype("float64")).max(initial=0))
 
 
 def try_gpu(i=0):

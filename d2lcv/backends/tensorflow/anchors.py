@@ -43,10 +43,10 @@ def assign_anchors(anchors, labels, iou_threshold):
     if G == 0 or A == 0:
         return tf.fill((B, A), tf.constant(-1, tf.int64))
     iou = box_iou(tf.reshape(labels[..., 1:], (-1, 4)), anchors)
-    iou = tf.where(labels[..., :1] < 0, -1.0, tf.reshape(iou, (B, G, A)))
-    assigned = tf.where(
-        tf.reduce_max(iou, axis=1) >= iou_threshold, tf.argmax(iou, axis=1), -1
-    )
+    iou = tf.reshape(iou, (B, G, A))
+    iou = tf.where(labels[..., :1] < 0, -tf.ones_like(iou), iou)
+    enough = tf.cast(tf.reduce_max(iou, axis=1), tf.float32) >= iou_threshold
+    assigned = tf.where(enough, tf.argmax(iou, axis=1), -1)
     pairs, box = _one_anchor_per_box(iou)
     return tf.tensor_scatter_nd_update(assigned, pairs, box)
 

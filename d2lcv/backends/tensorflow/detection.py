@@ -4,20 +4,29 @@ import keras
 import tensorflow as tf
 
 from .anchors import offset_inverse
+from .boxes import box_iou
 
 __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
-    return tf.cast(_nms(boxes, scores, iou_threshold), tf.int64)
+    return tf.cast(_nms(boxes, _ranks(scores), iou_threshold), tf.int64)
 
 
 def _nms(boxes, scores, iou_threshold):
+    n = tf.size(scores)
+    if boxes.dtype == tf.float64:  # which the other kernel does not take
+        iou = tf.cast(box_iou(boxes, boxes), tf.float32)
+        return tf.image.non_max_suppression_overlaps(iou, scores, n, iou_threshold)
     # TensorFlow would turn inverted boxes over; for us they are empty
     boxes = tf.concat((boxes[:, :2], tf.maximum(boxes[:, :2], boxes[:, 2:])), axis=1)
-    # and it does not take doubles
-    boxes, scores = tf.cast(boxes, tf.float32), tf.cast(scores, tf.float32)
-    return tf.image.non_max_suppression(boxes, scores, tf.size(scores), iou_threshold)
+    return tf.image.non_max_suppression(boxes, scores, n, iou_threshold)
+
+
+def _ranks(scores):
+    """n for the best score, …, 1: TensorFlow takes a box scored −∞ for none at all."""
+    order = tf.argsort(scores, direction="DESCENDING", stable=True)  # (..., n)
+    return tf.cast(tf.shape(scores)[-1] - tf.argsort(order), tf.float32)
 
 
 def _keep(boxes, scores, iou_threshold):
@@ -37,7 +46,7 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     # one NMS per class, for which the boxes of others, scored −∞, do not exist
     own = classes == tf.unique(classes).y[:, None]  # (C, n)
     boxes = tf.broadcast_to(boxes, (*keras.ops.shape(own), 4))
-    kept = _keep(boxes, tf.where(own, scores, -float("inf")), iou_threshold)
+    kept = _keep(boxes, tf.where(own, _ranks(scores), -float("inf")), iou_threshold)
     kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
     return tf.gather(kept, order)
@@ -52,17 +61,18 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     B, _, A = keras.ops.shape(cls_probs)
     confidence = tf.reduce_max(cls_probs[:, 1:], axis=1)  # (B, A)
     label = tf.argmax(cls_probs[:, 1:], axis=1)
+    is_likely = tf.cast(confidence, tf.float32) >= pos_threshold
     boxes = offset_inverse(anchors, tf.reshape(offset_preds, (B, A, 4)))
-    kept = _keep(boxes, confidence, nms_threshold)
+    kept = _keep(boxes, _ranks(confidence), nms_threshold)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = tf.where(kept, confidence, -float("inf"))
     order = tf.argsort(rank, direction="DESCENDING", stable=True)
-    is_object = kept & (confidence >= pos_threshold)
+    is_object = kept & is_likely
     rows = tf.stack(
         (
             tf.cast(tf.where(is_object, label, -1), confidence.dtype),
-            tf.where(confidence < pos_threshold, 1 - confidence, confidence),
+            tf.where(is_likely, confidence, 1 - confidence),
             *tf.unstack(boxes, axis=-1),
         ),
         axis=-1,

@@ -1,6 +1,7 @@
 """The vocabulary in TensorFlow."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow import (
     abs,
@@ -8,6 +9,7 @@ from tensorflow import (
     exp,
     eye,
     float32,
+    float64,
     int32,
     int64,
     is_tensor,
@@ -35,6 +37,7 @@ __all__ = [
     "where", "softmax", "sigmoid", "relu", "clip",
     "reduce_sum", "reduce_mean", "argmax",
     "numpy", "astype", "to", "is_tensor", "as_float",
+    "float64", "type_name", "extent",
     "try_gpu", "try_all_gpus", "device_name", "synchronize",
 ]
 # fmt: on
@@ -132,6 +135,18 @@ def to(x, device):
 def as_float(x):
     x = tf.convert_to_tensor(x)
     return x if x.dtype.is_floating else tf.cast(x, float32)
+
+
+def type_name(x):
+    return x.dtype.name
+
+
+def extent(x):
+    """The largest absolute value: NaN if one is NaN, 0 of nothing, None if unknown."""
+    if not tf.executing_eagerly():
+        return None
+    # in NumPy: a maximum of TensorFlow may lose a NaN
+    return float(np.abs(numpy(x).astype("float64")).max(initial=0))
 
 
 def try_gpu(i=0):

@@ -40,7 +40,7 @@ def assign_anchors(anchors, labels, iou_threshold):
     iou = box_iou(labels[..., 1:].reshape(-1, 4), anchors).reshape(B, G, A)
     iou.masked_fill_((labels[..., :1] < 0), -1)
     best, box = iou.max(dim=1)  # every anchor's best box
-    assigned = torch.where(best >= iou_threshold, box, assigned)
+    assigned = torch.where(best.float() >= iou_threshold, box, assigned)
     image, box, anchor = _one_anchor_per_box(iou)
     assigned[image, anchor] = box
     return assigned
@@ -88,10 +88,10 @@ def multibox_target(anchors, labels, iou_threshold):
     assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
     positive = assigned >= 0
     classes = torch.zeros_like(assigned)
-    offsets = torch.zeros(*assigned.shape, 4, device=anchors.device)
+    offsets = anchors.new_zeros(*assigned.shape, 4)
     image, anchor = positive.nonzero(as_tuple=True)
     rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
     classes[image, anchor] = rows[:, 0].long() + 1
     offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
-    masks = positive[..., None].expand(-1, -1, 4).to(offsets)
+    masks = positive[..., None].expand(-1, -1, 4).float()
     return offsets.flatten(1), masks.flatten(1), classes

@@ -1,5 +1,6 @@
 """Detections in PyTorch."""
 
+import numpy as np
 import torch
 from torchvision import ops
 
@@ -9,7 +10,18 @@ __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
+    if boxes.dtype == torch.float64:
+        iou_threshold = _largest_that_stays(iou_threshold)
     return ops.nms(boxes, scores, iou_threshold)
+
+
+def _largest_that_stays(iou_threshold):
+    """The largest double that is not above the threshold when it is a float32."""
+    above = np.nextafter(np.float32(iou_threshold), np.float32(2))
+    middle = (iou_threshold + float(above)) / 2
+    # the number halfway between is rounded to the even one of the two
+    rounds_up = np.float32(middle) > iou_threshold
+    return float(np.nextafter(middle, 0)) if rounds_up else middle
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
@@ -18,7 +30,7 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     is_kept = torch.zeros_like(scores, dtype=torch.bool)
     for label in classes.unique():
         (members,) = torch.where(classes == label)
-        is_kept[members[ops.nms(boxes[members], scores[members], iou_threshold)]] = True
+        is_kept[members[nms(boxes[members], scores[members], iou_threshold)]] = True
     (kept,) = torch.where(is_kept)
     return kept[scores[kept].argsort(descending=True, stable=True)]
 
@@ -35,6 +47,7 @@ def as_kept(kept, new_scores, scores):
 def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
     B, _, A = cls_probs.shape
     confidence, label = cls_probs[:, 1:].max(dim=1)  # (B, A)
+    is_likely = confidence.float() >= pos_threshold
     boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
 
     # one call for the batch: boxes of different images are of different classes
@@ -48,11 +61,11 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = torch.where(kept, confidence, -torch.inf)
     order = rank.argsort(dim=1, descending=True, stable=True)
-    is_object = kept & (confidence >= pos_threshold)
+    is_object = kept & is_likely
     rows = torch.stack(
         (
             torch.where(is_object, label, -1),
-            torch.where(confidence < pos_threshold, 1 - confidence, confidence),
+            torch.where(is_likely, confidence, 1 - confidence),
             *boxes.unbind(-1),
         ),
         dim=-1,

@@ -10,6 +10,7 @@ from torch import (
     exp,
     eye,
     float32,
+    float64,
     int32,
     int64,
     is_tensor,
@@ -42,6 +43,7 @@ __all__ = [
     "where", "softmax", "sigmoid", "relu", "clip",
     "reduce_sum", "reduce_mean", "argmax",
     "numpy", "astype", "to", "is_tensor", "as_float",
+    "float64", "type_name", "extent",
     "try_gpu", "try_all_gpus", "device_name", "synchronize",
 ]
 # fmt: on
@@ -109,6 +111,18 @@ def to(x, device):
 
 def as_float(x):
     return x if x.is_floating_point() else x.float()
+
+
+def type_name(x):
+    return str(x.dtype).removeprefix("torch.")
+
+
+def extent(x):
+    """The largest absolute value: NaN if one is NaN, 0 of nothing, None if unknown."""
+    if torch.compiler.is_compiling():
+        return None
+    low, high = x.detach().aminmax() if x.numel() else (0, 0)
+    return max(-float(low), float(high))
 
 
 def try_gpu(i=0):

@@ -1,5 +1,7 @@
 """Overlap, anchor boxes, assignment, offsets and training targets."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from .. import oracle
@@ -36,8 +38,13 @@ def worked_box_iou(d2l):
     return {"iou": d2l.numpy(d2l.box_iou(a, b))}
 
 
-def _iou_case(name, rows1, rows2):
-    @case("anchors", lambda: {"iou": oracle.box_iou(rows1, rows2)}, name=f"iou_{name}")
+def _iou_case(name, rows1, rows2, atol=1e-5):
+    @case(
+        "anchors",
+        lambda: {"iou": oracle.box_iou(rows1, rows2)},
+        name=f"iou_{name}",
+        atol=atol,
+    )
     def run(d2l):
         return {"iou": d2l.numpy(d2l.box_iou(d2l.tensor(rows1), d2l.tensor(rows2)))}
 
@@ -66,6 +73,17 @@ _iou_case(
 _iou_case(
     "integers_and_floats", np.array([[0, 0, 4, 4], [2, 2, 6, 6]]), f32([[0.5, 1, 5, 3]])
 )
+# Half precision is computed in float32: areas above 65504, and below 6e-8.
+_IN_HALF = np.array(
+    [[0, 0, 300, 300], [0, 0, 300, 150], [0, 0, 0.005, 0.005], [0, 0, 0.005, 0.0025]],
+    np.float16,
+)
+_iou_case("half", _IN_HALF, _IN_HALF, 5e-4)
+_iou_case("double", uniform(28, 20, 4), uniform(29, 20, 4), 1e-14)
+# Areas that no float32 holds: 1e40, and 1e-40.
+_EXTREME = f32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0.5, 0, 1, 1], [-1, -1, 1, 1]])
+_EXTREME = f32(np.concatenate([_EXTREME * 1e20, _EXTREME, _EXTREME * 1e-20]))
+_iou_case("huge_and_tiny", _EXTREME, _EXTREME)
 
 
 # --- anchors: prior ------------------------------------------------------------------
@@ -203,6 +221,53 @@ _assign_case(
     np.array([[0, 0, 4, 3], [5] * 4]),
 )
 
+
+# --- anchors: exactly on a threshold -----------------------------------------------------
+
+TENTHS = range(1, 10)
+WIDTH = 10_000
+
+
+def tenths(k, dtype, beside=0):
+    """Two boxes whose overlap is k/10, and by `beside` of 1/10000 more."""
+    part = k * WIDTH // 10 + beside
+    return np.array([[0, 0, WIDTH, 1], [0, 0, part, 1]], dtype)
+
+
+def overlap(boxes):
+    """The overlap of the two, exactly."""
+    return Fraction(int(boxes[1][2]), int(boxes[0][2]))
+
+
+def _thresholds_case(dtype):
+    """Of two anchors the other one is the box's own: this one is taken by the threshold."""
+    pairs = [(k, beside) for k in TENTHS for beside in (-1, 0, 1)]
+
+    def expected():
+        reached = [
+            overlap(tenths(k, dtype, beside)) >= Fraction(k, 10) for k, beside in pairs
+        ]
+        return {"assigned": [[0, 0 if r else -1] for r in reached], "targets": reached}
+
+    @case("anchors", expected, name=f"on_thresholds_{dtype}")
+    def run(d2l):
+        assigned, targets = [], []
+        for k, beside in pairs:
+            anchors = d2l.tensor(tenths(k, dtype, beside))
+            truth = anchors[:1]
+            found = d2l.assign_anchor_to_bbox(truth, anchors, None, k / 10)
+            assigned.append(d2l.numpy(found))
+            labels = d2l.tensor(np.array([[[0, 0, 0, WIDTH, 1]]], dtype))
+            _, _, classes = d2l.multibox_target(anchors[None], labels, k / 10)
+            targets.append(d2l.numpy(classes)[0, 1] == 1)
+        return {"assigned": np.stack(assigned), "targets": np.array(targets)}
+
+
+for _dtype in ("float32", "float64", "int32"):
+    _thresholds_case(_dtype)
+
+
+# --- anchors: a great number -------------------------------------------------------------
 
 # So many that the number of an anchor and box among all pairs is no float32, and
 # divided by the number of boxes it would name the anchor after. Every box lies on one
@@ -427,3 +492,54 @@ def targets_stay_finite(d2l):
     labels = f32([[[k % 3, *row] for k, row in enumerate(rows)], [_PAD] * len(rows)])
     parts = _target(d2l, anchors, labels)
     return {"finite": all(np.isfinite(part).all() for part in parts.values())}
+
+
+# --- anchors: the types of numbers -------------------------------------------------------
+
+
+@case(
+    "anchors",
+    lambda: {"offsets": [2, 4, 8, 4], "boxes": [2, 4, 8, 4], "targets": [2, 4, 8, 4]},
+)
+def offset_types(d2l):
+    """Bytes of a number in the result, by the type of the anchors."""
+    out = {"offsets": [], "boxes": [], "targets": []}
+    for dtype in ("float16", "float32", "float64", "int32"):
+        anchors = d2l.tensor(np.array([[0, 0, 4, 4], [2, 2, 6, 6]], dtype))
+        labels = d2l.tensor(np.array([[[1, 0, 0, 4, 4]]], dtype))
+        results = {
+            "offsets": d2l.offset_boxes(anchors, anchors),
+            "boxes": d2l.offset_inverse(anchors, anchors),
+            "targets": d2l.multibox_target(anchors[None], labels)[0],
+        }
+        for key, value in results.items():
+            out[key].append(d2l.numpy(value).dtype.itemsize)
+    return out
+
+
+def _double_case(name, expected, compute):
+    """Doubles are doubles throughout: float32 would be some 1e-8 off."""
+
+    @case("anchors", lambda: {"out": expected()}, name=f"{name}_double", atol=1e-12)
+    def run(d2l):
+        return {"out": compute(d2l)}
+
+
+_D1, _D2 = (np.float64(boxes(seed, 20)) + 0.1 for seed in (78, 79))
+_double_case(
+    "offset",
+    lambda: oracle.offset_boxes(_D1, _D2),
+    lambda d2l: d2l.numpy(d2l.offset_boxes(d2l.tensor(_D1), d2l.tensor(_D2))),
+)
+_double_case(
+    "inverse",
+    lambda: oracle.offset_inverse(_D1, _D2),
+    lambda d2l: d2l.numpy(d2l.offset_inverse(d2l.tensor(_D1), d2l.tensor(_D2))),
+)
+_DL = np.concatenate([np.zeros((3, 1)), _D2[:3]], axis=1)[None]
+_double_case(
+    "target",
+    lambda: oracle.multibox_target(_D1, _DL)[0],
+    lambda d2l: _target(d2l, _D1, _DL)["offsets"],
+)
+_target_case("classes_in_float32", _GRID, f32([[[2**24, *_GRID[3]]]]))

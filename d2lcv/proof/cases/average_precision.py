@@ -1,11 +1,13 @@
 """Mean average precision."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from .. import oracle
 from ..case import case
 from ..inputs import FAR, UNIT, boxes, check_threshold, f32, label_rows, uniform, whole
-from .anchors import _PAD
+from .anchors import _PAD, TENTHS, overlap, tenths
 
 # --- detection: mean average precision -----------------------------------------------
 
@@ -86,3 +88,62 @@ _MAP_LABELS = label_rows(160, 8, 4, 3, pad=[(0, 0), (1, 1), (1, 3), (5, 2)])
 _MAP_LABELS[3] = _PAD
 _map_case("many", _guesses(161, _MAP_LABELS, 0.2), _MAP_LABELS)
 _map_case("many_at_75", _guesses(162, _MAP_LABELS, 0.1), _MAP_LABELS, 0.75)
+
+
+# --- mean average precision: types, and exactly on a threshold --------------------------
+
+
+def _map_at_tenths(dtype):
+    pairs = [(k, beside) for k in TENTHS for beside in (-1, 0, 1)]
+
+    def expected():
+        reached = [overlap(tenths(k, int, by)) >= Fraction(k, 10) for k, by in pairs]
+        return {"map": np.array(reached, dtype=np.float64)}
+
+    @case("detection", expected, name=f"map_on_thresholds_{dtype}", atol=0.0)
+    def run(d2l):
+        found = []
+        for k, beside in pairs:
+            whole, part = tenths(k, dtype, beside)
+            rows = np.array([[0, 1, *part]], dtype)
+            objects = np.array([[[0, *whole]]], dtype)
+            found.append(d2l.mean_average_precision([rows], objects, k / 10))
+            native = d2l.mean_average_precision(
+                [d2l.tensor(rows)], d2l.tensor(objects), np.float32(k / 10)
+            )
+            if native != found[-1]:
+                raise AssertionError("tensors are judged otherwise than arrays")
+        return {"map": np.array(found)}
+
+
+for _dtype in ("float32", "float64", "int32"):
+    _map_at_tenths(_dtype)
+
+
+@case("detection", lambda: {"map": np.full(6, 0.75)}, atol=0.0)
+def map_of_any_type(d2l):
+    """Two classes: one found at once, the other after a miss."""
+    labels = [[[0, 0, 0, 300, 300], [1, 400, 400, 500, 500]], [[0, 0, 0, 200, 200]]]
+    found = [
+        [[0, 4, 0, 0, 300, 300], [1, 3, 0, 0, 9, 9], [1, 2, 400, 400, 500, 500]],
+        [[0, 1, 0, 0, 200, 200]],
+    ]
+    given = [(found, labels)]
+    for dtype in ("float16", "float32", "float64", "int64"):
+        given.append([[np.array(x, dtype) for x in both] for both in (found, labels)])
+    given.append([[d2l.tensor(f32(x)) for x in both] for both in (found, labels)])
+    return {"map": np.array([d2l.mean_average_precision(*both) for both in given])}
+
+
+@case("detection", lambda: {"ap": np.array([1.0, 0.5, 0.0, 0.5])}, atol=0.0)
+def average_precision_of_any_type(d2l):
+    return {
+        "ap": np.array(
+            [
+                d2l.average_precision([0.5], [True], 1),
+                d2l.average_precision(d2l.tensor(f32([0.5, 0.25])), [0, 1], 1),
+                d2l.average_precision([], [], 1),
+                d2l.average_precision(np.array([3, 2]), np.array([True, False]), 2),
+            ]
+        )
+    }

@@ -1,5 +1,7 @@
 """Suppression, and from predictions to boxes."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from .. import oracle
@@ -22,7 +24,7 @@ from ..inputs import (
     uniform,
     whole,
 )
-from .anchors import _HUGE, _ZERO_SIZE
+from .anchors import _HUGE, _ZERO_SIZE, TENTHS, overlap, tenths
 
 # --- detection: suppression ----------------------------------------------------------
 
@@ -155,6 +157,127 @@ _batched_case(
     whole(123, 4, 2500),
     0.5,
 )
+
+
+# --- detection: exactly on a threshold, and odd scores ---------------------------------
+
+
+def _nms_at_tenths(dtype, scale=1.0):
+    pairs = [(k, beside) for k in TENTHS for beside in (-1, 0, 1)]
+
+    def expected():
+        gone = [overlap(tenths(k, int, by)) > Fraction(k, 10) for k, by in pairs]
+        names = ("nms", "batched_nms", "detection", "linear")
+        reached = [overlap(tenths(k, int, by)) >= Fraction(k, 10) for k, by in pairs]
+        return {**dict.fromkeys(names[:3], gone), "linear": reached}
+
+    @case("detection", expected, name=f"on_thresholds_{dtype}_{scale:g}")
+    def run(d2l):
+        out = {"nms": [], "batched_nms": [], "detection": [], "linear": []}
+        offsets = d2l.tensor(np.zeros((1, 8), dtype))
+        probs = d2l.tensor(np.array([[[0.25, 0.5], [0.75, 0.5]]], dtype))
+        classes = d2l.tensor(np.zeros(2, np.int64))
+        for k, beside in pairs:
+            rows = d2l.tensor((tenths(k, "float64", beside) * scale).astype(dtype))
+            scores, at = probs[0, 1], k / 10
+            kept = d2l.numpy(d2l.nms(rows, scores, at))
+            out["nms"].append(len(kept) == 1)
+            kept = d2l.numpy(d2l.batched_nms(rows, scores, classes, at))
+            out["batched_nms"].append(len(kept) == 1)
+            found = d2l.multibox_detection(probs, offsets, rows[None], at)
+            out["detection"].append((d2l.numpy(found)[0, :, 0] < 0).any())
+            _, new = d2l.soft_nms(rows, scores, method="linear", iou_threshold=at)
+            out["linear"].append((d2l.numpy(new) < 0.5).any())
+        return {key: np.array(value) for key, value in out.items()}
+
+
+for _dtype in ("float32", "float64"):
+    _nms_at_tenths(_dtype)
+# Tenths of a pixel are no float32 and no double: doubles are near enough to be equal
+# to the threshold as float32.
+_nms_at_tenths("float64", 0.1)
+
+
+@case("detection", lambda: {"kept": [1, 2, 2, 2, 2, 2, 2]})
+def thresholds_of_any_type(d2l):
+    """0 takes what overlaps at all; 1, and half of an overlap of a half, nothing."""
+    rows, scores = d2l.tensor(f32([UNIT, HALF])), d2l.tensor(f32([0.5, 0.75]))
+    given = (0, 1, True, 0.5, np.float32(0.5), np.float64(0.5), np.array(0.5))
+    return {"kept": [d2l.size(d2l.nms(rows, scores, t)) for t in given]}
+
+
+_INFINITE = f32([-np.inf, 0.5, np.inf, -np.inf])
+_nms_case(
+    "infinite_scores", grid_boxes(94, 4) + f32([[0], [2], [4], [6]]), _INFINITE, 0.5
+)
+_batched_case(
+    "infinite_scores", f32([HALF] * 4), _INFINITE, np.array([0, 0, 1, 1]), 0.5
+)
+_batched_case("whole_floats", f32([HALF] * 3), scores(95, 3), f32([1, 2, 1]), 0.5)
+
+
+@case("detection", lambda: {"apart": [1, 3, 0, 2], "one_place": [1], "batched": [1, 2]})
+def nan_scores_are_the_lowest(d2l):
+    """As if they were −∞: after every number, and before it by the index only."""
+    apart = f32([[k, 0, k + 1, 1] for k in range(4)])
+    scores = d2l.tensor(f32([np.nan, 0.5, -np.inf, -3]))
+    same = d2l.tensor(f32([HALF] * 4))
+    classes = d2l.tensor(np.array([0, 0, 1, 0]))
+    return {
+        "apart": d2l.numpy(d2l.nms(d2l.tensor(apart), scores, 0.5)),
+        "one_place": d2l.numpy(d2l.nms(same, scores, 0.5)),
+        "batched": d2l.numpy(d2l.batched_nms(same, scores, classes, 0.5)),
+    }
+
+
+def _kept_case(name, dtype, rows, threshold=0.4):
+    """NMS in another type, of boxes that it holds exactly."""
+    confidence = scores(190, len(rows))
+
+    @case(
+        "detection",
+        lambda: {"kept": oracle.nms(rows, confidence, threshold)},
+        name=name,
+        check=lambda: check_nms(rows, confidence, threshold),
+    )
+    def run(d2l):
+        native = d2l.tensor(rows.astype(dtype)), d2l.tensor(confidence)
+        kept = d2l.nms(*native, threshold)
+        classes = d2l.tensor(np.zeros(len(rows), np.int32))
+        again = d2l.batched_nms(*native, classes, threshold)
+        if (d2l.numpy(kept) != d2l.numpy(again)).any():
+            raise AssertionError("of one class the two do not agree")
+        return {"kept": d2l.numpy(kept)}
+
+
+_kept_case("nms_of_half", "float16", grid_boxes(191, 200, 16))
+_kept_case("nms_of_doubles", "float64", np.float64(boxes(192, 300)))
+_kept_case("nms_of_integers", "int32", grid_boxes(193, 200, 16) * f32(16))
+_kept_case("nms_of_huge", "float32", boxes(194, 100) * f32(1e25))
+_kept_case("nms_of_tiny", "float32", boxes(194, 100) * f32(1e-25))
+_kept_case(
+    "nms_chain_double", "float64", np.float64([[k, 0, k + 4, 1] for k in range(300)])
+)
+
+
+@case(
+    "detection",
+    lambda: {"detection": [2, 4, 8], "soft_nms": [2, 4, 8], "class": [0.0, 0.0, 0.0]},
+    exact=("class",),
+)
+def detection_types(d2l):
+    """Bytes of a number in the result."""
+    out = {"detection": [], "soft_nms": [], "class": []}
+    for dtype in ("float16", "float32", "float64"):
+        probs = d2l.tensor(np.array([[[0.25], [0.75]]], dtype))
+        rows = d2l.tensor(np.array([[0, 0, 300, 300]], dtype))
+        offsets = d2l.tensor(np.zeros((1, 4), dtype))
+        found = d2l.numpy(d2l.multibox_detection(probs, offsets, rows[None]))
+        out["detection"].append(found.dtype.itemsize)
+        out["class"].append(found[0, 0, 0])
+        _, new = d2l.soft_nms(rows, probs[0, 1])
+        out["soft_nms"].append(d2l.numpy(new).dtype.itemsize)
+    return out
 
 
 def check_soft_nms(rows, confidence, **options):
@@ -370,6 +493,13 @@ _detection_case(
     ssd_anchors(),
     0.3,
     0.25,
+)
+_detection_case(
+    "double",
+    np.float64(distinct_probabilities(153, 2, 2, 60)),
+    np.float64(moved(154, 2, 60)),
+    np.float64(boxes(155, 60)),
+    0.4,
 )
 
 
