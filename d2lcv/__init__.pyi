@@ -43,6 +43,8 @@ from .datasets.folders import cifar10_folder as cifar10_folder
 from .datasets.folders import cifar10_tiny_folder as cifar10_tiny_folder
 from .datasets.folders import dog_tiny_folder as dog_tiny_folder
 from .datasets.folders import hotdog_folder as hotdog_folder
+from .datasets.folders import shapes_folder as shapes_folder
+from .datasets.folders import voc_folder as voc_folder
 from .datasets.kaggle import copyfile as copyfile
 from .datasets.kaggle import read_csv_labels as read_csv_labels
 from .datasets.kaggle import reorg_test as reorg_test
@@ -52,7 +54,6 @@ from .datasets.kaggle import write_submission as write_submission
 from .datasets.pictures import CIFAR10 as CIFAR10
 from .datasets.pictures import ImageFolder as ImageFolder
 from .datasets.shapes import ShapesDataset as ShapesDataset
-from .datasets.shapes import shapes_folder as shapes_folder
 from .detection import average_precision as average_precision
 from .detection import batched_nms as batched_nms
 from .detection import mean_average_precision as mean_average_precision
@@ -204,7 +205,6 @@ from .datasets.voc import VOCSegDataset as VOCSegDataset
 from .datasets.voc import load_data_voc as load_data_voc
 from .datasets.voc import read_voc_images as read_voc_images
 from .datasets.voc import voc_colormap2label as voc_colormap2label
-from .datasets.voc import voc_folder as voc_folder
 from .datasets.voc import voc_label_indices as voc_label_indices
 from .datasets.voc import voc_rand_crop as voc_rand_crop
 from .segmentation import FCN as FCN

@@ -8,27 +8,33 @@
         anything_val/
             …
 
-A row of `label.csv` is one object: the class counts from 0, the box is in pixels of that
-picture, its right and lower border may be the picture's. A picture with several objects
-has several rows. A picture without objects has one row with label −1, or with nothing
+A row of `label.csv` is one object: the class counts from 0, or is a name in `classes.txt`;
+the box is in pixels of that picture, its right and lower border may be the picture's. A box
+that reaches less than a pixel beyond is clipped. A picture with several objects has
+several rows. A picture without objects has one row with label −1, or with nothing
 after its name. Pictures without a row are not read.
 """
 
 from __future__ import annotations
 
-import csv
-import math
 import os
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-_COLUMNS = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
+from .pictures import read_labelled, read_size
+from .tables import read_lines, read_table, refuse
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["DetectionFolder", "read_detection_folder"]
+
+_BOX = ["xmin", "ymin", "xmax", "ymax"]
+_COLUMNS = ["img_name", "label", *_BOX]
+_MAX_CLASSES = 10_000  # without names: a larger class is a mistake
 
 
 class DetectionFolder:
@@ -38,7 +44,7 @@ class DetectionFolder:
         root: the folder that holds the splits.
         is_train: the `…_train` split, or else the `…_val` split.
         size: (height, width) in pixels to which every picture is resized; `None` leaves
-            each as it is. An orientation noted in a JPEG's metadata is not applied.
+            each as it is.
 
     Attributes:
         paths: the N files, in the order in which `label.csv` names them first.
@@ -66,15 +72,16 @@ class DetectionFolder:
         self.root = os.fspath(root)
         folder = _find_split(Path(root), "train" if is_train else "val")
         self.classes = _read_classes(Path(root) / "classes.txt")
-        objects = _read_objects(folder / "label.csv")
-        self.paths = [str(folder / "images" / name) for name in objects]
-        self.sizes = np.array(
-            [
-                _image_size(path, rows[0])
-                for path, rows in zip(self.paths, objects.values(), strict=True)
-            ]
-        )
-        self.labels = _to_labels(objects, self.sizes, self.classes)
+        rows = _read_rows(folder / "label.csv", self.classes)
+        first = rows.drop_duplicates("img_name").img_name
+        self.paths = [str(folder / "images" / name) for name in first]
+        for path, line in zip(self.paths, first.index, strict=True):
+            if not os.path.isfile(path):
+                raise FileNotFoundError(
+                    f"{folder / 'label.csv'}, line {line}: the picture {path} is missing"
+                )
+        self.sizes = np.array([read_size(path) for path in self.paths])
+        self.labels = _to_labels(folder / "label.csv", rows, self.sizes)
         self.num_classes = self._count_classes(not is_train)
 
     def _count_classes(self, other_is_train: bool) -> int:
@@ -84,11 +91,10 @@ class DetectionFolder:
         largest = self.labels[:, :, 0].max()
         try:
             other = _find_split(Path(self.root), "train" if other_is_train else "val")
-            objects = _read_objects(other / "label.csv")
+            largest = max(largest, _read_rows(other / "label.csv", None).label.max())
         except FileNotFoundError:
-            objects = {}
-        others = (row.label for rows in objects.values() for row in rows)
-        return max(int(largest), *others, 0) + 1
+            pass
+        return max(int(largest), 0) + 1
 
     @property
     def class_names(self) -> list[str]:
@@ -112,9 +118,10 @@ class DetectionFolder:
         """Read picture i: (h, w, 3) uint8, resized to `size` if there is one.
 
         Raises:
-            ValueError: the file is not a picture, or torn; it is named.
+            ValueError: the file is not a picture, or torn, or its EXIF notes turn it;
+                it is named.
         """
-        return _read_image(self.paths[i], self.size)
+        return read_labelled(self.paths[i], self.size)
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return picture i, (3, h, w) float32 from 0 to 255, and its label (G, 5).
@@ -147,14 +154,6 @@ def read_detection_folder(
 # ---- files ---------------------------------------------------------------------------
 
 
-class _Object(NamedTuple):
-    """One row of a label.csv: class −1 is no object; where it stands, for messages."""
-
-    label: int
-    box: tuple[float, float, float, float]
-    place: str
-
-
 def _find_split(root: Path, split: str) -> Path:
     """Return the one folder below `root` that is called `…_train` or `…_val`."""
     if not root.is_dir():
@@ -177,11 +176,7 @@ def _read_classes(path: Path) -> list[str] | None:
     """Read one class name per line; `None` if there is no such file."""
     if not path.is_file():
         return None
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = read_lines(path, "one class name per line")
     if not names or len(set(names)) < len(names):
         raise ValueError(
             f"{path}: expected one class name per line, each once: {names}"
@@ -189,126 +184,88 @@ def _read_classes(path: Path) -> list[str] | None:
     return names
 
 
-def _read_objects(path: Path) -> dict[str, list[_Object]]:
-    """Read a label.csv into picture name -> its rows, in the order of the file."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {path}; expected a CSV file with the header "
-            + ",".join(_COLUMNS)
-        )
-    objects: dict[str, list[_Object]] = {}
-    for place, row in _read_rows(path):
-        rows = objects.setdefault(_checked_name(row["img_name"], place), [])
-        rows.append(_parse(row, place))
-        if len(rows) > 1 and min(rows[-1].label, rows[0].label) < 0:
-            raise ValueError(
-                f"{place}: {row['img_name']} has objects, and a row that says that it "
-                "has none (label -1)"
-            )
-    if not objects:
+def _read_rows(path: Path, classes: list[str] | None) -> DataFrame:
+    """The objects of a label.csv: names, classes (−1 is none), boxes; by line."""
+    import pandas as pd
+
+    header = f"the columns {','.join(_COLUMNS)}"
+    texts = read_table(path, f"a CSV file with {header}")
+    if not set(_COLUMNS) <= set(texts.columns):
+        got = ",".join(texts.columns)
+        raise ValueError(f"{path}, line 1: expected {header}, got {got!r}")
+    texts = texts[_COLUMNS]
+    if texts.empty:
         raise ValueError(f"{path} has no rows: the split is empty")
-    return objects
 
+    files = texts.img_name.map(PureWindowsPath)  # with its rules for all systems
+    wrong = files.map(lambda file: bool(file.anchor) or ".." in file.parts)
+    wrong |= files.map(lambda file: not file.parts)
+    refuse(path, texts, wrong, "the name of a file in images/")
+    rows = texts[_COLUMNS[1:]].apply(pd.to_numeric, errors="coerce").astype(float)
+    rows["img_name"] = files.map(PureWindowsPath.as_posix)
 
-def _read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row with its place, "FILE, line N"."""
-    expected = f"expected the columns {','.join(_COLUMNS)}"
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            header = [name.strip() for name in next(reader, [])]
-            if not set(_COLUMNS) <= set(header):
-                raise ValueError(
-                    f"{path}, line 1: {expected}, got {','.join(header)!r}"
-                )
-            for values in reader:
-                place = f"{path}, line {reader.line_num}"
-                if not any(value.strip() for value in values):
-                    continue
-                if len(values) != len(header):
-                    raise ValueError(
-                        f"{place}: expected {len(header)} values, got {len(values)}"
-                    )
-                yield place, dict(zip(header, map(str.strip, values), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    named = texts.label.map({name: i for i, name in enumerate(classes or [])})
+    wrong = named.notna() & rows.label.notna() & (named != rows.label)
+    refuse(
+        path, texts, wrong, "one class, and the label is one's number, another's name"
+    )
+    rows.loc[named.notna(), "label"] = named
+    rows.loc[(texts[_COLUMNS[1:]] == "").all(axis=1), "label"] = -1
+    count = len(classes) if classes else _MAX_CLASSES
+    wrong = ~rows.label.isin(range(-1, count))
+    expected = (
+        f"as label a class from 0 to {count - 1} or -1 for a picture without objects"
+    )
+    refuse(path, texts, wrong, expected)
 
-
-def _checked_name(name: str, place: str) -> str:
-    path = PureWindowsPath(name)
-    if not name or path.drive or path.root or ".." in path.parts:
-        raise ValueError(
-            f"{place}: expected the name of a file in images/, got {name!r}"
-        )
-    return name
-
-
-def _parse(row: dict[str, str], place: str) -> _Object:
-    """Turn the text of a row into numbers; −1 or nothing is no object."""
-    nothing = not any(row[column] for column in _COLUMNS[1:])
-    label = -1 if nothing else _number(row, "label", place)
-    if label != int(label) or label < -1:
-        raise ValueError(
-            f"{place}: label must be a class 0, 1, …, or -1 for a picture without "
-            f"objects, got {row['label']!r}"
-        )
-    if label < 0:
-        return _Object(-1, (0.0, 0.0, 0.0, 0.0), place)
-    x1, y1, x2, y2 = (_number(row, column, place) for column in _COLUMNS[2:])
-    return _Object(int(label), (x1, y1, x2, y2), place)
-
-
-def _number(row: dict[str, str], column: str, place: str) -> float:
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{place}: {column} must be a number, got {row[column]!r}")
-    return value
+    is_object = rows.label >= 0
+    for column in _BOX:
+        wrong = is_object & ~np.isfinite(rows[column])
+        refuse(path, texts, wrong, f"a number as {column}")
+    wrong = ~is_object & rows.img_name.duplicated(keep=False)
+    refuse(
+        path, texts, wrong, "one row for a picture without objects, and it has others"
+    )
+    return rows
 
 
 # ---- labels --------------------------------------------------------------------------
 
 
-def _to_labels(
-    objects: dict[str, list[_Object]], sizes: np.ndarray, classes: list[str] | None
-) -> np.ndarray:
+def _to_labels(path: Path, rows: DataFrame, sizes: np.ndarray) -> np.ndarray:
     """Check every box against its picture, and pack them: (N, G, 5) float32."""
-    most = max(len(rows) for rows in objects.values())
-    labels = np.zeros((len(objects), most, 5), np.float32)
+    picture = rows.groupby("img_name", sort=False).ngroup().to_numpy()
+    place = rows.groupby("img_name", sort=False).cumcount().to_numpy()
+    labels = np.zeros((len(sizes), place.max() + 1, 5), np.float32)
     labels[:, :, 0] = -1
-    for packed, rows, (height, width) in zip(
-        labels, objects.values(), sizes, strict=True
+
+    is_object = rows.label.to_numpy() >= 0
+    rows, picture, place = rows[is_object], picture[is_object], place[is_object]
+    limits = sizes[picture][:, [1, 0, 1, 0]]  # width, height, width, height
+    boxes = rows[_BOX].to_numpy()
+    clipped = np.clip(boxes, 0, limits)
+    beyond = np.abs(boxes - clipped).max(axis=1, initial=0)
+    flat = (clipped[:, :2] >= clipped[:, 2:]).any(axis=1)
+    for wrong, expected in (
+        (flat, "xmin < xmax and ymin < ymax within the picture"),
+        (beyond > 1, "a box that lies in its picture"),
     ):
-        for line, row in zip(packed, rows, strict=False):
-            if row.label >= 0:
-                _check_object(row, int(height), int(width), classes)
-                line[0] = row.label
-                line[1:] = row.box / np.array([width, height, width, height])
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(
+                f"{path}, line {rows.index[i]}: expected {expected} of {limits[i, 0]} × "
+                f"{limits[i, 1]} pixels (width × height), got "
+                + ", ".join(f"{x:g}" for x in boxes[i])
+            )
+    if beyond.any():
+        warnings.warn(
+            f"{path}: {np.count_nonzero(beyond)} of {len(boxes)} boxes reach up to a "
+            "pixel beyond their pictures and were clipped",
+            stacklevel=3,
+        )
+    labels[picture, place, 0] = rows.label
+    labels[picture, place, 1:] = clipped / limits
     return labels
-
-
-def _check_object(
-    row: _Object, height: int, width: int, classes: list[str] | None
-) -> None:
-    x1, y1, x2, y2 = row.box
-    got = f"got {x1:g}, {y1:g}, {x2:g}, {y2:g}"
-    if x2 <= x1 or y2 <= y1:
-        raise ValueError(f"{row.place}: expected xmin < xmax and ymin < ymax, {got}")
-    if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
-        raise ValueError(
-            f"{row.place}: the box must lie in its picture of {width} × {height} "
-            f"pixels (width × height), {got}"
-        )
-    if classes is not None and row.label >= len(classes):
-        raise ValueError(
-            f"{row.place}: class {row.label} has no name; classes.txt has "
-            f"{len(classes)}, the first is class 0"
-        )
-
-
-# ---- pictures ------------------------------------------------------------------------
 
 
 def _checked_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -321,53 +278,3 @@ def _checked_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
     if min(height, width) < 1:
         raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
     return height, width
-
-
-@contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Let every way in which a picture can be broken end in one error with its name."""
-    from PIL import Image
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"the picture {path} is missing") from error
-    except (
-        OSError,  # unknown format, or torn
-        SyntaxError,  # a broken PNG chunk
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
-        raise ValueError(
-            f"{path} cannot be read: expected a whole PNG or JPEG picture ({error})"
-        ) from error
-
-
-def _image_size(path: str, row: _Object) -> tuple[int, int]:
-    """Return height and width from the file's header."""
-    from PIL import Image
-
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{row.place}: the picture {path} is missing")
-    with _named(path), Image.open(path) as image:
-        return image.height, image.width
-
-
-def _read_image(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """Read a picture as (h, w, 3) uint8, resized bilinearly without aliasing."""
-    from PIL import Image
-
-    from .pictures import as_rgb
-
-    with _named(path), Image.open(path) as image:
-        if size is None:
-            return np.array(as_rgb(image))
-        height, width = size
-        image.draft("RGB", (width, height))  # a JPEG can be decoded at half its size
-        small = as_rgb(image).resize(
-            (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
-        )
-        return np.array(small)

@@ -12,13 +12,12 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
-
-from .boxes import _named
+from PIL import ExifTags, Image, ImageEnhance
 
 __all__ = [
     "SUFFIXES",
@@ -29,10 +28,13 @@ __all__ = [
     "adjust_saturation",
     "as_rgb",
     "crop",
+    "decode",
     "find_pictures",
     "flip_left_right",
     "flip_up_down",
+    "read_labelled",
     "read_picture",
+    "read_size",
     "resize",
     "to_array",
 ]
@@ -40,6 +42,16 @@ __all__ = [
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 _FLIP, _HUES = Image.Transpose, 255  # Pillow's hue is a byte, and 255 is a full turn
+# How a picture is turned upright, by the orientation in its EXIF notes
+_TURNS = {
+    2: _FLIP.FLIP_LEFT_RIGHT,
+    3: _FLIP.ROTATE_180,
+    4: _FLIP.FLIP_TOP_BOTTOM,
+    5: _FLIP.TRANSPOSE,
+    6: _FLIP.ROTATE_270,
+    7: _FLIP.TRANSVERSE,
+    8: _FLIP.ROTATE_90,
+}
 
 
 # ---- reading -------------------------------------------------------------------------
@@ -53,17 +65,90 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
 
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: the file is not a picture, or torn, or of numbers whose white is
+            unknown; it is named.
+    """
+    image = decode(path)
+    turn = _turn(image)
+    with _named(path):
+        return as_rgb(image if turn is None else image.transpose(turn))
+
+
+def read_labelled(
+    path: str | os.PathLike[str], size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Read a picture whose boxes or masks lie beside it: (H, W, 3) uint8.
+
+    Args:
+        path: of the picture.
+        size: (height, width) that it is resized to, bilinearly without aliasing.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as for `read_picture`; or its EXIF orientation says that it must be
+            turned, and nothing says whether its labels were drawn before or after.
+    """
+    height, width = size or (0, 0)
+    image = decode(path, (width, height) if size else None)
+    if _turn(image) is not None:
+        raise ValueError(
+            f"{path}: its EXIF orientation turns it, and its labels may be meant for the "
+            "pixels before or after; turn the pixels of the file "
+            "(PIL.ImageOps.exif_transpose), check the labels, and save it without"
+        )
+    with _named(path):
+        image = as_rgb(image)
+        if size:
+            bilinear = Image.Resampling.BILINEAR
+            image = image.resize((width, height), bilinear, reducing_gap=2.0)
+        return np.array(image)
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width from a picture's header."""
+    with _named(path), Image.open(path) as image:
+        return image.height, image.width
+
+
+def decode(
+    path: str | os.PathLike[str], draft: tuple[int, int] | None = None
+) -> Image.Image:
+    """Decode a whole file, as it is: the one place in which pictures are opened.
+
+    Args:
+        path: of the file.
+        draft: (width, height); a JPEG may be decoded at half its size, a quarter …, but
+            not below this.
+
+    Raises:
+        FileNotFoundError: there is no such file.
         ValueError: the file is not a picture, or torn; it is named.
     """
-    with _named(os.fspath(path)):
+    with _named(path):
         with open(path, "rb") as file:
             raw = file.read()
         with Image.open(io.BytesIO(raw)) as image:
             if image.format == "PNG":
                 _check_png(raw)
+            if draft:
+                image.draft("RGB", draft)
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return as_rgb(image)
+            return image
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let every way in which a picture can be broken end in one error with its name."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"the picture {path} is missing") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly everything
+        raise ValueError(
+            f"{path} cannot be read: expected a whole PNG or JPEG picture ({error})"
+        ) from error
 
 
 def _check_png(raw: bytes) -> None:
@@ -81,13 +166,33 @@ def _check_png(raw: bytes) -> None:
     raise ValueError("no end")
 
 
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What turns the picture upright, if it is not: only the orientation is looked at."""
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # notes that cannot be read turn nothing
+        return None
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB; itself, if it has it already."""
+    """The picture in mode RGB; itself, if it has it already.
+
+    Raises:
+        ValueError: its pixels are 32-bit integers or floats, whose white may be anything.
+    """
     if image.mode == "RGB":
         return image
-    if image.mode.startswith("I"):  # Pillow would clip 16 bits instead of scaling them
+    # Pillow reads 16 bits of PPM, and its older versions those of PNG, as 32
+    is_wide = image.mode == "I" and image.format in ("PNG", "PPM")
+    if image.mode.startswith("I;16") or is_wide:
+        # Pillow would clip 16 bits instead of scaling them
         grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(
+            f"expected a picture of 8 or 16 bits a channel, got one of mode "
+            f"{image.mode}, whose white may be 1, 255 or another number; convert it first"
+        )
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
@@ -138,8 +243,13 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def _pictures_below(folder: Path) -> list[str]:
-    found = []
-    for parent, folders, files in os.walk(folder):
+    found, seen = [], set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:  # a link leads back to it
+            folders[:] = []
+            continue
+        seen.add(place)
         folders[:] = sorted((f for f in folders if f[0] != "."), key=natural)
         found += [
             os.path.join(parent, name)

@@ -7,7 +7,8 @@
 
 ROOT may be the folder `VOC2012`, or the one with `VOCdevkit` or `VOC2012` in it. A label
 is as large as its picture. 255 is the void: borders of objects, and what is no class.
-A label without a palette may hold the classes as grey levels, or VOC's colours.
+A label without a palette may hold the classes as grey levels, or VOC's colours; one with
+other numbers or colours is refused.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
-from .boxes import _named
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .pictures import decode, read_labelled, read_size
+from .tables import read_lines
 
 __all__ = [
     "IGNORE",
@@ -33,6 +32,8 @@ __all__ = [
     "color_table",
     "colors_to_classes",
     "find_voc",
+    "read_label",
+    "read_numbers",
     "voc_palette",
 ]
 
@@ -83,49 +84,75 @@ def color_table(void: int = 0) -> np.ndarray:
     return table
 
 
-def colors_to_classes(
-    colors: np.ndarray,
-    table: np.ndarray,
-    channels_first: bool = False,
-    dtype: str | np.dtype = "uint8",
-) -> np.ndarray:
-    """The classes (H, W) of colours (H, W, 3), or (3, H, W), uint8, by a table as above.
+def colors_to_classes(colors: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """The classes (H, W) of colours (H, W, 3) by a table as above."""
+    red, green, blue = np.moveaxis(colors, 2, 0).astype(np.intp)
+    return table[(red * 256 + green) * 256 + blue]
 
-    Labels are drawn in runs of one colour: it is looked up once for each run.
+
+# ---- labels on disk --------------------------------------------------------------------
+
+
+def read_label(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read VOC's classes from a label: (H, W) uint8, the void is 255.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a picture, or torn, or has numbers or colours that are not
+            VOC's; it is named.
     """
-    size = colors.shape[1:] if channels_first else colors.shape[:2]
-    if 0 in size:
-        return np.zeros(size, dtype)
-    if channels_first:
-        pixels = colors.reshape(3, -1)
-        red, green, blue = pixels[:, 1:] != pixels[:, :-1]
-        starts = np.flatnonzero(red | green | blue) + 1
-    else:
-        pixels = np.ascontiguousarray(colors).reshape(-1, 3)
-        packed = _packed(pixels)
-        starts = np.flatnonzero(packed[1:] != packed[:-1]) + 1
-    count = size[0] * size[1]
-    is_label = 4 * starts.size < count  # and no photograph
-    if is_label:
-        starts = np.concatenate([[0], starts])
-        pixels = pixels[:, starts] if channels_first else pixels[starts]
-    red, green, blue = (pixels if channels_first else pixels.T).astype(np.intp)
-    classes: np.ndarray = table[red << 16 | green << 8 | blue].astype(dtype)
-    if is_label:
-        classes = classes.repeat(np.diff(starts, append=count))
-    return classes.reshape(size)
+    image = decode(path)
+    if image.mode == "P" and not _has_voc_palette(image):
+        image = image.convert("RGB")
+    if image.mode in ("RGB", "RGBA"):
+        colors = np.asarray(image.convert("RGB"))
+        classes = colors_to_classes(colors, color_table(IGNORE))
+        wrong = (voc_palette()[classes] != colors).any(axis=2)
+        if wrong.any():
+            raise ValueError(
+                f"{path}: expected the colours of VOC's classes, got "
+                f"{colors[wrong][0].tolist()} (red, green, blue), which is of none"
+            )
+        return classes
+    classes = _numbers(path, image)
+    wrong = (classes >= len(VOC_CLASSES)) & (classes != IGNORE)
+    if wrong.any():
+        raise ValueError(
+            f"{path}: expected classes from 0 to {len(VOC_CLASSES) - 1} and {IGNORE} for "
+            f"the void, got {classes[wrong][0]}"
+        )
+    return classes.astype(np.uint8)
 
 
-def _packed(pixels: np.ndarray) -> np.ndarray:
-    """Each of the pixels (n, 3) as one number, (n,) uint32, to compare them at once."""
-    packed = np.empty(len(pixels), np.uint32)
-    # a pixel's three bytes and one of the next; the last has no next
-    overlapping: np.ndarray = np.ndarray(
-        (len(pixels) - 1,), "<u4", pixels, strides=(3,)
-    )
-    np.bitwise_and(overlapping, 0xFFFFFF, out=packed[:-1])
-    packed[-1] = int.from_bytes(pixels[-1].tobytes(), "little")
-    return packed
+def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read a picture whose pixels are numbers, with any palette or none: (H, W).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a picture, or torn, or of colours; it is named.
+    """
+    return _numbers(path, decode(path))
+
+
+def _numbers(path: str | os.PathLike[str], image: Image.Image) -> np.ndarray:
+    if image.mode not in ("L", "P") and not image.mode.startswith("I;16"):
+        raise ValueError(
+            f"{path}: expected one number per pixel, of 8 or 16 bits, got mode "
+            f"{image.mode}"
+        )
+    return np.array(image)
+
+
+def _has_voc_palette(image: Image.Image) -> bool:
+    """Whether all numbers in the picture have VOC's colours."""
+    palette = np.zeros((256, 3), np.uint8)
+    given = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette[: len(given)] = given
+    used = np.flatnonzero(image.histogram())
+    return np.array_equal(palette[used], voc_palette()[used])
+
+
+# ---- folders ---------------------------------------------------------------------------
 
 
 def find_voc(folder: str | os.PathLike[str]) -> str:
@@ -170,7 +197,9 @@ class VocFolder:
         crop_size: tuple[int, int] | None = None,
     ) -> None:
         self.root = find_voc(folder)
-        names = _read_names(Path(self.root, _SETS, f"{_split(is_train)}.txt"))
+        names = _read_names(
+            Path(self.root, _SETS, f"{'train' if is_train else 'val'}.txt")
+        )
         self.names = [n for n in names if self._is_large_enough(n, crop_size)]
         self.num_filtered = len(names) - len(self.names)
 
@@ -189,22 +218,17 @@ class VocFolder:
     def _is_large_enough(self, name: str, crop_size: tuple[int, int] | None) -> bool:
         if crop_size is None:
             return True
-        height, width = _size(self._picture(name))
+        height, width = read_size(self._picture(name))
         return height >= crop_size[0] and width >= crop_size[1]
 
     def image(self, i: int) -> np.ndarray:
         """Read picture i: (H, W, 3), uint8.
 
         Raises:
-            ValueError: the file is not a picture, or torn; it is named.
+            ValueError: the file is not a picture, or torn, or its EXIF notes turn it; it
+                is named.
         """
-        from PIL import Image
-
-        from .pictures import as_rgb
-
-        path = self._picture(self.names[i])
-        with _named(path), Image.open(path) as image:
-            return np.array(as_rgb(image))
+        return read_labelled(self._picture(self.names[i]))
 
     def colors(self, i: int) -> np.ndarray:
         """Read label i as colours: (H, W, 3), uint8.
@@ -212,16 +236,7 @@ class VocFolder:
         Raises:
             ValueError: as for `classes`.
         """
-        from PIL import Image
-
-        path = self._label(self.names[i])
-        with _named(path), Image.open(path) as label:
-            if label.mode == "L":
-                colors = voc_palette()[np.asarray(label)]
-            else:
-                colors = np.array(label.convert("RGB"))
-        self._check_size(i, colors)
-        return colors
+        return voc_palette()[self.classes(i)]
 
     def classes(self, i: int, void: int = IGNORE) -> np.ndarray:
         """Read label i as classes: (H, W), uint8.
@@ -231,48 +246,22 @@ class VocFolder:
             void: the class of the void.
 
         Raises:
-            ValueError: the file is not a picture, or torn, or of another size than the
-                picture; or a class above 20 that is not the void. It is named.
+            ValueError: as for `read_label`; or its size is not that of the picture.
         """
-        from PIL import Image
-
         path = self._label(self.names[i])
-        with _named(path), Image.open(path) as label:
-            classes = _indices(label)
-            if classes is None:
-                colors = np.asarray(label.convert("RGB"))
-                classes = colors_to_classes(colors, color_table(IGNORE))
-        self._check_size(i, classes)
-        unknown = (classes >= len(VOC_CLASSES)) & (classes != IGNORE)
-        if unknown.any():
+        classes = read_label(path)
+        height, width = read_size(self._picture(self.names[i]))
+        if classes.shape != (height, width):
             raise ValueError(
-                f"{path}: expected classes from 0 to {len(VOC_CLASSES) - 1} and {IGNORE}"
-                f" for the void, got {classes[unknown][0]}"
+                f"{path}: expected the size of its picture, {width} × {height} pixels "
+                f"(width × height), got {classes.shape[1]} × {classes.shape[0]}"
             )
-        if void != IGNORE:
-            classes[classes == IGNORE] = void
+        classes[classes == IGNORE] = void
         return classes
-
-    def _check_size(self, i: int, label: np.ndarray) -> None:
-        size = _size(self._picture(self.names[i]))
-        if label.shape[:2] != size:
-            raise ValueError(
-                f"{self._label(self.names[i])}: expected the size of its picture, "
-                f"{size[1]} × {size[0]} pixels (width × height), got "
-                f"{label.shape[1]} × {label.shape[0]}"
-            )
-
-
-def _split(is_train: bool) -> str:
-    return "train" if is_train else "val"
 
 
 def _read_names(path: Path) -> list[str]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {path}; expected one picture's name per line"
-        )
-    names = path.read_text(encoding="utf-8-sig").split()
+    names = read_lines(path, "one picture's name per line")
     if not names:
         raise ValueError(f"{path} has no names: the split is empty")
     for name in names:
@@ -281,26 +270,3 @@ def _read_names(path: Path) -> list[str]:
                 f"{path}: expected names of pictures without a folder, got {name!r}"
             )
     return names
-
-
-def _size(path: str) -> tuple[int, int]:
-    """Height and width from a picture's header."""
-    from PIL import Image
-
-    with _named(path), Image.open(path) as image:
-        return image.height, image.width
-
-
-def _indices(label: Image.Image) -> np.ndarray | None:
-    """The numbers in a label, if they are VOC's classes: grey, or with VOC's palette."""
-    if label.mode == "L":
-        return np.array(label)
-    if label.mode != "P":
-        return None
-    classes = np.array(label)
-    palette = np.zeros((256, 3), np.uint8)
-    given = np.array(label.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[: len(given)] = given
-    used = np.flatnonzero(np.bincount(classes.ravel(), minlength=256))
-    is_voc = np.array_equal(palette[used], voc_palette()[used])
-    return classes if is_voc else None

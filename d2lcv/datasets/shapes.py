@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..data.boxes import DetectionFolder
-from ..drawn.sets import synthetic
+from ..data.voc import read_numbers
+from .folders import shapes_folder
 
-__all__ = ["ShapesDataset", "shapes_folder"]
+__all__ = ["ShapesDataset"]
 
 
 class ShapesDataset:
@@ -44,43 +45,36 @@ class ShapesDataset:
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         image, label = self.folder.example(i)
-        number = _read_mask(self.folder.paths[i], image.shape[1:])
+        height, width = self.folder.sizes[i]
+        path, size = self.folder.paths[i], (image.shape[1], image.shape[2])
+        number = _read_mask(path, (height, width), size)
         rows = np.arange(1, len(label) + 1)[:, None, None]
         return image, label, (number == rows).astype(np.float32)
 
 
-def _read_mask(image_path: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The numbers (H, W) of the objects that a picture's pixels belong to."""
-    from PIL import Image
-
-    image = Path(image_path)
-    path = (image.parents[1] / "masks" / image.name).with_suffix(".png")
-    if not path.is_file():
-        raise FileNotFoundError(f"{image} has no mask: there is no {path}")
-    with Image.open(path) as mask:
-        if mask.mode not in ("L", "P"):
-            raise ValueError(
-                f"{path}: expected one 8-bit number per pixel, got mode {mask.mode}"
-            )
-        if mask.size != (shape[1], shape[0]):
-            mask = mask.resize((shape[1], shape[0]), Image.Resampling.NEAREST)
-        return np.asarray(mask)
-
-
-def shapes_folder(data: str = "synthetic") -> str:
-    """The folder of a set of shapes, drawn first where needed.
+def _read_mask(
+    image_path: str, stored: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """The numbers (H, W) of the objects that a picture's pixels belong to.
 
     Args:
-        data: "synthetic" (300 pictures to train on, 60 to validate, drawn in seconds), or
-            the path of a folder in that layout.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
+        image_path: of the picture; its mask is in the folder `masks` beside `images`.
+        stored: height and width of the picture on disk, which are the mask's, too.
+        size: height and width to give it.
     """
-    if data == "synthetic":
-        return synthetic("shapes")
-    if os.path.isdir(data):
-        return data
-    raise FileNotFoundError(
-        f"data: expected 'synthetic' or a folder, and there is none at {data!r}"
-    )
+    from PIL import Image
+
+    images, name = os.path.split(image_path)
+    path = Path(images).parent / "masks" / Path(name).with_suffix(".png")
+    if not path.is_file():
+        raise FileNotFoundError(f"{image_path} has no mask: there is no {path}")
+    numbers = read_numbers(path)
+    if numbers.shape != stored:
+        raise ValueError(
+            f"{path}: expected the size of its picture, {stored[1]} × {stored[0]} pixels "
+            f"(width × height), got {numbers.shape[1]} × {numbers.shape[0]}"
+        )
+    if stored == size:
+        return numbers
+    mask = Image.fromarray(numbers)
+    return np.asarray(mask.resize(size[::-1], Image.Resampling.NEAREST))

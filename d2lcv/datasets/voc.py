@@ -6,12 +6,12 @@ NumPy arrays may have either. A data set's examples and batches are (3, H, W) ev
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 
+from ..augmentation import IMAGENET_MEAN, IMAGENET_STD
 from ..backends import backend
 from ..checks import check_tensor
 from ..data.voc import (
@@ -21,11 +21,10 @@ from ..data.voc import (
     VocFolder,
     color_table,
     colors_to_classes,
-    find_voc,
 )
 from ..loading import loader
 from ..randomness import stream, stream_of
-from .folders import find_folder
+from .folders import voc_folder
 
 __all__ = [
     "VOC_CLASSES",
@@ -34,28 +33,11 @@ __all__ = [
     "load_data_voc",
     "read_voc_images",
     "voc_colormap2label",
-    "voc_folder",
     "voc_label_indices",
     "voc_rand_crop",
 ]
 
 VOIDS = {"background": 0, "ignore": IGNORE}
-RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def voc_folder(data: str = "synthetic") -> str:
-    """The folder of a set in VOC's layout, made or downloaded first where needed.
-
-    Args:
-        data: "synthetic" (drawn in seconds, no network), "book" (downloads VOC 2012, 2
-            GB), or the path of a folder in that layout, of one with `VOCdevkit` in it.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or it is not laid out like that.
-        HubError: the download failed.
-    """
-    inside = os.path.join("VOCdevkit", "VOC2012")
-    return find_voc(find_folder(data, "voc", "voc2012", inside))
 
 
 # ---- colours and classes ---------------------------------------------------------------
@@ -107,10 +89,12 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
             f"{table.shape}"
         )
     first = _channels_first("colormap", colormap)
-    if isinstance(colormap, np.ndarray):
-        return colors_to_classes(_bytes(colormap), table, first, table.dtype)
-    colors = _bytes(backend.tensors.numpy(colormap))
-    return _native_label(colors_to_classes(colors, table, first, "uint8"))
+    is_array = isinstance(colormap, np.ndarray)
+    colors = _bytes(colormap if is_array else backend.tensors.numpy(colormap))
+    if first:
+        colors = colors.transpose(1, 2, 0)
+    classes = colors_to_classes(colors, table)
+    return classes if is_array else _native_label(classes)
 
 
 def _bytes(colors: np.ndarray) -> np.ndarray:
@@ -250,8 +234,9 @@ class VOCSegDataset:
     """Random crops of pictures with a class for each pixel, read one at a time.
 
     Pictures that are smaller than the crop are left out; how many examples remain is
-    printed. `dataset[i]` is the image (3, h, w), float32, normalised, and its classes
-    (h, w), int64, as tensors of the active framework; `example(i)` is the same in NumPy.
+    printed. The drawn set is drawn large enough, all but some upright pictures.
+    `dataset[i]` is the image (3, h, w), float32, normalised, and its classes (h, w),
+    int64, as tensors of the active framework; `example(i)` is the same in NumPy.
     Training has new crops in every pass, validation the same ones, whatever the seed.
 
     Args:
@@ -283,7 +268,8 @@ class VOCSegDataset:
             raise ValueError(f"crop_size: expected positive numbers, got {crop_size}")
         self.crop_size, self.void = (int(height), int(width)), _void(void)
         self.is_train = is_train
-        self.folder = VocFolder(voc_folder(voc_dir), is_train, self.crop_size)
+        folder = voc_folder(voc_dir, self.crop_size)
+        self.folder = VocFolder(folder, is_train, self.crop_size)
         if not len(self.folder):
             raise ValueError(
                 f"crop_size: expected one that fits into a picture of "
@@ -304,7 +290,8 @@ class VOCSegDataset:
         """
         shape = (3, 1, 1) if _channels_first("img", img) else (3,)
         mean, std = (
-            np.array(x, np.float32).reshape(shape) for x in (RGB_MEAN, RGB_STD)
+            np.array(x, np.float32).reshape(shape)
+            for x in (IMAGENET_MEAN, IMAGENET_STD)
         )
         if isinstance(img, np.ndarray):
             return (img.astype(np.float32) / 255 - mean) / std

@@ -274,40 +274,89 @@ def test_the_whole_split_at_once(bananas):
 # ---- what is refused -----------------------------------------------------------------
 
 BAD_ROWS = {
-    "no number": ("a.png,0,1,x,3,4", ["ymin", "'x'"]),
-    "empty number": ("a.png,0,1,,3,4", ["ymin", "''"]),
-    "empty label with a box": ("a.png,,1,2,3,4", ["label", "''"]),
-    "not finite": ("a.png,0,1,2,inf,4", ["xmax", "'inf'"]),
-    "not a number": ("a.png,0,nan,2,3,4", ["xmin", "'nan'"]),
-    "too few values": ("a.png,0,1,2,3", ["expected 6 values, got 5"]),
-    "too many values": ("a.png,0,1,2,3,4,5", ["expected 6 values, got 7"]),
-    "class below -1": ("a.png,-2,1,2,3,4", ["label", "'-2'"]),
-    "class in parts": ("a.png,0.5,1,2,3,4", ["label", "'0.5'"]),
-    "class by name": ("a.png,cat,1,2,3,4", ["label", "'cat'"]),
-    "class without a name": ("a.png,1,1,2,3,4", ["class 1", "classes.txt has 1"]),
-    "right of the picture": ("a.png,0,1,2,40.5,4", ["40 × 20", "40.5"]),
-    "below the picture": ("a.png,0,1,2,3,21", ["40 × 20", "21"]),
-    "left of the picture": ("a.png,0,-1,2,3,4", ["40 × 20", "-1"]),
-    "above the picture": ("a.png,0,1,-2,3,4", ["40 × 20", "-2"]),
-    "mirrored": ("a.png,0,9,2,3,4", ["xmin < xmax", "9, 2, 3, 4"]),
-    "upside down": ("a.png,0,1,9,3,4", ["ymin < ymax"]),
-    "without area": ("a.png,0,3,2,3,4", ["xmin < xmax"]),
-    "no name": (",0,1,2,3,4", ["name of a file"]),
-    "name that climbs out": ("../a.png,0,1,2,3,4", ["name of a file", "../a.png"]),
-    "absolute name": ("/a.png,0,1,2,3,4", ["name of a file"]),
-    "none and one": ("a.png,-1,0,0,0,0", ["a.png has objects"]),
+    "no number": ("a.png,0,1,x,3,4", "a number as ymin"),
+    "empty number": ("a.png,0,1,,3,4", "a number as ymin"),
+    "empty label with a box": ("a.png,,1,2,3,4", "as label a class"),
+    "not finite": ("a.png,0,1,2,inf,4", "a number as xmax"),
+    "not a number": ("a.png,0,nan,2,3,4", "a number as xmin"),
+    "too few values": ("a.png,0,1,2,3", "a number as ymax"),
+    "class below -1": ("a.png,-2,1,2,3,4", "a class from 0 to 1 or -1"),
+    "class in parts": ("a.png,0.5,1,2,3,4", "a class from 0 to 1 or -1"),
+    "class of no name": ("a.png,cat,1,2,3,4", "a class from 0 to 1 or -1"),
+    "class without a name": ("a.png,2,1,2,3,4", "a class from 0 to 1 or -1"),
+    "number that is a name": ("a.png,1,1,2,3,4", "one's number, another's name"),
+    "right of the picture": ("a.png,0,1,2,41.5,4", "40 × 20", "got 1, 2, 41.5, 4"),
+    "below the picture": ("a.png,0,1,2,3,22", "40 × 20", "got 1, 2, 3, 22"),
+    "left of the picture": ("a.png,0,-2,2,3,4", "a box that lies in its picture"),
+    "above the picture": ("a.png,0,1,-2,3,4", "a box that lies in its picture"),
+    "beside the picture": ("a.png,0,40.1,2,40.9,4", "xmin < xmax"),
+    "mirrored": ("a.png,0,9,2,3,4", "xmin < xmax", "9, 2, 3, 4"),
+    "upside down": ("a.png,0,1,9,3,4", "ymin < ymax"),
+    "without area": ("a.png,0,3,2,3,4", "xmin < xmax"),
+    "no name": (",0,1,2,3,4", "name of a file"),
+    "name that climbs out": ("../a.png,0,1,2,3,4", "name of a file"),
+    "absolute name": ("/a.png,0,1,2,3,4", "name of a file"),
+    "none and one": ("a.png,-1,0,0,0,0", "one row for a picture without objects"),
 }
 
 
-@pytest.mark.parametrize(("row", "parts"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
-def test_bad_row_is_named(tmp_path, row, parts):
-    make_set(tmp_path, ["a.png,0,0,0,40,20", row])
-    (tmp_path / "classes.txt").write_text("thing\n")
+@pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
+def test_bad_row_is_named(tmp_path, row):
+    make_set(tmp_path, ["a.png,0,0,0,40,20", row[0]])
+    (tmp_path / "classes.txt").write_text("1\nthing\n")
     with pytest.raises(ValueError) as error:
         DetectionFolder(tmp_path)
-    place = f"{tmp_path / 'own_train' / 'label.csv'}, line 3"
-    for part in (place, *parts):
+    for part in (f"{tmp_path / 'own_train' / 'label.csv'}, line 3: ", *row[1:]):
         assert part in str(error.value)
+
+
+def test_row_with_too_many_values_and_an_open_quote(tmp_path):
+    for row in ("a.png,0,1,2,3,4,5", 'a.png,0,1,2,3,"4'):
+        make_set(tmp_path / row[-1], ["a.png,0,0,0,40,20", row])
+        with pytest.raises(ValueError, match=r"label\.csv is not a CSV file: "):
+            DetectionFolder(tmp_path / row[-1])
+
+
+def test_a_class_that_is_a_mistake(tmp_path):
+    make_set(tmp_path, ["a.png,1e10,0,0,40,20"])
+    with pytest.raises(ValueError, match="from 0 to 9999 or -1"):
+        DetectionFolder(tmp_path)
+
+
+def test_classes_by_name(tmp_path):
+    make_set(tmp_path, ["a.png,dog,0,0,40,20", "a.png,0,0,0,9,9", "a.png,1.0,0,0,9,9"])
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert DetectionFolder(tmp_path).labels[0, :, 0].tolist() == [1, 0, 1]
+
+
+def test_one_picture_by_two_spellings(tmp_path):
+    make_set(tmp_path, ["./a.png,0,0,0,40,20", "a.png,0,0,0,9,9", ".\\a.png,0,0,0,9,9"])
+    assert DetectionFolder(tmp_path).labels.shape == (1, 3, 5)
+
+
+def test_box_beyond_the_border_by_a_rounding(tmp_path):
+    rows = ["a.png,0,-0.0001,5,40,20.9", "a.png,0,0,0,40,20"]
+    make_set(tmp_path, rows)
+    with pytest.warns(
+        UserWarning, match=r"label\.csv: 1 of 2 boxes reach up to a pixel"
+    ):
+        labels = DetectionFolder(tmp_path).labels
+    assert labels.tolist() == [[[0, 0, 0.25, 1, 1], [0, 0, 0, 1, 1]]]
+
+
+def test_picture_that_its_notes_turn(tmp_path):
+    """Its boxes may be meant before or after: refused. Other notes do not matter."""
+    make_set(tmp_path, ["a.jpg,0,0,0,10,10"], {"a.jpg": (40, 20)})
+    path = tmp_path / "own_train" / "images" / "a.jpg"
+    for orientation in (1, 3):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(picture(40, 20)).save(path, exif=exif)
+        if orientation == 1:
+            assert DetectionFolder(tmp_path).pixels(0).shape == (20, 40, 3)
+    for size in (None, (10, 10)):
+        with pytest.raises(ValueError, match=r"a\.jpg: its EXIF orientation turns it"):
+            DetectionFolder(tmp_path, size=size).pixels(0)
 
 
 def test_missing_picture(tmp_path):
@@ -321,6 +370,8 @@ BAD_FILES = {
     "no header": (b"a.png,0,1,2,3,4\n", "expected the columns img_name"),
     "column missing": (b"img_name,label,xmin,ymin,xmax\n", "line 1.*expected"),
     "binary": (bytes(range(128, 256)), "UTF-8"),
+    "UTF-16": (HEADER.encode("utf-16"), "UTF-8"),
+    "UTF-16 without a mark": (HEADER.encode("utf-16-le"), "UTF-8"),
     "header only": (HEADER.encode() + b"\n\n", "no rows"),
 }
 
@@ -365,13 +416,21 @@ def test_bad_class_names(tmp_path, text):
         DetectionFolder(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
-@pytest.mark.parametrize("damage", ["half", "no picture", "empty"])
+DAMAGES = ["half", "no picture", "empty", "checksum", "end"]  # no checksum in a JPEG
+
+
+@pytest.mark.parametrize(
+    "name,damage",
+    [*(("a.png", d) for d in DAMAGES), *(("a.jpg", d) for d in DAMAGES[:3])],
+)
 def test_broken_picture_is_named(tmp_path, name, damage):
     make_set(tmp_path, [f"{name},0,0,0,10,10"], {name: (200, 200)})
     path = tmp_path / "own_train" / "images" / name
     content = path.read_bytes()
-    broken = {"half": content[: len(content) // 2], "no picture": b"text", "empty": b""}
+    middle = len(content) // 2
+    broken = {"half": content[:middle], "no picture": b"text", "empty": b""}
+    broken["end"] = content[:-12]
+    broken["checksum"] = content[:-16] + b"0000" + content[-12:]
     path.write_bytes(broken[damage])
     for size in (None, (50, 50)):
         with pytest.raises(ValueError, match=f"{name} cannot be read"):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -61,6 +62,15 @@ def test_folder_leaves_out_what_is_no_picture(d2l, tmp_path):
     dataset = d2l.ImageFolder(tmp_path)
     assert [os.path.basename(path) for path in dataset.paths] == ["1.png", "2.jpeg"]
     assert dataset.classes == ["a", "b"]
+
+
+def test_folder_follows_links(d2l, tmp_path):
+    for name in ("set/a/1.png", "elsewhere/2.png", "elsewhere/deep/3.png"):
+        save(tmp_path / name)
+    (tmp_path / "set" / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "set" / "a")
+    names = [os.path.basename(p) for p in d2l.ImageFolder(tmp_path / "set").paths]
+    assert names == ["1.png", "2.png", "3.png"]
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "gif", "jpg", "png", "ppm", "tiff", "webp"])
@@ -138,6 +148,27 @@ def test_picture_orientation(tmp_path, orientation, turn):
     Image.fromarray(pixels).save(path, exif=exif, quality=95, subsampling=0)
     stored = np.asarray(Image.open(path))
     np.testing.assert_array_equal(np.asarray(pictures.read_picture(path)), turn(stored))
+
+
+def test_other_notes_than_the_orientation_do_not_matter(tmp_path):
+    """A camera's name as a fraction, a resolution as bytes: Pillow cannot write them."""
+    pixels = photo(4, 24, 32)
+    path = tmp_path / "1.jpg"
+    entries = [(0x0112, 3, 1, 6 << 16), (0x0110, 5, 1, 8), (0x011A, 1, 1, 9 << 24)]
+    notes = b"".join(struct.pack(">HHII", *entry) for entry in sorted(entries))
+    notes = struct.pack(">H", len(entries)) + notes + bytes(4)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + notes
+    Image.fromarray(pixels).save(path, exif=exif)
+    stored = np.asarray(Image.open(path))
+    got = np.asarray(pictures.read_picture(path))
+    np.testing.assert_array_equal(got, np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_picture_whose_white_is_unknown(tmp_path, kind):
+    Image.fromarray(photo(1, 8, 8)[..., 0].astype(kind)).save(tmp_path / "1.tif")
+    with pytest.raises(ValueError, match=r"1\.tif cannot be read.*8 or 16 bits"):
+        pictures.read_picture(tmp_path / "1.tif")
 
 
 # ---- as arrays and batches -----------------------------------------------------------

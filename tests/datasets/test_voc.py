@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,8 @@ def test_indices_and_colours_are_one(drawn):
     table = voc.color_table(255)
     for i in range(len(folder)):
         classes = folder.classes(i)
+        with Image.open(folders(Path(drawn), folder.names[i])[1]) as label:
+            np.testing.assert_array_equal(folder.colors(i), label.convert("RGB"))
         np.testing.assert_array_equal(
             voc.colors_to_classes(folder.colors(i), table), classes
         )
@@ -202,10 +205,38 @@ def test_labels_of_other_kinds_are_read(copy):
     reverse = Image.fromarray(255 - expected)  # the same colours in another order
     reverse.putpalette(voc.voc_palette()[::-1].tobytes())
     grey = Image.fromarray(expected)
-    for kind in (colors, reverse, grey, label):
+    wide = Image.fromarray(expected.astype(np.uint16))
+    opaque = colors.convert("RGBA")
+    for kind in (colors, reverse, grey, label, wide, opaque):
         kind.save(path)
         np.testing.assert_array_equal(folder.classes(0), expected)
         np.testing.assert_array_equal(folder.colors(0), np.asarray(colors))
+
+
+def test_labels_of_numbers_or_colours_of_no_class_are_refused(copy):
+    """None of them is taken for background."""
+    folder = voc.VocFolder(copy)
+    classes = folder.classes(0)
+    path = folders(copy, folder.names[0])[1]
+    colors = folder.colors(0)
+    other = Image.fromarray(classes)
+    other.putpalette(bytes(range(256)) * 3)
+    kinds = {
+        "another palette": (other, "colours of VOC's classes"),
+        "one bit": (Image.fromarray(classes > 0), "one number per pixel"),
+        "grey as RGB": (Image.fromarray(np.dstack([classes] * 3)), "colours of VOC's"),
+        "blue first": (Image.fromarray(colors[:, :, ::-1].copy()), "colours of VOC's"),
+        "alpha": (Image.fromarray(classes).convert("LA"), "one number per pixel"),
+        "sixteen bits": (
+            Image.fromarray(classes.astype(np.uint16) * 257),
+            "from 0 to 20",
+        ),
+    }
+    for kind, (label, said) in kinds.items():
+        label.save(path)
+        with pytest.raises(ValueError, match=rf"{path.name}: expected .*{said}"):
+            folder.classes(0)
+            pytest.fail(kind)
 
 
 @pytest.mark.parametrize("below", [".", "..", "../.."])
@@ -252,6 +283,12 @@ def test_broken_lists_are_told(copy):
         ValueError, match=r"train\.txt: expected names .* '../../secret'"
     ):
         voc.VocFolder(copy)
+    for text in ("Käse\n".encode("latin-1"), "a\nb\n".encode("utf-16")):
+        names.write_bytes(text)
+        with pytest.raises(ValueError, match=r"train\.txt is not text in UTF-8"):
+            voc.VocFolder(copy)
+    names.write_text("my picture\n\n b \n", encoding="utf-8-sig")
+    assert voc.VocFolder(copy).names == ["my picture", "b"]
     names.write_text("\n")
     with pytest.raises(ValueError, match=r"train\.txt has no names"):
         voc.VocFolder(copy)
@@ -402,6 +439,22 @@ def test_a_broken_picture_is_named_by_the_loader(d2l, copy):
     _, val = d2l.load_data_voc(2, (20, 20), str(copy))
     with pytest.raises(Exception, match=picture.name):
         list(val)
+
+
+def test_the_drawn_set_is_as_large_as_the_crop(d2l, monkeypatch):
+    """The book's own call: three quarters of its pictures at least are large enough."""
+    sizes = []
+
+    def draw(name, size=160):
+        sizes.append(size)
+        return make_voc(tempfile.mkdtemp() + "/VOC2012", 16, 4, size)
+
+    monkeypatch.setattr("d2lcv.drawn.sets.synthetic", draw)
+    X, Y = next(iter(d2l.load_data_voc(4, (320, 480))[0]))
+    assert tuple(X.shape) == (4, 3, 320, 480) and tuple(Y.shape) == (4, 320, 480)
+    for crop in ((320, 480), (90, 90), (96, 128), (150, 100)):
+        assert 12 <= len(d2l.VOCSegDataset(True, crop)) <= 16
+    assert sizes == [565, 565, 565, 160, 160, 231]
 
 
 def test_folder_by_name(d2l, drawn, monkeypatch):

@@ -372,6 +372,12 @@ def test_folder_exception(name, tmp_path):
         find(tmp_path)
 
 
+def test_data_that_is_no_folders_name():
+    for data in (3, None, ["synthetic"]):
+        with pytest.raises(TypeError, match="data: expected a text or a path"):
+            folders.hotdog_folder(data)
+
+
 def test_a_folder_with_the_original_batches_is_cifar10(tmp_path):
     (tmp_path / "cifar-10-batches-bin").mkdir()
     (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").touch()
