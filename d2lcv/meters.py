@@ -1,6 +1,6 @@
 """Measure a training run: `Timer` for seconds, `Accumulator` for running sums.
 
-Neither imports a framework. An `Accumulator` keeps a tensor's value where the tensor is,
+An `Accumulator` keeps a tensor's value where the tensor is,
 so that adding to it does not make the program wait for the device.
 """
 
@@ -12,6 +12,8 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+
+from .backends import backend
 
 __all__ = ["Accumulator", "Timer"]
 
@@ -101,7 +103,9 @@ class Accumulator:
                 self._sums[i] += float(np.asarray(value).reshape(()))
             else:
                 value = _plain(value)
-                sums, key = self._on_device[i], _home(value)
+                sums = self._on_device[i]
+                # what can be added without conversion or a move
+                key = f"{value.dtype} {backend.tensors.home(value)}"
                 # 0 + value is a new tensor: the caller may overwrite theirs.
                 sums[key] = sums.get(key, 0) + value
         self._adds += 1
@@ -141,24 +145,12 @@ def _check_scalar(i: int, value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     """The tensor of shape () without its graph, of a type that sums keep exact."""
-    if hasattr(value, "detach"):
-        value = value.detach()
+    t = backend.tensors
+    value = t.detach(value)
     if len(value.shape):
-        value = (
-            value.reshape(())
-            if hasattr(value, "reshape")
-            else value[(0,) * len(value.shape)]
-        )
-    if not any(t in str(value.dtype) for t in ("float32", "float64", "int32", "int64")):
-        from .tensors import astype, float32
-
-        value = astype(value, float32)
+        value = t.reshape(value, ())
+    if not any(
+        kind in str(value.dtype) for kind in ("float32", "float64", "int32", "int64")
+    ):
+        value = t.astype(value, t.float32)
     return value
-
-
-def _home(value: Any) -> str:
-    """A tensor's type and device: what can be added without conversion or a move."""
-    for attribute in ("device", "place", "ctx"):
-        if hasattr(value, attribute):
-            return f"{value.dtype} {getattr(value, attribute)}"
-    return str(value.dtype)

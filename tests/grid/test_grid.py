@@ -7,14 +7,13 @@ frameworks are installed.
 import ast
 import inspect
 import sys
-from pathlib import Path
 
 import pytest
+from reading import PACKAGE, ROOT, imported, parse, relative
 
 from d2lcv.backends import REGISTRY
+from d2lcv.tensors import VOCABULARY
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "d2lcv"
 BACKENDS = PACKAGE / "backends"
 STUB = PACKAGE / "__init__.pyi"
 COLUMNS = list(REGISTRY)
@@ -26,10 +25,6 @@ WITH_METHODS = ("training.py", "weights.py")
 
 
 # ---- reading ------------------------------------------------------------------------
-
-
-def parse(path):
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def files_of(column):
@@ -45,14 +40,18 @@ def written():
 
 
 def public_names(tree):
-    """What `__all__` holds: a list of strings, or a text that is split."""
+    """What `__all__` holds: strings and `*VOCABULARY`, or a text that is split."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
             value = node.value
             if isinstance(value, ast.Call):  # """…""".split()
                 assert value.func.attr == "split" and not value.args
                 return value.func.value.value.split()
-            return [ast.literal_eval(element) for element in value.elts]
+            names = []
+            for element in value.elts:
+                is_all = ast.unparse(element) == "*VOCABULARY"
+                names += VOCABULARY if is_all else [ast.literal_eval(element)]
+            return names
     return None
 
 
@@ -98,29 +97,6 @@ def methods(tree):
                 key = f"{name}.{member.name}" + (".setter" if setter else "")
                 found[key] = parameters(member)
     return found
-
-
-def imported(tree, path):
-    """The absolute names of all modules that a file imports, wherever in it."""
-    inside = path.relative_to(ROOT).with_suffix("").parts
-    package = inside[:-1]
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            stem = ".".join((*base, *filter(None, [node.module])))
-            # `from .. import torch` imports a module, too
-            names |= {stem, *(f"{stem}.{alias.name}" for alias in node.names)}
-        elif (
-            isinstance(node, ast.Call)
-            and getattr(node.func, "attr", getattr(node.func, "id", ""))
-            in ("import_module", "__import__")
-            and isinstance(node.args[0], ast.Constant)
-        ):
-            names.add(node.args[0].value)
-    return names
 
 
 def is_under(name, parents):
@@ -190,10 +166,6 @@ TOOLS = [ROOT / "noxfile.py", *sorted((ROOT / "tools").glob("*.py"))]
 TOOLS += [*sorted((ROOT / "tools" / "web").glob("*.py"))]
 
 
-def relative(path):
-    return str(path.relative_to(ROOT))
-
-
 # ---- every row is one lesson --------------------------------------------------------
 
 
@@ -213,7 +185,7 @@ def test_column_has_the_files_of_the_others(column):
 def test_column_has_the_names_of_the_others(column):
     for name, path in files_of(column).items():
         here = public_names(parse(path))
-        if name == "__init__.py":
+        if name in ("__init__.py", "layers.py"):  # a column's own
             continue
         assert here is not None, f"{relative(path)} has no __all__"
         assert len(here) == len(set(here)), f"{relative(path)}: a name twice"
@@ -231,6 +203,23 @@ def test_column_defines_what_it_names(column):
         assert set(public_names(tree) or ()) <= assigned(tree), relative(path)
 
 
+@pytest.mark.parametrize("column", COLUMNS)
+def test_layers_are_those_that_cells_use(column):
+    """It need not be equal to the others, and `__all__` says what is in it."""
+    files = files_of(column)
+    layers = parse(files.pop("layers.py"))
+    own = {name for name in definitions(layers) if name[0] != "_"}
+    names = set(public_names(layers))
+    prefix = f"d2lcv.backends.{column}.layers."
+    used = {n for p in files.values() for n in imported(parse(p), p)}
+    assert own <= names, own - names
+    for name in names:
+        inside = any(
+            isinstance(node, ast.Name) and node.id == name for node in ast.walk(layers)
+        )
+        assert prefix + name in used or inside, f"{name} is used nowhere"
+
+
 def signatures(path):
     """{name: parameters} of the public functions a file defines, and of its methods."""
     tree = parse(path)
@@ -246,6 +235,8 @@ def signatures(path):
 def test_column_has_the_signatures_of_the_others(column):
     different = []
     for name, path in files_of(column).items():
+        if name == "layers.py":
+            continue
         here = signatures(path)
         for other in written():
             there = signatures(files_of(other).get(name, path))
@@ -346,16 +337,13 @@ def test_stub_lists_what_modules_declare():
         if not path.exists():
             path = PACKAGE / module.replace(".", "/") / "__init__.py"
         tree = parse(path)
-        if module == "tensors":
-            from d2lcv.tensors import VOCABULARY as declared
-        else:
+        declared = VOCABULARY
+        if module != "tensors":
             declared = public_names(tree) or assigned(tree)
         assert name in declared, f"d2lcv.{module} does not declare {name}"
 
 
 def test_stub_has_the_whole_vocabulary():
-    from d2lcv.tensors import VOCABULARY
-
     here = [name for name, module in stub_imports().items() if module == "tensors"]
     assert sorted(here) == sorted(VOCABULARY)
 

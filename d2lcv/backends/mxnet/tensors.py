@@ -27,20 +27,9 @@ from mxnet.numpy import (
 )
 from mxnet.numpy_extension import relu, sigmoid
 
-# fmt: off
-__all__ = [
-    "float32", "int32", "int64",
-    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
-    "rand", "randn", "normal",
-    "reshape", "transpose", "stack", "concat", "size",
-    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
-    "where", "softmax", "sigmoid", "relu", "clip",
-    "reduce_sum", "reduce_mean", "argmax",
-    "numpy", "astype", "to", "is_tensor", "as_float",
-    "float64", "type_name", "extent",
-    "try_gpu", "try_all_gpus", "device_name", "synchronize",
-]
-# fmt: on
+from ...tensors import VOCABULARY
+
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
 
 
 def is_tensor(x):
@@ -122,6 +111,14 @@ def reduce_mean(x, axis=None):
 
 def numpy(x):
     return x.asnumpy()
+
+
+def detach(x):
+    return x.detach()
+
+
+def home(x):
+    return x.ctx
 
 
 def astype(x, dtype):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-__all__ = ["BatchNorm2d"]
+__all__ = ["BatchNorm2d", "Conv2d", "MaxPool2d", "StridedConv2d", "conv2d", "dense"]
 
 
 class BatchNorm2d(keras.layers.BatchNormalization):

@@ -27,20 +27,9 @@ from tensorflow import range as arange
 from tensorflow.math import log
 from tensorflow.nn import relu, sigmoid, softmax
 
-# fmt: off
-__all__ = [
-    "float32", "int32", "int64",
-    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
-    "rand", "randn", "normal",
-    "reshape", "transpose", "stack", "concat", "size",
-    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
-    "where", "softmax", "sigmoid", "relu", "clip",
-    "reduce_sum", "reduce_mean", "argmax",
-    "numpy", "astype", "to", "is_tensor", "as_float",
-    "float64", "type_name", "extent",
-    "try_gpu", "try_all_gpus", "device_name", "synchronize",
-]
-# fmt: on
+from ...tensors import VOCABULARY
+
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
 
 
 def tensor(data, dtype=None, device=None):
@@ -119,6 +108,14 @@ def argmax(x, axis=None):
 def numpy(x):
     # NumPy has no bfloat16
     return (tf.cast(x, float32) if x.dtype == tf.bfloat16 else x).numpy()
+
+
+def detach(x):
+    return tf.stop_gradient(x)
+
+
+def home(x):
+    return x.device
 
 
 def astype(x, dtype):

@@ -33,20 +33,9 @@ from torch import (
     zeros,
 )
 
-# fmt: off
-__all__ = [
-    "float32", "int32", "int64",
-    "tensor", "zeros", "ones", "arange", "eye", "linspace", "meshgrid",
-    "rand", "randn", "normal",
-    "reshape", "transpose", "stack", "concat", "size",
-    "exp", "log", "sin", "cos", "tanh", "abs", "sqrt", "matmul", "maximum", "minimum",
-    "where", "softmax", "sigmoid", "relu", "clip",
-    "reduce_sum", "reduce_mean", "argmax",
-    "numpy", "astype", "to", "is_tensor", "as_float",
-    "float64", "type_name", "extent",
-    "try_gpu", "try_all_gpus", "device_name", "synchronize",
-]
-# fmt: on
+from ...tensors import VOCABULARY
+
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
 
 
 def tensor(data, dtype=None, device=None):
@@ -99,6 +88,14 @@ def numpy(x):
     # NumPy has no bfloat16
     x = x.detach().cpu()
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy().copy()
+
+
+def detach(x):
+    return x.detach()
+
+
+def home(x):
+    return x.device
 
 
 def astype(x, dtype):
