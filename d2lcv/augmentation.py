@@ -332,16 +332,15 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
     """
     from .data.pictures import as_rgb, to_array
 
-    steps = transform.transforms if isinstance(transform, Compose) else [transform]
-    steps = [step for step in steps if step is not None]
-    match steps:
-        # with another number of channels `Normalize` itself says what is wrong
-        case [*body, ToTensor(), Normalize(mean=mean, std=std)] if len(mean) == 3:
-            scale = mean, std
-        case [*body, ToTensor()]:
-            scale = ()
-        case body:
-            scale = ()
+    given = transform.transforms if isinstance(transform, Compose) else [transform]
+    steps: list[Any] = [step for step in given if step is not None]
+    kinds = [type(step) for step in steps]
+    body, scale = steps, ()
+    # with another number of channels `Normalize` itself says what is wrong
+    if kinds[-2:] == [ToTensor, Normalize] and len(steps[-1].mean) == 3:
+        body, scale = steps[:-2], (steps[-1].mean, steps[-1].std)
+    elif kinds[-1:] == [ToTensor]:
+        body = steps[:-1]
     image = Compose(body)(image)
     if _is_picture(image):
         return to_array(as_rgb(image), *scale)

@@ -14,7 +14,7 @@ import numpy as np
 from .backends import backend
 from .checks import checked, floats
 from .classification import cross_entropy
-from .data.voc import voc_palette
+from .data.voc import IGNORE, voc_palette
 from .training import predict
 from .weights import get_weights, initialize, set_weights
 
@@ -36,7 +36,6 @@ __all__ = [
     "trans_conv",
 ]
 
-IGNORE = 255  # label of pixels that count nowhere
 STRIDES = (32, 16, 8)
 
 

@@ -82,7 +82,9 @@ def _pixels(img: Any) -> np.ndarray:
     if backend.tensors.is_tensor(img):
         img = backend.tensors.numpy(img)
     elif hasattr(img, "convert"):  # PIL's images, grey ones and others, too
-        img = img.convert("RGB")
+        from .data.pictures import as_rgb
+
+        img = as_rgb(img)
     pixels = np.asarray(img)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ValueError(f"img: expected shape (H, W, 3), got {pixels.shape}")

@@ -17,12 +17,14 @@ import os
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data.pictures import SUFFIXES
+from ..data.tables import read_table, refuse
 from ..files import make_folder, workspace
 
 __all__ = [
@@ -35,48 +37,34 @@ __all__ = [
 ]
 
 ARRANGED = "train_valid_test"
-_PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 def read_csv_labels(fname: str | os.PathLike[str]) -> dict[str, str]:
-    """Read a file of labels: one line with names of columns, then `id,label` lines.
+    """Read a file of labels: a header, whose first column is `id`, then `id,label` lines.
 
     Returns:
         id → label, in the order of the file; an id is a file name without its ending.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a line has not two values, an id is there twice, or there is none; the
-            message names the line.
+        ValueError: the header is missing, a line has not two values, an id is there twice,
+            or there is none; the message names the line.
     """
-    labels: dict[str, str] = {}
-    for place, values in _read_rows(Path(fname)):
-        if len(values) != 2 or not all(values):
-            raise ValueError(f"{place}: expected id,label, got {','.join(values)!r}")
-        name, label = values
-        if name in labels:
-            raise ValueError(f"{place}: the id {name!r} is there twice")
-        labels[name] = label
-    if not labels:
-        raise ValueError(f"{fname}: expected id,label lines below the header, got none")
-    return labels
-
-
-def _read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the values of each line but the first, with its place "FILE, line N"."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {path}; expected a CSV file with a header and id,label lines"
+    path = Path(fname)
+    table = read_table(path, "a CSV file with a header and id,label lines")
+    header = [str(name) for name in table.columns]
+    if header and (len(header) != 2 or header[0].lower() != "id"):
+        raise ValueError(
+            f"{path}, line 1: expected a header of two columns such as id,label, got "
+            f"{','.join(header)!r}"
         )
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            next(reader, None)
-            for values in reader:
-                if any(value.strip() for value in values):
-                    yield f"{path}, line {reader.line_num}", [v.strip() for v in values]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if table.empty:
+        raise ValueError(f"{path}: expected id,label lines below the header, got none")
+    refuse(path, table, (table == "").any(axis=1), "id,label")
+    refuse(
+        path, table, table.iloc[:, 0].duplicated(), "an id that was not there before"
+    )
+    return dict(table.itertuples(index=False, name=None))
 
 
 def copyfile(
@@ -128,6 +116,7 @@ def reorg_train_valid(
 
     Raises:
         FileNotFoundError: there is no folder `train`, or no picture in it.
+        TypeError: a label is no text.
         ValueError: images have no label, two have one id, a label cannot be the name of a
             folder, or the ratio is out of range. Nothing is changed then.
     """
@@ -173,7 +162,8 @@ def _images(folder: Path) -> dict[str, Path]:
         raise FileNotFoundError(f"there is no folder {folder}; expected pictures in it")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _PICTURES or path.name.startswith("."):
+        is_named = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if not is_named or not path.is_file():
             continue
         if path.stem in found:
             raise ValueError(
@@ -207,8 +197,14 @@ def _by_class(
     for name in images:
         by_class.setdefault(labels[name], []).append(name)
     for label in by_class:
-        if not label or label.startswith(".") or set(label) & set("/\\:\0"):
-            raise ValueError(f"labels: expected names of folders, got {label!r}")
+        if not isinstance(label, str):
+            raise TypeError(f"labels: expected names of classes, got {label!r}")
+        is_bad = label.startswith(".") or bool(set(label) & set("/\\:\0"))
+        if not label or is_bad or len(label.encode()) > 255:
+            raise ValueError(
+                f"labels: expected names of folders, got {label[:80]!r} of "
+                f"{len(label)} letters"
+            )
     return {label: by_class[label] for label in sorted(by_class)}
 
 
@@ -366,7 +362,7 @@ def _id_of(value: str | os.PathLike[str] | int) -> str:
     if isinstance(value, (int, np.integer)):
         return str(value)
     path = Path(value)
-    return path.stem if path.suffix.lower() in _PICTURES else path.name
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import is_color_like, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
+from matplotlib.text import Annotation
 
 from .show import _drawn
 from .values import _array, _check_axes
@@ -20,6 +20,7 @@ from .values import _array, _check_axes
 __all__ = ["bbox_to_rect", "show_bboxes"]
 
 _COLORS = ("b", "g", "r", "m", "c")
+_SIZES = 6, 9  # points of a label's letters: in small and in large axes
 
 
 def bbox_to_rect(bbox: Any, color: Any) -> Rectangle:
@@ -43,8 +44,8 @@ def show_bboxes(
 ) -> None:
     """Draw boxes, with their labels, over what `axes` shows.
 
-    A label stands at its box, inside the axes, beside the labels that are there already.
-    It has the colour of its box and white or black letters, whichever can be read.
+    A label stands at the upper left corner of its box, inside the axes. It has the colour
+    of its box and white or black letters, whichever can be read.
 
     Args:
         axes: the matplotlib Axes, as of `plt.imshow(img).axes` or from `show_images`.
@@ -74,12 +75,15 @@ def show_bboxes(
             f"their coordinates are not finite",
             stacklevel=2,
         )
+    figure = cast(Figure, axes.get_figure())
+    inches = axes.bbox.width / figure.dpi
+    fontsize = float(np.clip(4.5 * inches, *_SIZES))
     for i in np.flatnonzero(finite):
         color = palette[i % len(palette)]
         axes.add_patch(bbox_to_rect(boxes[i], color))
         if texts[i]:
-            axes.add_artist(_Label(boxes[i], texts[i], color))
-    _drawn.add(cast(Figure, axes.get_figure()))
+            axes.add_artist(_Label(boxes[i], texts[i], color, fontsize))
+    _drawn.add(figure)
 
 
 def _texts(labels: Any, count: int) -> list[str]:
@@ -116,89 +120,40 @@ def _palette(colors: Any) -> list[Any]:
     return palette
 
 
-class _Label(Text):
-    """A box's label, which finds its place when it is drawn.
-
-    Only then the sizes of the axes and of the letters are known: they depend on the
-    layout, the resolution and the zoom.
-    """
+class _Label(Annotation):
+    """A box's label: at its upper left corner, or as near to it as the axes allow."""
 
     PAD = 1.5  # points between the letters and the border of the label
-    SIZES = 6, 9  # points: in small and in large axes
 
-    def __init__(self, box: np.ndarray, text: str, color: Any) -> None:
+    def __init__(self, box: np.ndarray, text: str, color: Any, fontsize: float) -> None:
         # Contrast with white is above 3:1 up to this luminance.
         linear = np.power(to_rgb(color), 2.2)
         dark = linear @ (0.2126, 0.7152, 0.0722) < 0.3
         super().__init__(
-            float(box[0]),
-            float(box[1]),
             text,
-            color="w" if dark else "k",
-            fontsize=self.SIZES[1],
-            ha="left",
+            (float(box[0]), float(box[1])),
+            (0, 0),
+            textcoords="offset pixels",
+            annotation_clip=False,
             va="bottom",
+            color="w" if dark else "k",
+            fontsize=fontsize,
             zorder=3,
             bbox={"facecolor": color, "linewidth": 0, "pad": self.PAD},
         )
-        self.box = box
+        self.set_in_layout(False)  # it takes no room from the picture
 
     def draw(self, renderer: Any) -> None:
-        axes = cast(Axes, self.axes)
-        peers = [t for t in axes.texts if isinstance(t, _Label) and t.get_visible()]
-        if peers and peers[0] is self:
-            _arrange(axes, peers, renderer)
+        # Only now the sizes of axes and letters are known: they depend on layout and zoom
+        pad = renderer.points_to_pixels(self.PAD)
+        inside = cast(Axes, self.axes).bbox.padded(-pad)
+        self.set_position((pad, pad))
+        extent = self.get_window_extent(renderer)
+        if extent.width > inside.width:
+            fitting = 0.97 * inside.width / extent.width
+            self.set_fontsize(fitting * float(self.get_fontsize()))
+            extent = self.get_window_extent(renderer)
+        right = np.clip(0, inside.x0 - extent.x0, inside.x1 - extent.x1)
+        up = np.clip(0, inside.y0 - extent.y0, inside.y1 - extent.y1)
+        self.set_position((pad + right, pad + up))
         super().draw(renderer)
-
-
-def _arrange(axes: Axes, labels: list[_Label], renderer: Any) -> None:
-    """Give each label the free place nearest to its box; pixels, y upwards."""
-    left, bottom, right, top = axes.bbox.extents
-    pad = renderer.points_to_pixels(_Label.PAD)
-    inches = (right - left) / renderer.points_to_pixels(72)
-    preferred = float(np.clip(4.5 * inches, *_Label.SIZES))
-    taken = np.empty((0, 4))
-    for label in labels:
-        label.set_fontsize(preferred)
-        width, height = _size(label, renderer, pad)
-        if width > right - left:
-            label.set_fontsize(0.97 * preferred * (right - left) / width)
-            width, height = _size(label, renderer, pad)
-
-        corners = axes.transData.transform(label.box.reshape(2, 2).astype(float))
-        corners = np.clip(corners, (left, bottom), (right, top))
-        (x1, y1), (x2, y2) = corners.min(axis=0), corners.max(axis=0)
-        # Above the box, inside it, below it; first at its left, then at its right.
-        places = [
-            (x, y) for x in (x1, x2 - width) for y in (y2, y2 - height, y1 - height, y1)
-        ]
-        grid = np.meshgrid(
-            np.linspace(left, right - width, 16),
-            np.arange(bottom, max(top - height, bottom) + 1, height / 2),
-        )
-        others = np.stack(grid, axis=-1).reshape(-1, 2)
-        distance = np.abs(others - (x1, y2)).sum(axis=1)
-        places = np.concatenate([places, others[np.argsort(distance, kind="stable")]])
-        # The left and lower border win where a label is larger than the axes.
-        places = np.minimum(places, (right - width, top - height))
-        places = np.maximum(places, (left, bottom))
-        overlap = _overlap(places, width, height, taken)
-        place = places[np.argmin(overlap)]
-        taken = np.vstack([taken, [*place, *(place + (width, height))]])
-        x, y = axes.transData.inverted().transform(place + pad)
-        label.set_position((x, y))
-
-
-def _size(label: _Label, renderer: Any, pad: float) -> tuple[float, float]:
-    extent = label.get_window_extent(renderer)
-    return extent.width + 2 * pad, extent.height + 2 * pad
-
-
-def _overlap(
-    places: np.ndarray, width: float, height: float, taken: np.ndarray
-) -> np.ndarray:
-    """Area that a label at each of the places (k, 2) shares with those taken (n, 4)."""
-    low = np.maximum(places[:, None], taken[None, :, :2])
-    high = np.minimum(places[:, None] + (width, height), taken[None, :, 2:])
-    sides = np.clip(high - low - 0.01, 0, None)  # touching is not overlapping
-    return sides.prod(axis=2).sum(axis=1)

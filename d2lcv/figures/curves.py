@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..checks import at_least
 from .show import _activate, _detached, _display, _drawn, _finish_live, _kernel, plt
-from .values import _array, _check_axes, _count, _figsize
+from .values import _array, _check_axes, _figsize
 
 __all__ = ["Animator", "set_axes"]
 
@@ -91,7 +92,7 @@ class Animator:
         ncols: int = 1,
         figsize: tuple[float, float] = (3.5, 2.5),
     ) -> None:
-        nrows, ncols = _count("nrows", nrows), _count("ncols", ncols)
+        nrows, ncols = at_least("nrows", nrows, 1), at_least("ncols", ncols, 1)
         self._fmts = [fmts] if isinstance(fmts, str) else list(fmts)
         if not self._fmts:
             raise ValueError("fmts: expected at least one format, got none")

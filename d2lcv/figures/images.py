@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..checks import at_least
+from ..data.pictures import as_rgb
 from .show import _drawn, plt
-from .values import _array, _count
+from .values import _array
 
 __all__ = ["Image", "show_images"]
 
@@ -42,7 +44,10 @@ def show_images(
     Raises:
         ValueError: more images than cells, another shape, fewer titles than images.
     """
-    num_rows, num_cols = _count("num_rows", num_rows), _count("num_cols", num_cols)
+    num_rows, num_cols = (
+        at_least("num_rows", num_rows, 1),
+        at_least("num_cols", num_cols, 1),
+    )
     if not isinstance(scale, numbers.Real) or not 0 < scale < float("inf"):
         raise ValueError(f"scale: expected a positive number of inches, got {scale!r}")
     if isinstance(imgs, Image.Image):
@@ -121,12 +126,10 @@ def _picture(name: str, img: Any) -> np.ndarray:
 
 
 def _pil_array(img: Image.Image) -> np.ndarray:
-    if img.mode.startswith("I;16"):
-        return np.asarray(img).astype(np.float32) / 65535
     if img.mode in ("1", "L", "I", "F", "RGB", "RGBA"):
         return np.asarray(img)
     transparent = img.mode in ("LA", "PA", "La", "RGBa") or "transparency" in img.info
-    return np.asarray(img.convert("RGBA" if transparent else "RGB"))
+    return np.asarray(img.convert("RGBA") if transparent else as_rgb(img))
 
 
 def _white(picture: np.ndarray) -> float:

@@ -37,14 +37,6 @@ def _figsize(figsize: Any) -> tuple[float, float]:
     return float(size[0]), float(size[1])
 
 
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name}: expected at least 1, got {value}")
-    return int(value)
-
-
 def _check_axes(axes: Any) -> None:
     if not isinstance(axes, Axes):
         raise TypeError(

@@ -72,6 +72,8 @@ class Chapter:
         self.out = Path(options.out or Path("out") / f"{name}-{backend.entry.name}")
         self.out.mkdir(parents=True, exist_ok=True)
         set_output(self.out)
+        # an earlier run's result would be taken for this one's if this one fails
+        (self.out / "result.json").unlink(missing_ok=True)
         seed(self.seed)
         self.device = backend.tensors.try_gpu()
         print(self._header(), flush=True)

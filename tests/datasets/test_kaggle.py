@@ -80,10 +80,12 @@ def test_read_csv_labels_value(tmp_path):
 @pytest.mark.parametrize(
     "text,said",
     [
-        ("id,label\n1,frog\n2\n", r"line 3: expected id,label, got '2'"),
-        ("id,label\n1,frog,3\n", r"line 2: .*'1,frog,3'"),
+        ("id,label\n1,frog\n2\n", r"line 3: expected id,label, got '2,'"),
+        ("id,label\n1,frog,3\n", r"Expected 2 fields in line 2, saw 3"),
+        ("1,frog\n2,cat\n", r"line 1: expected a header .*, got '1,frog'"),
+        ("id;label\n1;frog\n", r"line 1: expected a header .*, got 'id;label'"),
         ("id,label\n1,\n", r"line 2: expected id,label"),
-        ("id,label\n1,cat\n2,dog\n1,cat\n", r"line 4: the id '1' is there twice"),
+        ("id,label\n1,cat\n2,dog\n1,cat\n", r"line 4: expected an id .* got '1,cat'"),
         ("id,label\n", "got none"),
         ("", "got none"),
         (b"id,label\n1,\xff\xfe\n", "UTF-8"),
@@ -296,9 +298,19 @@ def hidden(root, labels):
     labels["3"] = ".."
 
 
+def of_many_letters(root, labels):
+    labels["3"] = "x" * 300
+
+
+def a_number(root, labels):
+    labels["3"] = 7
+
+
 @pytest.mark.parametrize(
     "spoil,said",
     [
+        (of_many_letters, r"names of folders, got 'x+' of 300 letters"),
+        (a_number, "names of classes, got 7"),
         (no_label, r"1 of 18\s+have none: 3"),
         (same_id, r"3\.(JPG|png) and 3\.(png|JPG) have the same id"),
         (climbing, r"names of folders, got '\.\./\.\./elsewhere'"),
@@ -310,9 +322,18 @@ def test_reorg_train_valid_exception(tmp_path, spoil, said):
     reorg_train_valid(tmp_path, labels, 0.4)
     spoil(tmp_path, labels)
     before = tree(tmp_path)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(TypeError if spoil is a_number else ValueError, match=said):
         reorg_train_valid(tmp_path, labels, 0.1)
     assert tree(tmp_path) == before
+
+
+def test_a_folder_called_like_a_picture_is_none(tmp_path):
+    labels = make(tmp_path, SIZES)
+    for folder in ("train", "test"):
+        (tmp_path / folder / "x.png").mkdir()
+    check_split(tmp_path, labels, 0.4, reorg_train_valid(tmp_path, labels, 0.4))
+    reorg_test(tmp_path)
+    assert len(arranged(tmp_path, "test")) == 3
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1, 1.5, math.nan])

@@ -158,7 +158,9 @@ def test_output_folder(d2l, make):
     d2l.plt.plot([0, 1])
     assert d2l.show("figure") == run.out / "figure.png"
     assert (run.out / "figure.png").stat().st_size > 1000
+    (run.out / "result.json").write_text("an earlier run's")
     make("--out deep/er")  # a second run into the same folder is fine
+    assert not (run.out / "result.json").exists() and (run.out / "figure.png").exists()
 
 
 def test_seed_is_set(d2l, make):
