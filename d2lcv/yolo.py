@@ -1,0 +1,154 @@
+"""You only look once (Redmon et al., "YOLO", CVPR 2016), in the small.
+
+A detector without anchors: the picture is divided into H × W cells, and one regression
+says of each cell what is in it. Sizes: B batch, G objects, C classes, K boxes of a cell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .backends import backend
+from .checks import checked, floats, in_range
+from .weights import initialize
+
+__all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
+
+
+def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Any:
+    """A small YOLO: four down-sampling blocks, two convolutions, one number after another.
+
+    Args:
+        num_classes: C, classes of objects; there is no background class.
+        num_boxes: K, boxes that each cell predicts.
+
+    Returns:
+        A module of the active framework, its weights drawn from `d2lcv.seed`. Called with
+        images (B, 3, 16H, 16W), float32, it gives numbers (B, H, W, 5K + C): of each box
+        x, y, w, h and confidence, then a score for each class, all before the sigmoid or
+        softmax of `yolo_decode`.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    for name, value in (("num_classes", num_classes), ("num_boxes", num_boxes)):
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+    return initialize(backend.yolo.TinyYOLO(num_classes, num_boxes))
+
+
+def yolo_target(labels: Any, height: int, width: int) -> tuple[Any, Any]:
+    """Which cell answers for which object: the one that holds the object's centre.
+
+    Args:
+        labels: (B, G, 5) rows (class, x1, y1, x2, y2), in fractions of the picture; rows
+            of a class below 0 are padding.
+        height, width: H and W, how many cells there are.
+
+    Returns:
+        classes (B, H, W), integers, −1 where no object has its centre; boxes
+        (B, H, W, 4), 0 there. Of several objects in one cell the first row counts.
+    """
+    (labels,) = floats(labels=(labels, "B G 5"))
+    for name, value in (("height", height), ("width", width)):
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+    return backend.yolo.yolo_target(labels, height, width)
+
+
+def yolo_decode(preds: Any, num_classes: int) -> tuple[Any, Any, Any]:
+    """From the net's numbers to boxes, confidences and classes.
+
+    The sigmoid of the first two numbers of a box is its centre within the cell, in widths
+    and heights of the cell; that of the next two the square roots of its width and height
+    in fractions of the picture; that of the fifth the confidence.
+
+    Args:
+        preds: (B, H, W, 5K + C), what `TinyYOLO` gives.
+        num_classes: C.
+
+    Returns:
+        boxes (B, H, W, K, 4), corners in fractions of the picture; confidences
+        (B, H, W, K) that there is an object and the box fits; probabilities of the
+        classes (B, H, W, C), given that there is one.
+    """
+    return backend.yolo.yolo_decode(_numbers(preds, num_classes), num_classes)
+
+
+def yolo_loss(
+    preds: Any,
+    classes: Any,
+    boxes: Any,
+    num_classes: int,
+    coord_weight: float = 5.0,
+    noobj_weight: float = 0.5,
+) -> Any:
+    """Loss of each image: squared errors of places, confidences and classes.
+
+    In a cell with an object the box that overlaps it most (the lower index among equals)
+    is responsible. Its x, y (in cells), √w and √h shall be those of the object, weighted
+    by `coord_weight`; its confidence shall be its IoU with the object. All other
+    confidences shall be 0, weighted by `noobj_weight`. The classes of a cell with an
+    object shall be 1 for its class and 0 for the others. Summed over all cells.
+
+    Args:
+        preds: (B, H, W, 5K + C), what `TinyYOLO` gives.
+        classes, boxes: (B, H, W) and (B, H, W, 4), what `yolo_target` gives.
+        num_classes: C.
+        coord_weight, noobj_weight: 5 and 0.5 in the paper; at least 0.
+
+    Returns:
+        (B,).
+    """
+    preds = _numbers(preds, num_classes)
+    checked(
+        preds=(preds, "B H W N"),
+        classes=(classes, "B H W"),
+        boxes=(boxes, "B H W 4"),
+    )
+    in_range("coord_weight", coord_weight, 0, float("inf"))
+    in_range("noobj_weight", noobj_weight, 0, float("inf"))
+    return backend.yolo.yolo_loss(
+        preds, classes, boxes, num_classes, coord_weight, noobj_weight
+    )
+
+
+def yolo_detection(
+    preds: Any,
+    num_classes: int,
+    nms_threshold: float = 0.5,
+    pos_threshold: float = 0.009999999,
+) -> Any:
+    """Detections of each image: decoded, suppressed, the sure ones first.
+
+    The score of a box is its confidence times the probability of the likeliest class of
+    its cell. Non-maximum suppression does not look at classes, as in `multibox_detection`.
+
+    Args:
+        preds: (B, H, W, 5K + C), what `TinyYOLO` gives.
+        num_classes: C.
+        nms_threshold: a box goes if its IoU with a better one is greater.
+        pos_threshold: boxes of a lower score are left out.
+
+    Returns:
+        (B, H·W·K, 6) rows (class, score, x1, y1, x2, y2), by falling score; the rows that
+        are left over are (−1, 0, 0, 0, 0, 0).
+    """
+    in_range("nms_threshold", nms_threshold, 0, 1)
+    in_range("pos_threshold", pos_threshold, 0, 1)
+    preds = _numbers(preds, num_classes)
+    return backend.yolo.yolo_detection(preds, num_classes, nms_threshold, pos_threshold)
+
+
+def _numbers(preds: Any, num_classes: int) -> Any:
+    """Checked predictions: K is a whole number of boxes."""
+    (preds,) = floats(preds=(preds, "B H W N"))
+    if num_classes < 1:
+        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    boxes, rest = divmod(preds.shape[-1] - num_classes, 5)
+    if rest or boxes < 1:
+        raise ValueError(
+            f"preds: expected 5·K + {num_classes} numbers for each cell, "
+            f"got shape {tuple(preds.shape)}"
+        )
+    return preds
