@@ -214,3 +214,8 @@ from .segmentation import mean_iou as mean_iou
 from .segmentation import pixel_accuracy as pixel_accuracy
 from .segmentation import predict_tiles as predict_tiles
 from .segmentation import segmentation_loss as segmentation_loss
+from .yolo import TinyYOLO as TinyYOLO
+from .yolo import yolo_decode as yolo_decode
+from .yolo import yolo_detection as yolo_detection
+from .yolo import yolo_loss as yolo_loss
+from .yolo import yolo_target as yolo_target

@@ -647,3 +647,89 @@ def tv_loss(X):
     down = [abs(v) for v in (X[:, :, 1:, :] - X[:, :, :-1, :]).reshape(-1).tolist()]
     across = [abs(v) for v in (X[:, :, :, 1:] - X[:, :, :, :-1]).reshape(-1).tolist()]
     return 0.5 * (sum(down) / len(down) + sum(across) / len(across))
+
+
+# --- YOLO ---------------------------------------------------------------------------
+
+
+def yolo_target(labels, height, width):
+    """The cell with the centre of an object is responsible; the first object counts."""
+    classes = np.full((len(labels), height, width), -1)
+    boxes = np.zeros((len(labels), height, width, 4))
+    for b, rows in enumerate(labels):
+        for label, x1, y1, x2, y2 in np.asarray(rows, dtype=np.float64):
+            if label < 0:
+                continue
+            i = min(max(math.floor((y1 + y2) / 2 * height), 0), height - 1)
+            j = min(max(math.floor((x1 + x2) / 2 * width), 0), width - 1)
+            if classes[b, i, j] < 0:
+                classes[b, i, j] = label
+                boxes[b, i, j] = x1, y1, x2, y2
+    return classes, boxes
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-np.asarray(x, dtype=np.float64)))
+
+
+def yolo_decode(preds, num_classes):
+    """Boxes, confidences and classes, cell by cell and box by box."""
+    B, H, W, N = preds.shape
+    K = (N - num_classes) // 5
+    boxes, confidence = np.zeros((B, H, W, K, 4)), np.zeros((B, H, W, K))
+    classes = np.zeros((B, H, W, num_classes))
+    for b, i, j in np.ndindex(B, H, W):
+        cell = np.asarray(preds[b, i, j], dtype=np.float64)
+        powers = np.exp(cell[5 * K :] - cell[5 * K :].max())
+        classes[b, i, j] = powers / powers.sum()
+        for k in range(K):
+            x, y, root_w, root_h, sure = _sigmoid(cell[5 * k : 5 * k + 5])
+            x, y, w, h = (j + x) / W, (i + y) / H, root_w**2, root_h**2
+            boxes[b, i, j, k] = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+            confidence[b, i, j, k] = sure
+    return boxes, confidence, classes
+
+
+def yolo_loss(preds, classes, boxes, num_classes, coord_weight=5.0, noobj_weight=0.5):
+    """The sum of Redmon et al., term by term."""
+    guesses, confidence, probs = yolo_decode(preds, num_classes)
+    B, H, W, K = confidence.shape
+    losses = np.zeros(B)
+    for b, i, j in np.ndindex(B, H, W):
+        if classes[b, i, j] < 0:
+            losses[b] += noobj_weight * (confidence[b, i, j] ** 2).sum()
+            continue
+        x1, y1, x2, y2 = np.asarray(boxes[b, i, j], dtype=np.float64)
+        iou = box_iou(guesses[b, i, j], boxes[b, i, j][None])[:, 0]
+        for k in range(K):
+            if k != iou.argmax():
+                losses[b] += noobj_weight * confidence[b, i, j, k] ** 2
+                continue
+            gx1, gy1, gx2, gy2 = guesses[b, i, j, k]
+            place = ((gx1 + gx2 - x1 - x2) / 2 * W) ** 2
+            place += ((gy1 + gy2 - y1 - y2) / 2 * H) ** 2
+            size = (math.sqrt(gx2 - gx1) - math.sqrt(x2 - x1)) ** 2
+            size += (math.sqrt(gy2 - gy1) - math.sqrt(y2 - y1)) ** 2
+            losses[b] += coord_weight * (place + size)
+            losses[b] += (confidence[b, i, j, k] - iou[k]) ** 2
+        right = np.arange(num_classes) == classes[b, i, j]
+        losses[b] += ((probs[b, i, j] - right) ** 2).sum()
+    return losses
+
+
+def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
+    """Rows by falling score, what is left over marked by class −1."""
+    boxes, confidence, classes = yolo_decode(preds, num_classes)
+    found = []
+    for image in range(len(preds)):
+        rows = []
+        for i, j, k in np.ndindex(confidence.shape[1:]):
+            label = classes[image, i, j].argmax()
+            score = confidence[image, i, j, k] * classes[image, i, j, label]
+            rows.append([label, score, *boxes[image, i, j, k]])
+        rows = np.array(rows)
+        kept = nms(rows[:, 2:], rows[:, 1], nms_threshold)
+        kept = [rows[r] for r in kept if rows[r, 1] >= pos_threshold]
+        nothing = [[-1.0, 0, 0, 0, 0, 0]] * (len(rows) - len(kept))
+        found.append([*kept, *nothing])
+    return np.array(found)

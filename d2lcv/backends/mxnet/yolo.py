@@ -28,10 +28,10 @@ class TinyYOLO(nn.Block):
         self.features.add(
             base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)
         )
-        self.output = nn.Conv2D(5 * num_boxes + num_classes, 1, in_channels=128)
+        self.head = nn.Conv2D(5 * num_boxes + num_classes, 1, in_channels=128)
 
     def forward(self, X):
-        Y = self.output(self.features(X))  # (B, 5K + C, H/16, W/16)
+        Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.transpose(0, 2, 3, 1)  # the numbers of a cell stand together
 
 
@@ -52,7 +52,9 @@ def yolo_target(labels, height, width):
             # (B, H, W); padding is nowhere
             here = (rows == row) * (columns == column) * (label >= 0)
             classes = np.where(here, label, classes)
-            boxes = np.where(here.reshape(B, height, width, 1), box[:, None, None], boxes)
+            boxes = np.where(
+                here.reshape(B, height, width, 1), box[:, None, None], boxes
+            )
         return classes.astype(np.int32), boxes
 
 

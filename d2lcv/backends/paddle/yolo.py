@@ -25,10 +25,10 @@ class TinyYOLO(nn.Layer):
         self.features = nn.Sequential(
             base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)
         )
-        self.output = nn.Conv2D(128, 5 * num_boxes + num_classes, 1)
+        self.head = nn.Conv2D(128, 5 * num_boxes + num_classes, 1)
 
     def forward(self, X):
-        Y = self.output(self.features(X))  # (B, 5K + C, H/16, W/16)
+        Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.transpose([0, 2, 3, 1])  # the numbers of a cell stand together
 
 

@@ -27,11 +27,11 @@ class TinyYOLO(keras.Model):
         self.features = keras.Sequential(
             [base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)]
         )
-        self.output_layer = conv2d(128, 5 * num_boxes + num_classes, 1)
+        self.head = conv2d(128, 5 * num_boxes + num_classes, 1)
         self.built = True
 
     def call(self, X):
-        Y = self.output_layer(self.features(X))  # (B, 5K + C, H/16, W/16)
+        Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return tf.transpose(Y, (0, 2, 3, 1))  # the numbers of a cell stand together
 
 
@@ -78,9 +78,7 @@ def overlaps(boxes, others):
     low = tf.maximum(boxes[..., :2], others[..., :2])
     high = tf.minimum(boxes[..., 2:], others[..., 2:])
     shared = tf.reduce_prod(tf.maximum(high - low, 0), -1)
-    area, other = (
-        tf.reduce_prod(b[..., 2:] - b[..., :2], -1) for b in (boxes, others)
-    )
+    area, other = (tf.reduce_prod(b[..., 2:] - b[..., :2], -1) for b in (boxes, others))
     return tf.math.divide_no_nan(shared, area + other - shared)
 
 
@@ -119,7 +117,9 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     scores = tf.reshape(confidence * best, (B, N, 1))
     labels = tf.reshape(tf.broadcast_to(label, (B, H, W, K)), (B, N, 1))
     rows = tf.concat((labels, scores, tf.reshape(boxes, (B, N, 4))), axis=-1)
-    nothing = tf.constant([[-1.0, 0, 0, 0, 0, 0]] * N, rows.dtype)  # rows without object
+    nothing = tf.constant(
+        [[-1.0, 0, 0, 0, 0, 0]] * N, rows.dtype
+    )  # rows without object
     found = []
     for row in rows:
         kept = tf.gather(row, nms(row[:, 2:], row[:, 1], nms_threshold))

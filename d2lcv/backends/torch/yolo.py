@@ -26,10 +26,10 @@ class TinyYOLO(nn.Module):
         self.features = nn.Sequential(
             base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)
         )
-        self.output = nn.Conv2d(128, 5 * num_boxes + num_classes, 1)
+        self.head = nn.Conv2d(128, 5 * num_boxes + num_classes, 1)
 
     def forward(self, X):
-        Y = self.output(self.features(X))  # (B, 5K + C, H/16, W/16)
+        Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.permute(0, 2, 3, 1)  # the numbers of a cell stand together
 
 
@@ -116,7 +116,7 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     )
     found = rows.new_zeros((B, N, 6))
     found[..., 0] = -1  # a row without an object
-    for image, row in zip(found, rows):
+    for image, row in zip(found, rows, strict=True):
         kept = nms(row[:, 2:], row[:, 1], nms_threshold)
         kept = kept[row[kept, 1] >= pos_threshold]
         image[: len(kept)] = row[kept]

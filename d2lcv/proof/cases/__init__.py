@@ -20,6 +20,7 @@ from . import (  # noqa: F401 - each puts its cases on the list
     style,
     tensors,
     training,
+    yolo,
 )
 
 __all__ = ["ALL", "by_name", "of_topic"]
