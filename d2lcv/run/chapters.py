@@ -21,6 +21,7 @@ PARTS = {
         "multiscale_object_detection": "scale-040",
         "object_detection_dataset": "batch",
         "ssd": "detections",
+        "yolo": "detections",
         "rcnn": "instances",
     },
     "Semantic segmentation": {
