@@ -11,6 +11,9 @@ from pathlib import Path
 __all__ = ["PARTS", "chapter_file", "chapters", "chapters_dir", "parts", "run_chapter"]
 
 PARTS = {
+    "Beginning": {
+        "introduction": "picture",
+    },
     "Learning from few pictures": {
         "image_augmentation": "pictures",
         "fine_tuning": "pictures",
