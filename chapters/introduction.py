@@ -133,9 +133,9 @@ d2l.show("channels")
 #
 # All sections run on an ordinary processor. A GPU does the same sums much faster, because
 # it does thousands of them at once. What changes with it: batches become larger, since
-# small ones leave most of a GPU idle, and with the batch the learning rate may grow. Pictures have
-# to be decoded fast enough to keep it busy. `run.device` is a GPU where your framework
-# finds one, and the code stays the same.
+# small ones leave most of a GPU idle, and with the batch the learning rate may grow.
+# Pictures have to be decoded fast enough to keep it busy. `run.device` is a GPU where your
+# framework finds one, and the code stays the same.
 
 # %%
 n, timer = 256, d2l.Timer()
