@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from .backends import backend
 from .checks import check_shapes, check_tensor
 from .distributed import process_mean, rank, world_size
 from .meters import Accumulator, Timer
-from .training import Trainer, predict
+from .training import FiniteLoss, Trainer, check_loss
 
 __all__ = [
     "TrainingResult",
@@ -73,25 +73,12 @@ def accuracy(y_hat: Any, y: Any, ignore: int | None = None) -> Any:
     """
     check_tensor("y_hat", y_hat)
     check_tensor("y", y)
-    t = backend.tensors
     axes = " ".join("DEFGH"[: len(y.shape) - 1])
     is_scores = len(y_hat.shape) > len(y.shape)
     check_shapes(
         y=(y, f"B {axes}"), y_hat=(y_hat, f"B {'C' if is_scores else ''} {axes}")
     )
-    guesses = t.argmax(y_hat, 1) if is_scores else y_hat
-    right = t.astype(t.astype(guesses, y.dtype) == y, t.float32)
-    return t.reduce_sum(right if ignore is None else right * _counts(y, ignore))
-
-
-def _counts(y: Any, ignore: int) -> Any:
-    """1.0 where a label counts, 0.0 where it is to be ignored."""
-    return backend.tensors.astype(y != ignore, backend.tensors.float32)
-
-
-def _number(y: Any, ignore: int | None) -> Any:
-    t = backend.tensors
-    return t.size(y) if ignore is None else t.reduce_sum(_counts(y, ignore))
+    return backend.engine.accuracy(y_hat, y, ignore)
 
 
 def split_batch(X: Any, y: Any, devices: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -113,10 +100,7 @@ def split_batch(X: Any, y: Any, devices: Sequence[Any]) -> tuple[list[Any], list
         raise ValueError(
             f"expected at least one example and one device, got {n} and {len(devices)}"
         )
-    bounds = np.linspace(0, n, min(n, len(devices)) + 1).astype(int).tolist()
-    parts = list(zip(bounds, bounds[1:], devices, strict=False))
-    to = backend.tensors.to
-    return [to(X[a:b], d) for a, b, d in parts], [to(y[a:b], d) for a, b, d in parts]
+    return backend.engine.split_batch(X, y, devices)
 
 
 def evaluate_accuracy_gpu(
@@ -133,8 +117,8 @@ def evaluate_accuracy_gpu(
     Raises:
         ValueError: there is no batch, or no label that counts.
     """
-    devices = backend.engine.devices_of(net)[:1] if device is None else [device]
-    return _evaluate(net, data_iter, devices, split_batch, ignore)
+    labelled = _Labelled(data_iter, ignore)
+    return backend.engine.evaluate_accuracy_gpu(net, labelled, device, ignore)
 
 
 def evaluate_accuracy_gpus(
@@ -144,24 +128,26 @@ def evaluate_accuracy_gpus(
     ignore: int | None = None,
 ) -> float:
     """As `evaluate_accuracy_gpu`, on all devices the net is on: parts of `split_f`."""
-    return _evaluate(net, data_iter, backend.engine.devices_of(net), split_f, ignore)
+    labelled = _Labelled(data_iter, ignore)
+    return backend.engine.evaluate_accuracy_gpus(net, labelled, split_f, ignore)
 
 
-def _evaluate(
-    forward: Any,
-    data_iter: Iterable[Any],
-    devices: Sequence[Any],
-    split_f: Split,
-    ignore: int | None,
-) -> float:
-    sums = Accumulator(2)  # right, all
-    for X, y in data_iter:
-        for X_part, y_part in zip(*split_f(X, y, devices), strict=True):
-            right = accuracy(predict(forward, X_part), y_part, ignore)
-            sums.add(right, _number(y_part, ignore))
-    if not sums[1]:
-        raise ValueError("data_iter: expected labels to compare with, there are none")
-    return sums[0] / sums[1]
+class _Labelled:
+    """The batches of an iterator, which must have a label that counts."""
+
+    def __init__(self, data_iter: Iterable[Any], ignore: int | None) -> None:
+        self.data_iter, self.ignore = data_iter, ignore
+
+    def __iter__(self) -> Iterator[Any]:
+        found = False
+        for X, y in self.data_iter:
+            count = backend.engine.number_of_labels
+            found = found or float(count(y, self.ignore)) > 0
+            yield X, y
+        if not found:
+            raise ValueError(
+                "data_iter: expected labels to compare with, there are none"
+            )
 
 
 def train_batch_ch13(
@@ -180,15 +166,15 @@ def train_batch_ch13(
         The loss summed over the batch's examples (its mean times their number) and the
         number of right predictions, both from before the update: scalar tensors.
     """
-    parts = split_f(X, y, devices)
-    mean, right = _stepper(net, loss, trainer, ignore)(*parts[0], *parts[1])
-    return mean * sum(map(len, parts[1])), right
+    return backend.engine.train_batch_ch13(
+        net, X, y, loss, trainer, devices, split_f, ignore, _step(net, loss, trainer)
+    )
 
 
 # Not more than a few: what is kept here keeps its net and optimizer in memory
 @functools.lru_cache(maxsize=2)
-def _stepper(net: Any, loss: Any, trainer: Any, ignore: int | None) -> Any:
-    """(parts of X, parts of y) → mean loss, number right; made once, compiled once."""
+def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
+    """The column's `train_step` with what `Trainer` has around it."""
     if not callable(loss):
         raise TypeError(f"loss: expected a function of (y_hat, y), got {loss!r}")
     if isinstance(trainer, Trainer):
@@ -196,37 +182,22 @@ def _stepper(net: Any, loss: Any, trainer: Any, ignore: int | None) -> Any:
             raise ValueError(
                 "trainer: expected the Trainer of `net`, got another net's"
             )
-        stepper = trainer
-    elif isinstance(trainer, backend.engine.Optimizer):
-        stepper = backend.engine.NativeStepper(net, trainer)
-    else:
+        return lambda net, loss_of, trainer, *batch: trainer.step(loss_of, *batch)
+    if not isinstance(trainer, backend.engine.Optimizer):
         raise TypeError(
             f"trainer: expected a d2lcv.Trainer or an optimizer of "
             f"{backend.entry.title}, got {type(trainer).__qualname__}"
         )
+    several = world_size() > 1
+    stepper = backend.training.Stepper(net, trainer, check_loss, True, several)
+    finite = FiniteLoss()
 
-    def step(*parts: Any) -> tuple[Any, Any]:
-        half = len(parts) // 2
-        ys = parts[half:]
-        n, losses, rights = sum(map(_length, ys)), [], []
-        for X, y in zip(parts[:half], ys, strict=True):
-            y_hat = net(X)
-            losses.append(_mean_loss(loss, y_hat, y) * (_length(y) / n))
-            rights.append(accuracy(y_hat, y, ignore))
-        return backend.engine.total(losses), backend.engine.total(rights)
+    def step(_net: Any, loss_of: Any, _trainer: Any, *batch: Any) -> tuple[Any, Any]:
+        mean, right = stepper.step(loss_of, *batch)
+        finite.add(mean)
+        return mean, right
 
-    return functools.partial(stepper.step, step)
-
-
-def _length(y: Any) -> int:
-    return y.shape[0]
-
-
-def _mean_loss(loss: Any, y_hat: Any, y: Any) -> Any:
-    t = backend.tensors
-    mean = t.reduce_mean(backend.engine.loss_values(loss, y_hat, y))
-    # what the framework's own loss says of itself; one number is a mean otherwise
-    return mean / t.size(y) if getattr(loss, "reduction", None) == "sum" else mean
+    return step
 
 
 def train_ch13(
@@ -275,30 +246,30 @@ def train_ch13(
     Raises:
         TypeError: the loss is no function, the trainer no optimizer.
         ValueError: no epoch, no device, an iterator without a batch.
+        FloatingPointError: the loss is infinite or NaN, as of `Trainer.step`.
     """
     if num_epochs < 1:
         raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
     devices = backend.engine.place(net, _devices(devices))
-    curves = _Curves(num_epochs, train_iter, test_iter is not None)
-    batch_args = (net, loss, trainer, devices, split_f, ignore)
-    eager = isinstance(trainer, Trainer) and trainer.eager
-    forward = net if eager else backend.engine.compiled(net)
-    timer, history, num_examples = Timer(), [], 0.0
-    for epoch in range(num_epochs):
-        timer.start()
-        sums = _train_epoch(batch_args, epoch, train_iter, before_batch, curves)
-        loss_sum, right, examples, labels = _of_all_processes(sums)
-        timer.stop()
-        num_examples += examples
-        test_acc = None
-        if test_iter is not None:
-            test_acc = _evaluate(forward, test_iter, devices, split_f, ignore)
-        history.append((loss_sum / examples, right / max(labels, 1.0), test_acc))
-        curves.add(epoch + 1, *history[-1])
-    result = TrainingResult(
-        *history[-1], round(num_examples), timer.sum(), tuple(history)
+    run = _Run(train_iter, test_iter is not None, num_epochs, before_batch, ignore)
+    history = backend.engine.train_ch13(
+        net,
+        run,
+        None if test_iter is None else _Labelled(test_iter, ignore),
+        loss,
+        trainer,
+        num_epochs,
+        devices,
+        split_f,
+        ignore,
+        run.watched(_step(net, loss, trainer)),
+        run.curves.add,
+        run.gathered,
     )
-    curves.close(result, devices, figure)
+    result = TrainingResult(
+        *history[-1], round(run.num_examples), run.timer.sum(), tuple(history)
+    )
+    run.curves.close(result, devices, figure)
     return result
 
 
@@ -313,37 +284,69 @@ def _devices(devices: Any) -> Sequence[Any]:
     return devices
 
 
-def _train_epoch(
-    batch_args: tuple[Any, ...],
-    epoch: int,
-    train_iter: Iterable[Any],
-    before_batch: Callable[[float], None] | None,
-    curves: _Curves,
-) -> list[float]:
-    """One pass: sums of loss and right predictions, numbers of examples and labels."""
-    net, loss, trainer, devices, split_f, ignore = batch_args
-    sums, num_batches = Accumulator(4), curves.num_batches
-    for i, (X, y) in enumerate(curves.progress(train_iter, epoch)):
-        if before_batch is not None:
-            before_batch(epoch + (i / num_batches if num_batches else 0.0))
-        batch = train_batch_ch13(net, X, y, loss, trainer, devices, split_f, ignore)
-        sums.add(*batch, len(y), _number(y, ignore))
-        if num_batches and curves.is_due(i, num_batches):
-            done = epoch + (i + 1) / num_batches
-            curves.add(done, sums[0] / sums[2], sums[1] / max(sums[3], 1.0), None)
-    if not sums[2]:
-        raise ValueError(
-            f"train_iter: expected at least one batch, got none in epoch {epoch + 1}"
-            + (" (a generator serves for one epoch only)" if epoch else "")
-        )
-    return sums[:]
+class _Run:
+    """What stands around the loop: its bar, curves and clock, and other processes.
 
+    It is the loop's iterator over the training set.
+    """
 
-def _of_all_processes(sums: list[float]) -> list[float]:
-    if world_size() == 1:
+    def __init__(
+        self,
+        train_iter: Iterable[Any],
+        has_test: bool,
+        num_epochs: int,
+        before_batch: Callable[[float], None] | None,
+        ignore: int | None,
+    ) -> None:
+        self.train_iter, self.before_batch = train_iter, before_batch
+        self.ignore, self.epoch, self.num_examples = ignore, 0, 0.0
+        self.curves = _Curves(num_epochs, train_iter, has_test)
+        self.timer = Timer()
+
+    def __iter__(self) -> Iterator[Any]:
+        self.timer.start()
+        self.sums = Accumulator(4)  # loss, right ones, examples, labels
+        n = self.curves.num_batches
+        bar = self.curves.progress(self.train_iter, self.epoch)
+        for i, batch in enumerate(bar):
+            if self.before_batch is not None:
+                self.before_batch(self.epoch + (i / n if n else 0.0))
+            yield batch
+            if n and self.curves.is_due(i, n):
+                loss, right, examples, labels = self.sums[:]
+                done = self.epoch + (i + 1) / n
+                self.curves.add(done, loss / examples, right / max(labels, 1.0), None)
+        self.epoch += 1
+        if not self.sums[2]:
+            raise ValueError(
+                "train_iter: expected at least one batch, got none in epoch "
+                f"{self.epoch}"
+                + (" (a generator serves for one epoch only)" if self.epoch > 1 else "")
+            )
+
+    def watched(self, step: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
+        """`step`, with its loss and right predictions added to the sums for the curves."""
+
+        def watched(net: Any, loss_of: Any, trainer: Any, *parts: Any) -> Any:
+            mean, right = step(net, loss_of, trainer, *parts)
+            ys = parts[1]
+            n = sum(map(len, ys))
+            self.sums.add(mean * n, right, n, 0)
+            for y in ys:
+                labels = backend.engine.number_of_labels(y, self.ignore)
+                self.sums.add(0, 0, 0, labels)
+            return mean, right
+
+        return watched
+
+    def gathered(self, sums: list[float]) -> list[float]:
+        """The sums of an epoch over all processes; its clock stops."""
+        if world_size() > 1:
+            means = process_mean(backend.tensors.tensor(np.array(sums, np.float32)))
+            sums = [float(v) * world_size() for v in backend.tensors.numpy(means)]
+        self.timer.stop()
+        self.num_examples += sums[2]
         return sums
-    means = process_mean(backend.tensors.tensor(np.array(sums, np.float32)))
-    return [float(v) * world_size() for v in backend.tensors.numpy(means)]
 
 
 class _Curves:

@@ -9,9 +9,11 @@ NumPy from `d2lcv.seed`, so that all backends see equal batches; and so is whate
 from __future__ import annotations
 
 import multiprocessing
+import numbers
 import os
+import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,41 +70,109 @@ class EpochKeys(EpochOrder):
 
 
 class _Drawn:
-    """The examples of a set by their keys, each with random numbers of its own."""
+    """The examples of a set by their keys, each with random numbers of its own.
+
+    What goes wrong in reading them is noted: each framework has other errors for it.
+    """
 
     def __init__(self, examples: Examples) -> None:
         self.examples = examples
+        self.errors: list[Exception] = []  # or a queue, where processes read
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def example(self, key: int) -> tuple[np.ndarray, ...]:
         with stream_of(key):
-            return self.examples.example(key % (1 << INDEX_BITS))
+            return self.noting(self.examples.example, key % (1 << INDEX_BITS))
+
+    def collate(self, batch: Sequence[tuple[np.ndarray, ...]]) -> Any:
+        self.noting(_check_shapes, batch)
+        return self.noting(backend.loading.collate, batch)
+
+    def noting(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        try:
+            return function(argument)
+        except BaseException as error:
+            noted = _as_error(error)
+            if noted is None:
+                raise
+            put = getattr(self.errors, "put", None) or self.errors.append
+            put(noted)
+            raise noted from error
+
+    def noted(self) -> Exception | None:
+        """The first error since the last time."""
+        if isinstance(self.errors, list):
+            found, self.errors = self.errors, []
+        else:
+            found = []
+            while not self.errors.empty():
+                found.append(self.errors.get())
+        return found[0] if found else None
 
 
-def stacked(examples: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-    """The arrays of examples as those of a batch: for each part, (B, …).
+def _as_error(error: BaseException) -> Exception | None:
+    """What is to be raised for it; None: it ends the program."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if isinstance(error, KeyboardInterrupt) and in_main:
+        return None
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    # these would end a pass, a thread or the program instead of telling what is wrong
+    return RuntimeError(
+        f"examples: expected arrays from example(i), it raised {type(error).__name__}"
+        + (f": {error}" if str(error) else "")
+    )
 
-    Raises:
-        ValueError: the examples have parts of different shapes.
-    """
-    parts = list(zip(*examples, strict=True))
-    for part in parts:
+
+def _check_shapes(examples: Sequence[tuple[np.ndarray, ...]]) -> None:
+    for part in zip(*examples, strict=True):
         shapes = sorted({np.shape(array) for array in part})
         if len(shapes) > 1:
             raise ValueError(
                 f"examples: expected one shape in a batch, got {shapes[0]} and "
                 f"{shapes[-1]}; a transform such as Resize((height, width)) makes them one"
             )
-    return [np.stack(part) for part in parts]
+
+
+class _Loader:
+    """A framework's loader, `native`, with the errors that Python's readers raised."""
+
+    def __init__(self, drawn: _Drawn, make: Callable[[], Any]) -> None:
+        self._drawn, self._make, self.native = drawn, make, make()
+
+    def __len__(self) -> int:
+        return len(self.native)
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = iter(self.native)
+        while True:
+            try:
+                batch = next(batches, None)
+            except Exception as error:
+                self.native = self._make()  # some cannot be used again
+                noted = self._drawn.noted()
+                if noted is None:
+                    raise RuntimeError(
+                        f"examples: the framework's loader failed: {error}"
+                    ) from error
+                raise noted from None
+            if batch is None:
+                break
+            yield batch
+        noted = self._drawn.noted()
+        if noted is not None:
+            self.native = self._make()
+            raise noted
 
 
 def get_dataloader_workers() -> int:
     """How many workers read for a loader: none, unless `D2L_WORKERS` says so.
 
     They are processes, or threads where MXNet and TensorFlow read; without a number
-    TensorFlow chooses its own. Decoding keeps up with training on a CPU, and processes
+    TensorFlow chooses its own. There are never more than batches, or than four for each
+    core. Decoding keeps up with training on a CPU, and processes
     forked after a framework has started its threads can hang.
     """
     given = os.environ.get("D2L_WORKERS", "").strip() or "0"
@@ -121,7 +191,7 @@ def forked(workers: int) -> int:
             f"D2L_WORKERS={workers}: processes are not forked here "
             f"({multiprocessing.get_start_method()}); reading without workers",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return 0
     return workers
@@ -131,16 +201,32 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     """The framework's data loader over `examples`: `for X, Y in loader(…)`.
 
     It gives native tensors. The last batch of an epoch may be smaller; none is dropped.
-    `len()` of it is the number of batches.
+    `len()` of it is the number of batches, and `native` the framework's loader itself.
+
+    What `example` raises comes through in the pass as it is; the next pass is a new one.
 
     Raises:
         ValueError: the set is empty, or the batch size is not positive.
+        TypeError: the batch size is no whole number.
     """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral):
+        raise TypeError(f"batch_size: expected a whole number, got {batch_size!r}")
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
     if not len(examples):
         raise ValueError("examples: expected at least one, the set is empty")
-    keys = EpochKeys(len(examples), shuffle)
-    return backend.loading.loader(
-        _Drawn(examples), keys, batch_size, get_dataloader_workers()
-    )
+    batch_size = int(batch_size)
+    workers = get_dataloader_workers()
+    if backend.loading.WORKERS_ARE_PROCESSES:
+        workers = forked(workers)
+    # more than there are batches would have nothing to do
+    most = max(4 * (os.cpu_count() or 1), 8)
+    workers = min(workers, -(-len(examples) // batch_size), most)
+    drawn, keys = _Drawn(examples), EpochKeys(len(examples), shuffle)
+    if workers and backend.loading.WORKERS_ARE_PROCESSES:
+        drawn.errors = multiprocessing.SimpleQueue()
+
+    def make() -> Any:
+        return backend.loading.loader(drawn, keys, batch_size, workers, drawn.collate)
+
+    return _Loader(drawn, make)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .backends import backend
 from .checks import check_tensor, in_range
+from .distributed import world_size
 
-__all__ = ["Trainer", "freeze", "gradients", "predict", "rate_groups", "warmup_cosine"]
+__all__ = ["FiniteLoss", "Trainer", "freeze", "gradients", "predict", "warmup_cosine"]
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -44,6 +45,8 @@ class Trainer:
             0 a part is left out: it neither learns nor decays.
         eager: run each line of a step as it comes, in the framework's default layout:
             to print and to debug, or to compare the speed with.
+        stop_unless_finite: whether a step whose loss is infinite or NaN is an error; with
+            `False` the training goes on.
 
     Raises:
         ValueError: unknown optimizer, a negative number, momentum with "adam", or a key
@@ -60,6 +63,7 @@ class Trainer:
         weight_decay: float = 0.0,
         lr_scale: Mapping[str, float] | None = None,
         eager: bool = False,
+        stop_unless_finite: bool = True,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise ValueError(
@@ -73,18 +77,28 @@ class Trainer:
                 "momentum: only for the optimizer 'sgd'; 'adam' has its own"
             )
         self.net, self.eager = net, eager
-        self._stepper = backend.training.Stepper(
-            net, optimizer, lr, momentum, weight_decay, eager, _factors(net, lr_scale)
+        groups = _rate_groups(net, _factors(net, lr_scale))
+        self._lr, self._factors = float(lr), list(groups)
+        native = backend.training.make_optimizer(
+            [(parameters, lr * factor) for factor, parameters in groups.items()],
+            optimizer,
+            float(momentum),
+            float(weight_decay),
         )
+        self._stepper = backend.training.Stepper(
+            net, native, check_loss, eager, world_size() > 1
+        )
+        self._finite = FiniteLoss() if stop_unless_finite else None
 
     @property
     def lr(self) -> float:
-        return self._stepper.lr
+        return self._lr
 
     @lr.setter
     def lr(self, value: float) -> None:
         _check_not_negative("lr", value)
-        self._stepper.lr = float(value)
+        self._lr = float(value)
+        self._stepper.set_rates([self._lr * factor for factor in self._factors])
 
     def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
         """One update: `function(*batch)` in training mode, gradients, new weights.
@@ -97,8 +111,45 @@ class Trainer:
         Raises:
             TypeError: the loss is not a tensor of the active framework.
             ValueError: the loss is not one number.
+            FloatingPointError: the loss is infinite or NaN; the error says at which step
+                and learning rate. The update is made by then. On a GPU, which is not
+                waited for, it may come up to 16 steps late.
         """
-        return self._stepper.step(function, *batch)
+        loss, metrics = self._stepper.step(function, *batch)
+        if self._finite is not None:
+            self._finite.add(loss, self._lr)
+        return loss, metrics
+
+
+class FiniteLoss:
+    """Stops a training that diverges: `add(loss)` after each step."""
+
+    STEPS_ON_DEVICE = 16  # between two looks at what another device computes
+
+    def __init__(self) -> None:
+        self.steps, self.unseen = 0, list[tuple[int, Any, float | None]]()
+        on_cpu = backend.tensors.device_name() == "cpu"
+        self.every = 1 if on_cpu else self.STEPS_ON_DEVICE
+
+    def add(self, loss: Any, lr: float | None = None) -> None:
+        """Note a step's loss; raise `FloatingPointError` if one is not finite."""
+        self.steps += 1
+        self.unseen.append((self.steps, loss, lr))
+        if len(self.unseen) >= self.every:
+            self.look()
+
+    def look(self) -> None:
+        """Raise `FloatingPointError` if a loss that was noted is not finite."""
+        unseen, self.unseen = self.unseen, []
+        for step, loss, lr in unseen:
+            value = float(loss)
+            if not math.isfinite(value):
+                rate = "" if lr is None else f" at the learning rate {lr:g}"
+                raise FloatingPointError(
+                    f"the loss of step {step} is {value}{rate}: the training diverges. "
+                    "Try a tenth of the learning rate, and look for NaN in the data; "
+                    "Trainer(…, stop_unless_finite=False) goes on all the same"
+                )
 
 
 def check_loss(loss: Any) -> None:
@@ -136,18 +187,15 @@ def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]
     return factors
 
 
-def rate_groups(
-    parameters: Iterable[Any], factors: Mapping[int, float]
-) -> dict[float, list[Any]]:
-    """The parameters of each factor on the learning rate; those with 0 are in none.
-
-    `factors` has them by the parameters' `id`; what it does not have has the factor 1.
-    """
+def _rate_groups(net: Any, factors: Mapping[str, float]) -> dict[float, list[Any]]:
+    """The parameters of each factor on the learning rate; those with 0 are in none."""
+    named = backend.training.named_parameters(net) if factors else {}
+    by_id = {id(named[name]): factor for name, factor in factors.items()}
     groups: dict[float, list[Any]] = {}
-    for parameter in parameters:
-        groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+    for parameter in backend.training.parameters(net):
+        groups.setdefault(by_id.get(id(parameter), 1.0), []).append(parameter)
     groups.pop(0.0, None)
-    return groups
+    return groups or {1.0: []}
 
 
 def freeze(module: Any) -> Any:

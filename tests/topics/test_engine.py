@@ -39,7 +39,7 @@ def _no_figures(d2l, tmp_path):
     d2l.set_output(tmp_path)
     yield
     d2l.plt.close("all")
-    engine._stepper.cache_clear()
+    engine._step.cache_clear()
 
 
 @pytest.mark.parametrize("line", SIGNATURES.strip().splitlines())
@@ -79,7 +79,7 @@ def test_keras_has_classes_last_where_the_net_has(d2l):
     y = np.random.default_rng(1).integers(0, 3, (2, 4, 5))
     p = np.exp(maps) / np.exp(maps).sum(1, keepdims=True)
     expected = -np.log(np.take_along_axis(p, y[:, None], 1)).mean()
-    values = engine.backend.engine.loss_values
+    values = engine.backend.engine.loss_values  # of this column only
     first = values(loss, d2l.tensor(maps), d2l.tensor(y))
     last = values(loss, d2l.tensor(maps.transpose(0, 2, 3, 1)), d2l.tensor(y))
     np.testing.assert_allclose([d2l.numpy(first), d2l.numpy(last)], expected, rtol=1e-5)
@@ -405,7 +405,7 @@ def test_net_is_not_kept(d2l):
     """Not more than two nets with their trainers are, however many are trained."""
     for _ in range(4):
         run_pixels(d2l, pixel_batches(d2l)[:1])
-    assert engine._stepper.cache_info().currsize <= 2
+    assert engine._step.cache_info().currsize <= 2
 
 
 # ---- errors ----------------------------------------------------------------------------
@@ -445,6 +445,20 @@ def test_exceptions(d2l):
         run(loss="mean")
     with pytest.raises(ValueError, match="another net's"):
         run(net=pixel_net(d2l))
+
+
+def test_diverging_run_stops(d2l):
+    """With our trainer and with the framework's own optimizer."""
+    (make_optimizer,), _ = NATIVE[d2l.backend_name()]()
+    batches = pixel_batches(d2l)
+
+    def bad_loss(y_hat, y):
+        return d2l.cross_entropy(y_hat, y) * float("nan")
+
+    for make in (make_optimizer, lambda net: d2l.Trainer(net, "sgd", lr=RATE)):
+        net = pixel_net(d2l)
+        with pytest.raises(FloatingPointError, match=r"step 1 is nan.*diverges"):
+            d2l.train_ch13(net, batches * 4, None, bad_loss, make(net), 1)
 
 
 def test_argument_exceptions(d2l):

@@ -673,3 +673,28 @@ def test_a_net_goes_to_a_device(d2l):
     net = d2l.cls_predictor(1, 1, 1)
     assert d2l.to(net, d2l.try_gpu()) is net
     assert d2l.predict(net, d2l.zeros((1, 1, 2, 2))).shape[1] == 2
+
+
+# ---- a training that diverges ----------------------------------------------------------
+
+
+@MODES
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_diverging_training_stops(d2l, eager, bad):
+    """It says at which step and rate; with the option it goes on."""
+    net = make_linear(d2l)
+    images = d2l.tensor(IMAGES)
+    factors = [d2l.tensor(np.full(IMAGES.shape, f, np.float32)) for f in (1, bad)]
+    trainer = d2l.Trainer(net, "sgd", lr=0.25, eager=eager)
+    step = linear_step(d2l, net)
+    trainer.step(step, images, factors[0])
+    trainer.lr = 1e-7
+    with pytest.raises(FloatingPointError, match=r"step 2 .* rate 1e-07.*tenth"):
+        trainer.step(step, images, factors[1])
+        [trainer.step(step, images, factors[1]) for _ in range(16)]  # on a GPU
+
+    net = make_linear(d2l)
+    options = {"lr": 0.25, "eager": eager, "stop_unless_finite": False}
+    trainer = d2l.Trainer(net, "sgd", **options)
+    loss, _ = trainer.step(linear_step(d2l, net), images, factors[1])
+    assert not np.isfinite(d2l.numpy(loss))

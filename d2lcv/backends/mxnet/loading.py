@@ -3,12 +3,14 @@
 import numpy as onp
 from mxnet import gluon, np
 
-from ...loading import stacked
+__all__ = ["WORKERS_ARE_PROCESSES", "ExampleDataset", "collate", "loader"]
 
-__all__ = ["loader"]
+WORKERS_ARE_PROCESSES = False
 
 
-class _Examples(gluon.data.Dataset):
+class ExampleDataset(gluon.data.Dataset):
+    """Pictures and what belongs to them, one example at a time, as NumPy arrays."""
+
     def __init__(self, examples):
         self.examples = examples
 
@@ -16,22 +18,24 @@ class _Examples(gluon.data.Dataset):
         return len(self.examples)
 
     def __getitem__(self, i):
-        return self.examples.example(i)
+        return self.examples.example(i)  # such as an image (3, H, W) and its label
 
 
-def _batch(examples):
+def collate(batch):
+    # [(image, label), …] → images (B, 3, H, W), labels (B, …)
+    arrays = [onp.stack(part) for part in zip(*batch, strict=True)]
     # whole numbers are int32 in MXNet, as those of its own functions are
-    narrow = {onp.dtype(onp.int64): onp.int32}
-    return [np.array(x, dtype=narrow.get(x.dtype, x.dtype)) for x in stacked(examples)]
+    types = ["int32" if x.dtype == onp.int64 else x.dtype for x in arrays]
+    return [np.array(x, dtype=kind) for x, kind in zip(arrays, types, strict=True)]
 
 
-def loader(examples, order, batch_size, workers):
+def loader(examples, order, batch_size, workers=0, collate=collate):
     # threads, since a process forked after MXNet has started its own can hang
     return gluon.data.DataLoader(
-        _Examples(examples),
+        ExampleDataset(examples),
         batch_size,
-        sampler=order,
+        sampler=order,  # the indices of a pass
         num_workers=workers,
         thread_pool=True,
-        batchify_fn=_batch,
+        batchify_fn=collate,
     )

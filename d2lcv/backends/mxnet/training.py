@@ -6,12 +6,56 @@ import mxnet as mx
 from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
-from ...distributed import world_size
-from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
-__all__ = ["Stepper", "freeze", "gradients", "predict"]
+__all__ = [
+    "Stepper",
+    "freeze",
+    "gradients",
+    "make_optimizer",
+    "named_parameters",
+    "parameters",
+    "predict",
+    "train_step",
+]
+
+
+def train_step(net, loss_of, trainer, *batch):
+    with autograd.record():
+        loss, metrics = loss_of(*batch)
+    loss.backward()
+    # by 1, since the loss is a mean already; what has no gradient stays as it is
+    trainer.step(1, ignore_stale_grad=True)
+    return loss.detach(), metrics
+
+
+def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
+    # a trainer for each learning rate: one that a parameter has is a factor in
+    # MXNet, and stays with it
+    trainers = []
+    for params, lr in groups:
+        options = {"learning_rate": lr, "wd": weight_decay}
+        if rule == "adam":
+            optimizer = Adam(**options)
+        elif momentum:
+            optimizer = Momentum(momentum, **options)
+        else:
+            optimizer = mx.optimizer.SGD(**options)
+        trainers.append(gluon.Trainer(params, optimizer))
+    return Trainers(trainers)
+
+
+class Trainers:
+    """Several trainers that step together."""
+
+    def __init__(self, trainers, before_step=lambda: None):
+        self.trainers, self.before_step = trainers, before_step
+
+    def step(self, batch_size, ignore_stale_grad=False):
+        self.before_step()
+        for trainer in self.trainers:
+            trainer.step(batch_size, ignore_stale_grad)
 
 
 class Momentum(mx.optimizer.Optimizer):
@@ -52,74 +96,9 @@ class Adam(mx.optimizer.Adam):
         )
 
 
-class Stepper:
-    last = None  # the loss of the step before
-
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
-        self.net = net
-        net.hybridize(not eager, static_alloc=not eager)
-        parameters = slots(net)
-        factors = {id(parameters[name].parameter): f for name, f in factors.items()}
-        groups = rate_groups(net.collect_params().values(), factors)
-        # a trainer for each: a factor of its own is left behind in the parameters
-        self.trainers = {}
-        for factor, parameters in groups.items():
-            options = {"learning_rate": lr * factor, "wd": weight_decay}
-            rule = _rule(optimizer, momentum, options)
-            self.trainers[factor] = gluon.Trainer(parameters, rule)
-        self._lr = lr
-
-    @property
-    def lr(self):
-        return self._lr
-
-    @lr.setter
-    def lr(self, value):
-        self._lr = value
-        for factor, trainer in self.trainers.items():
-            trainer.set_learning_rate(value * factor)
-
-    def step(self, function, *batch):
-        if self._has_several_devices():
-            # one without a part of this batch shall not add what it has of another
-            self.net.collect_params().zero_grad()
-        with autograd.record():
-            loss, metrics = function(*batch)
-        check_loss(loss)
-        loss.backward()
-        if world_size() > 1:
-            self._average_gradients()
-        for trainer in self.trainers.values():
-            # what has no gradient, since the loss does not depend on it, stays as it is
-            trainer.step(1, ignore_stale_grad=True)
-        if self.last is not None:
-            self.last.wait_to_read()  # else steps queue up, with all their batches
-        self.last = loss.detach()
-        return self.last, _detach(metrics)
-
-    def _has_several_devices(self):
-        parameters = self.net.collect_params().values()
-        return any(p._data is not None and len(p.list_ctx()) > 1 for p in parameters)
-
-    def _average_gradients(self):
-        parameters = self.net.collect_params().values()
-        gradients = [p.grad() for p in parameters if p.grad_req != "null"]
-        for gradient, mean in zip(gradients, average(gradients), strict=True):
-            gradient[:] = mean
-
-
-def _rule(optimizer, momentum, options):
-    if optimizer == "adam":
-        return Adam(**options)
-    return Momentum(momentum, **options) if momentum else mx.optimizer.SGD(**options)
-
-
-def _detach(x):
-    if isinstance(x, (list, tuple)):
-        return type(x)(map(_detach, x))
-    if isinstance(x, dict):
-        return {key: _detach(value) for key, value in x.items()}
-    return x.detach() if isinstance(x, np.ndarray) else x
+def predict(net, *inputs):
+    with autograd.pause(train_mode=False):
+        return net(*inputs)
 
 
 def freeze(module):
@@ -146,6 +125,62 @@ def gradients(function, *tensors):
     return [x.grad for x in copies]
 
 
-def predict(net, *inputs):
-    with autograd.pause(train_mode=False):
-        return net(*inputs)
+# ---- what stands around a step -------------------------------------------------------
+
+
+def parameters(net):
+    return list(net.collect_params().values())
+
+
+def named_parameters(net):
+    return {name: slot.parameter for name, slot in slots(net).items()}
+
+
+class Stepper:
+    last = None  # the loss of the step before
+
+    def __init__(self, net, optimizer, check, eager, several):
+        if not isinstance(optimizer, Trainers):
+            optimizer = Trainers([optimizer])
+        else:
+            net.hybridize(not eager, static_alloc=not eager)
+        self.net, self.optimizer, self.check = net, optimizer, check
+        if several:
+            optimizer.before_step = self._average_gradients
+
+    def set_rates(self, rates):
+        for trainer, lr in zip(self.optimizer.trainers, rates, strict=True):
+            trainer.set_learning_rate(lr)
+
+    def step(self, function, *batch):
+        def loss_of(*batch):
+            loss, metrics = function(*batch)
+            self.check(loss)
+            return loss, metrics
+
+        if self._has_several_devices():
+            # one without a part of this batch shall not add what it has of another
+            self.net.collect_params().zero_grad()
+        loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
+        if self.last is not None:
+            self.last.wait_to_read()  # else steps queue up, with all their batches
+        self.last = loss
+        return loss, _detach(metrics)
+
+    def _has_several_devices(self):
+        return any(
+            p._data is not None and len(p.list_ctx()) > 1 for p in parameters(self.net)
+        )
+
+    def _average_gradients(self):
+        gradients = [p.grad() for p in parameters(self.net) if p.grad_req != "null"]
+        for gradient, mean in zip(gradients, average(gradients), strict=True):
+            gradient[:] = mean
+
+
+def _detach(x):
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_detach, x))
+    if isinstance(x, dict):
+        return {key: _detach(value) for key, value in x.items()}
+    return x.detach() if isinstance(x, np.ndarray) else x

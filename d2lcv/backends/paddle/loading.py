@@ -1,61 +1,54 @@
 """Data loading in PaddlePaddle."""
 
-from multiprocessing import SimpleQueue
+import numpy as np
+from paddle.io import BatchSampler, DataLoader, Dataset
 
-from paddle.io import BatchSampler, DataLoader, Dataset, get_worker_info
+__all__ = ["WORKERS_ARE_PROCESSES", "ExampleDataset", "collate", "loader"]
 
-from ...loading import forked, stacked
-
-__all__ = ["loader"]
+WORKERS_ARE_PROCESSES = True
 
 
-class _Examples(Dataset):
-    def __init__(self, examples, workers):
-        self.examples, self.error = examples, None
-        self.errors = SimpleQueue() if workers else None
+class ExampleDataset(Dataset):
+    """Pictures and what belongs to them, one example at a time, as NumPy arrays."""
+
+    def __init__(self, examples):
+        self.examples = examples
 
     def __len__(self):
         return len(self.examples)
 
     def __getitem__(self, i):
-        return self._noting(self.examples.example, i)
-
-    def batch(self, examples):
-        return self._noting(stacked, examples)
-
-    def _noting(self, function, argument):
         try:
-            return function(argument)
+            return self.examples.example(i)  # such as an image (3, H, W) and its label
         except Exception as error:
-            if get_worker_info() is not None:
-                self.errors.put(error)  # Paddle only prints it
-                raise
-            # any other exception ends the loader's thread, which is waited for for ever
-            self.error = error
-            raise StopIteration from None
+            # any other one ends the loader's thread, which is then waited for for ever
+            raise StopIteration from error
 
 
-class _Loader(DataLoader):
+def collate(batch):
+    # [(image, label), …] → images (B, 3, H, W), labels (B, …); tensors by the loader
+    try:
+        return [np.stack(part) for part in zip(*batch, strict=True)]
+    except Exception as error:
+        raise StopIteration from error
+
+
+class Loader(DataLoader):
+    """Ends its worker processes when a pass is left before its end."""
+
     def __iter__(self):
+        batches = super().__iter__()
         try:
-            yield from super().__iter__()
-        except SystemError:  # a worker has failed
-            errors = self.dataset.errors
-            while errors and not errors.empty():
-                self.dataset.error = errors.get()
-            if self.dataset.error is None:
-                raise
-        if self.dataset.error is not None:
-            error, self.dataset.error = self.dataset.error, None
-            raise error
+            yield from batches
+        finally:
+            if self.num_workers:
+                batches._try_shutdown_all(1)
 
 
-def loader(examples, order, batch_size, workers):
-    workers = forked(workers)
-    dataset = _Examples(examples, workers)
-    return _Loader(
-        dataset,
+def loader(examples, order, batch_size, workers=0, collate=collate):
+    return Loader(
+        ExampleDataset(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
-        collate_fn=dataset.batch,
+        collate_fn=collate,
     )

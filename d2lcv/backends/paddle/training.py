@@ -4,61 +4,69 @@ import paddle
 from paddle import nn
 from paddle.utils import map_structure
 
-from ...distributed import world_size
-from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
-__all__ = ["Stepper", "freeze", "gradients", "predict"]
+__all__ = [
+    "Stepper",
+    "freeze",
+    "gradients",
+    "make_optimizer",
+    "named_parameters",
+    "parameters",
+    "predict",
+    "train_step",
+]
 
 
-class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
-        self.net = net
-        tensors = slots(net)
-        factors = {id(tensors[name].tensor): f for name, f in factors.items()}
-        # an optimizer for each: a factor of its own is left behind in the parameters
-        self.optimizers = {}
-        for factor, parameters in rate_groups(net.parameters(), factors).items():
-            options = {"parameters": parameters, "weight_decay": weight_decay}
-            self.optimizers[factor] = (
-                paddle.optimizer.Momentum(lr * factor, momentum, **options)
-                if optimizer == "sgd"
-                else paddle.optimizer.Adam(lr * factor, **options)
-            )
-        self._lr = lr
+def train_step(net, loss_of, optimizer, *batch):
+    net.train()
+    loss, metrics = loss_of(*batch)
+    loss.backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    return loss.detach(), metrics
 
-    @property
-    def lr(self):
-        return self._lr
 
-    @lr.setter
-    def lr(self, value):
-        self._lr = value
-        for factor, optimizer in self.optimizers.items():
-            optimizer.set_lr(value * factor)
+def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
+    # an optimizer for each learning rate: one that a parameter has is a factor in
+    # Paddle, and stays with it
+    options = {"weight_decay": weight_decay}
+    if rule == "adam":
+        return Optimizers(
+            [paddle.optimizer.Adam(lr, parameters=p, **options) for p, lr in groups]
+        )
+    return Optimizers(
+        [paddle.optimizer.Momentum(lr, momentum, p, **options) for p, lr in groups]
+    )
 
-    def step(self, function, *batch):
-        self.net.train()
-        for parameter in self.net.parameters():
-            parameter.clear_gradient(False)  # not to zero: that would decay, too
-        loss, metrics = function(*batch)
-        check_loss(loss)
-        loss.backward()
-        if world_size() > 1:
-            self._average_gradients()
-        for optimizer in self.optimizers.values():
+
+class Optimizers:
+    """Several optimizers that step together."""
+
+    def __init__(self, optimizers, before_step=lambda: None):
+        self.optimizers, self.before_step = optimizers, before_step
+
+    def step(self):
+        self.before_step()
+        for optimizer in self.optimizers:
             optimizer.step()
-        return loss.detach(), map_structure(_detached, metrics)
 
-    def _average_gradients(self):
-        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        for gradient, mean in zip(gradients, average(gradients), strict=True):
-            paddle.assign(mean, gradient)
+    def clear_grad(self):
+        for optimizer in self.optimizers:
+            # zeros would let a parameter without a gradient decay
+            optimizer.clear_grad(set_to_zero=False)
 
 
-def _detached(x):
-    return x.detach() if paddle.is_tensor(x) else x
+@paddle.no_grad()
+def predict(net, *inputs):
+    training = [layer for layer in net.sublayers(include_self=True) if layer.training]
+    net.eval()
+    try:
+        return net(*inputs)
+    finally:
+        for layer in training:
+            layer.training = True
 
 
 def freeze(module):
@@ -89,12 +97,45 @@ def gradients(function, *tensors):
     ]
 
 
-@paddle.no_grad()
-def predict(net, *inputs):
-    training = [layer for layer in net.sublayers(include_self=True) if layer.training]
-    net.eval()
-    try:
-        return net(*inputs)
-    finally:
-        for layer in training:
-            layer.training = True
+# ---- what stands around a step -------------------------------------------------------
+
+
+def parameters(net):
+    return net.parameters()
+
+
+def named_parameters(net):
+    return {name: slot.tensor for name, slot in slots(net).items()}
+
+
+class Stepper:
+    def __init__(self, net, optimizer, check, eager, several):
+        if not isinstance(optimizer, Optimizers):
+            optimizer = Optimizers([optimizer])
+        self.net, self.optimizer, self.check = net, optimizer, check
+        if several:
+            optimizer.before_step = self._average_gradients
+
+    def set_rates(self, rates):
+        for optimizer, lr in zip(self.optimizer.optimizers, rates, strict=True):
+            optimizer.set_lr(lr)
+
+    def step(self, function, *batch):
+        def loss_of(*batch):
+            loss, metrics = function(*batch)
+            self.check(loss)
+            return loss, metrics
+
+        for parameter in self.net.parameters():
+            parameter.clear_gradient(False)  # what another net's step has left
+        loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
+        return loss, map_structure(_detached, metrics)
+
+    def _average_gradients(self):
+        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
+        for gradient, mean in zip(gradients, average(gradients), strict=True):
+            paddle.assign(mean, gradient)
+
+
+def _detached(x):
+    return x.detach() if paddle.is_tensor(x) else x

@@ -5,18 +5,50 @@ import functools
 import keras
 import tensorflow as tf
 
-from ...distributed import world_size
-from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
-__all__ = ["Stepper", "freeze", "gradients", "predict"]
+__all__ = [
+    "Stepper",
+    "freeze",
+    "gradients",
+    "make_optimizer",
+    "named_parameters",
+    "parameters",
+    "predict",
+    "train_step",
+]
+
+
+def train_step(net, loss_of, optimizer, *batch):
+    with tf.GradientTape() as tape:
+        loss, metrics = loss_of(*batch)
+    variables = net.trainable_variables
+    gradients = tape.gradient(loss, variables)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return loss, metrics
+
+
+def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
+    # Keras has one learning rate for an optimizer: one optimizer for each group
+    optimizers = [
+        Adam(weight_decay, float(lr), epsilon=1e-8)
+        if rule == "adam"
+        else SGD(weight_decay, float(lr), float(momentum))
+        for _, lr in groups
+    ]
+    return Optimizers(optimizers, [variables for variables, _ in groups])
 
 
 class SGD(keras.optimizers.SGD):
     """The velocity does not hold the learning rate, which may change between steps."""
 
+    def __init__(self, decay=0.0, *args, **options):
+        super().__init__(*args, **options)
+        self.decay = decay  # coupled; Keras's own acts beside the gradient
+
     def update_step(self, gradient, variable, learning_rate):
+        gradient = gradient + self.decay * variable
         if self.momentum:
             velocity = self.momentums[self._get_variable_index(variable)]
             gradient = self.momentum * velocity + gradient
@@ -27,7 +59,12 @@ class SGD(keras.optimizers.SGD):
 class Adam(keras.optimizers.Adam):
     """ε is that of the paper's algorithm; Keras has the ε̂ of the text before it."""
 
+    def __init__(self, decay=0.0, *args, **options):
+        super().__init__(*args, **options)
+        self.decay = decay
+
     def update_step(self, gradient, variable, learning_rate):
+        gradient = gradient + self.decay * variable
         m = self._momentums[self._get_variable_index(variable)]
         v = self._velocities[self._get_variable_index(variable)]
         m.assign(self.beta_1 * m + (1 - self.beta_1) * gradient)
@@ -40,6 +77,35 @@ class Adam(keras.optimizers.Adam):
         variable.assign_sub(learning_rate * mean / (tf.sqrt(square) + self.epsilon))
 
 
+class Optimizers:
+    """Several optimizers that step together, each with variables of its own."""
+
+    def __init__(self, optimizers, groups=((),), before_step=list):
+        self.optimizers, self.before_step = optimizers, before_step
+        self.number = {id(v): k for k, group in enumerate(groups) for v in group}
+
+    def apply_gradients(self, pairs):
+        # what the loss does not depend on stays as it is
+        pairs = [(g, v) for g, v in pairs if g is not None]
+        # those of a gather are sparse
+        gradients = self.before_step([tf.convert_to_tensor(g) for g, _ in pairs])
+        pairs = list(zip(gradients, [v for _, v in pairs], strict=True))
+        for k, optimizer in enumerate(self.optimizers):
+            mine = [(g, v) for g, v in pairs if self.number_of(v) == k]
+            if mine:
+                optimizer.apply_gradients(mine)
+
+    def number_of(self, variable):
+        """Of its optimizer: the only one has all the variables of a new net, too."""
+        return self.number.get(id(variable)) if self.number else 0
+
+    def build(self, variables):
+        for k, optimizer in enumerate(self.optimizers):
+            mine = [v for v in variables if self.number_of(v) == k]
+            if mine and not optimizer.built:
+                optimizer.build(mine)
+
+
 class Mode(keras.Layer):
     """Keras layers called without `training=` take it from the layer around them: this."""
 
@@ -47,73 +113,14 @@ class Mode(keras.Layer):
         return function(training)
 
 
-class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
-        self.net, self.weight_decay, self.eager = net, weight_decay, eager
-        variables = slots(net) if factors else {}
-        self.factors = {id(variables[name].variable): f for name, f in factors.items()}
-        # Keras has one rate for an optimizer
-        self.optimizers = {
-            factor: (
-                SGD(float(lr * factor), float(momentum))
-                if optimizer == "sgd"
-                else Adam(float(lr * factor), epsilon=1e-8)
-            )
-            for factor in {1.0, *factors.values()}
-        }
-        if net.built:  # else in the first step, which is then compiled twice
-            for factor, weights in self._groups().items():
-                self.optimizers[factor].build(weights)
-        self._lr = lr
-        # bounded: a function that is made anew for every step shall not fill the memory
-        self._compiled = functools.lru_cache(maxsize=8)(self._compile)
+def predict(net, *inputs):
+    def evaluate(mode):
+        outputs = net(*inputs, training=False)
+        # Keras leaves the mode of an inner call to what is called next
+        Mode()(function=lambda _: None, training=mode)
+        return tf.nest.map_structure(tf.stop_gradient, outputs)
 
-    @property
-    def lr(self):
-        return self._lr
-
-    @lr.setter
-    def lr(self, value):
-        self._lr = value
-        for factor, optimizer in self.optimizers.items():
-            # a variable, which compiled steps read
-            optimizer.learning_rate = value * factor
-
-    def _groups(self):
-        return rate_groups(self.net.trainable_variables, self.factors)
-
-    def step(self, function, *batch):
-        compiled = self._compiled(function)
-        return Mode()(function=lambda _: compiled(*batch), training=True)
-
-    def _compile(self, function):
-        def step(*batch):
-            with tf.GradientTape() as tape:
-                loss, metrics = function(*batch)
-            if loss.shape.rank is not None:
-                check_loss(loss)
-            groups = self._groups()
-            gradients = tape.gradient(loss, groups)
-            if world_size() > 1:
-                gradients = _average(gradients)
-            for factor, weights in groups.items():
-                # what the loss does not depend on stays as it is
-                found = [
-                    (g + self.weight_decay * w, w)
-                    for g, w in zip(gradients[factor], weights, strict=True)
-                    if g is not None
-                ]
-                if found:
-                    self.optimizers[factor].apply_gradients(found)
-            return loss, metrics
-
-        return step if self.eager else tf.function(step)
-
-
-def _average(gradients):
-    found = [g for g in tf.nest.flatten(gradients) if g is not None]
-    means = iter(average(map(tf.convert_to_tensor, found)))  # a gather's are sparse
-    return tf.nest.map_structure(lambda g: g if g is None else next(means), gradients)
+    return Mode()(function=evaluate)
 
 
 def freeze(module):
@@ -131,11 +138,46 @@ def gradients(function, *tensors):
     return [tf.convert_to_tensor(g) for g in found]  # those of a gather are sparse
 
 
-def predict(net, *inputs):
-    def evaluate(mode):
-        outputs = net(*inputs, training=False)
-        # Keras leaves the mode of an inner call to what is called next
-        Mode()(function=lambda _: None, training=mode)
-        return tf.nest.map_structure(tf.stop_gradient, outputs)
+# ---- what stands around a step -------------------------------------------------------
 
-    return Mode()(function=evaluate)
+
+def parameters(net):
+    return net.trainable_variables
+
+
+def named_parameters(net):
+    return {name: slot.variable for name, slot in slots(net).items()}
+
+
+class Stepper:
+    def __init__(self, net, optimizer, check, eager, several):
+        if not isinstance(optimizer, Optimizers):
+            optimizer, eager = Optimizers([optimizer]), False  # compiled as ours are
+        self.net, self.optimizer, self.check = net, optimizer, check
+        self.eager = eager
+        if several:
+            optimizer.before_step = average
+        if net.built:  # else in the first step, which is then compiled twice
+            optimizer.build(net.trainable_variables)
+        # bounded: a function that is made anew for every step shall not fill the memory
+        self._compiled = functools.lru_cache(maxsize=8)(self._compile)
+
+    def set_rates(self, rates):
+        for optimizer, lr in zip(self.optimizer.optimizers, rates, strict=True):
+            optimizer.learning_rate = lr  # a variable, which compiled steps read
+
+    def step(self, function, *batch):
+        compiled = self._compiled(function)
+        return Mode()(function=lambda _: compiled(*batch), training=True)
+
+    def _compile(self, function):
+        def loss_of(*batch):
+            loss, metrics = function(*batch)
+            if loss.shape.rank is not None:
+                self.check(loss)
+            return loss, metrics
+
+        def step(*batch):
+            return train_step(self.net, loss_of, self.optimizer, *batch)
+
+        return step if self.eager else tf.function(step)

@@ -1,14 +1,17 @@
 """Data loading in PyTorch."""
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ...loading import forked, stacked
+__all__ = ["WORKERS_ARE_PROCESSES", "ExampleDataset", "collate", "loader"]
 
-__all__ = ["loader"]
+WORKERS_ARE_PROCESSES = True
 
 
-class _Examples(Dataset):
+class ExampleDataset(Dataset):
+    """Pictures and what belongs to them, one example at a time, as NumPy arrays."""
+
     def __init__(self, examples):
         self.examples = examples
 
@@ -16,18 +19,19 @@ class _Examples(Dataset):
         return len(self.examples)
 
     def __getitem__(self, i):
-        return self.examples.example(i)
+        return self.examples.example(i)  # such as an image (3, H, W) and its label
 
 
-def _batch(examples):
-    return [torch.from_numpy(array) for array in stacked(examples)]
+def collate(batch):
+    # [(image, label), …] → images (B, 3, H, W), labels (B, …)
+    return [torch.from_numpy(np.stack(part)) for part in zip(*batch, strict=True)]
 
 
-def loader(examples, order, batch_size, workers):
+def loader(examples, order, batch_size, workers=0, collate=collate):
     return DataLoader(
-        _Examples(examples),
+        ExampleDataset(examples),
         batch_size,
-        sampler=order,
-        num_workers=forked(workers),
-        collate_fn=_batch,
+        sampler=order,  # the indices of a pass
+        num_workers=workers,
+        collate_fn=collate,
     )

@@ -4,65 +4,50 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
 
-from ...distributed import world_size
-from ...training import check_loss, rate_groups
 from .distributed import average
 from .weights import slots
 
-__all__ = ["Stepper", "freeze", "gradients", "predict"]
+__all__ = [
+    "Stepper",
+    "freeze",
+    "gradients",
+    "make_optimizer",
+    "named_parameters",
+    "parameters",
+    "predict",
+    "train_step",
+]
 
 # Convolutions on CPUs and tensor cores are faster when channels lie next to each other
 LAYOUT = torch.channels_last
 
 
-class Stepper:
-    def __init__(self, net, optimizer, lr, momentum, weight_decay, eager, factors):
-        self.net = net if eager else net.to(memory_format=LAYOUT)
-        self.prepare = (lambda x: x) if eager else _channels_last
-        tensors = slots(net)
-        factors = {id(tensors[name].tensor): f for name, f in factors.items()}
-        groups = [
-            {"params": parameters, "factor": factor}
-            for factor, parameters in rate_groups(net.parameters(), factors).items()
-        ]
-        options = {"lr": lr, "weight_decay": weight_decay}
-        self.optimizer = (
-            torch.optim.SGD(groups, momentum=momentum, **options)
-            if optimizer == "sgd"
-            else torch.optim.Adam(groups, **options)
-        )
-        self.lr = lr
-
-    @property
-    def lr(self):
-        return self._lr
-
-    @lr.setter
-    def lr(self, value):
-        self._lr = value
-        for group in self.optimizer.param_groups:
-            group["lr"] = value * group["factor"]
-
-    def step(self, function, *batch):
-        self.net.train()
-        self.net.zero_grad()  # of what no group has, too
-        loss, metrics = function(*map(self.prepare, batch))
-        check_loss(loss)
-        loss.backward()
-        if world_size() > 1:
-            self._average_gradients()
-        self.optimizer.step()
-        return loss.detach(), tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
-
-    def _average_gradients(self):
-        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        for gradient, mean in zip(gradients, average(gradients), strict=True):
-            gradient.copy_(mean)
+def train_step(net, loss_of, optimizer, *batch):
+    net.train()
+    loss, metrics = loss_of(*batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach(), metrics
 
 
-def _channels_last(x):
-    is_image = isinstance(x, torch.Tensor) and x.dim() == 4
-    return x.contiguous(memory_format=LAYOUT) if is_image else x
+def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
+    # (parameters, learning rate) of each group
+    groups = [{"params": params, "lr": lr} for params, lr in groups]
+    if rule == "adam":
+        return torch.optim.Adam(groups, weight_decay=weight_decay)
+    return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
+
+
+@torch.no_grad()
+def predict(net, *inputs):
+    training = [module for module in net.modules() if module.training]
+    net.eval()
+    try:
+        return net(*inputs)
+    finally:
+        for module in training:
+            module.training = True
 
 
 def freeze(module):
@@ -87,12 +72,46 @@ def gradients(function, *tensors):
     return list(torch.autograd.grad(value, copies, materialize_grads=True))
 
 
-@torch.no_grad()
-def predict(net, *inputs):
-    training = [module for module in net.modules() if module.training]
-    net.eval()
-    try:
-        return net(*inputs)
-    finally:
-        for module in training:
-            module.training = True
+# ---- what stands around a step -------------------------------------------------------
+
+
+def parameters(net):
+    return list(net.parameters())
+
+
+def named_parameters(net):
+    return {name: slot.tensor for name, slot in slots(net).items()}
+
+
+class Stepper:
+    def __init__(self, net, optimizer, check, eager, several):
+        self.net = net if eager else net.to(memory_format=LAYOUT)
+        self.optimizer, self.check, self.eager = optimizer, check, eager
+        if several:
+            optimizer.register_step_pre_hook(_average_gradients)
+
+    def set_rates(self, rates):
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = lr
+
+    def step(self, function, *batch):
+        def loss_of(*batch):
+            loss, metrics = function(*batch)
+            self.check(loss)
+            return loss, metrics
+
+        if not self.eager:
+            batch = tree_map_only(torch.Tensor, _channels_last, batch)
+        loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
+        return loss, tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
+
+
+def _channels_last(x):
+    return x.contiguous(memory_format=LAYOUT) if x.dim() == 4 else x
+
+
+def _average_gradients(optimizer, args, options):
+    groups = [group["params"] for group in optimizer.param_groups]
+    gradients = [p.grad for group in groups for p in group if p.grad is not None]
+    for gradient, mean in zip(gradients, average(gradients), strict=True):
+        gradient.copy_(mean)
