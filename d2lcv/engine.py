@@ -266,8 +266,10 @@ def train_ch13(
         run.curves.add,
         run.gathered,
     )
+    loss_mean, train_acc, test_acc = history[-1]
+    seconds, count = run.timer.sum(), round(run.num_examples)
     result = TrainingResult(
-        *history[-1], round(run.num_examples), run.timer.sum(), tuple(history)
+        loss_mean, train_acc, test_acc, count, seconds, tuple(history)
     )
     run.curves.close(result, devices, figure)
     return result

@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 
-def train_step(net, loss_of, trainer, *batch):
+def train_step(net, loss_of, optimizer, *batch):
     with autograd.record():
         loss, metrics = loss_of(*batch)
     loss.backward()
     # by 1, since the loss is a mean already; what has no gradient stays as it is
-    trainer.step(1, ignore_stale_grad=True)
+    optimizer.step(1, ignore_stale_grad=True)  # a gluon.Trainer, or several
     return loss.detach(), metrics
 
 
