@@ -447,9 +447,9 @@ def test_exceptions(d2l):
         run(net=pixel_net(d2l))
 
 
-def test_diverging_run_stops(d2l):
+def test_diverging_run_stops(d2l, native):
     """With our trainer and with the framework's own optimizer."""
-    (make_optimizer,), _ = NATIVE[d2l.backend_name()]()
+    make_optimizer, _ = native.optimizer_and_losses(RATE)
     batches = pixel_batches(d2l)
 
     def bad_loss(y_hat, y):
