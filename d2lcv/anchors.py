@@ -69,10 +69,7 @@ def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -
     if 0 in tuple(data.shape)[2:]:
         raise ValueError(f"data: expected at least one pixel, got {tuple(data.shape)}")
     sizes, ratios = _positive("sizes", sizes), _positive("ratios", ratios)
-    first = [(s, ratios[0]) for s in sizes]
-    others = [(sizes[0], r) for r in ratios[1:]]
-    shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in first + others]
-    return backend.anchors.multibox_prior(data, shapes)
+    return backend.anchors.multibox_prior(data, sizes, ratios)
 
 
 def _positive(name: str, values: Sequence[float]) -> list[float]:

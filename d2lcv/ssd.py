@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .anchors import multibox_prior
 from .backends import backend
 from .checks import check_tensor, checked, floats, in_range
 from .weights import initialize
@@ -30,7 +29,6 @@ __all__ = [
     "focal_cls_loss",
     "focal_loss",
     "hard_negative_loss",
-    "multiscale_preds",
     "smooth_l1",
     "smooth_l1_loss",
 ]
@@ -77,14 +75,14 @@ def base_net() -> Any:
 def flatten_pred(pred: Any) -> Any:
     """(B, K, H, W) predictions as (B, H·W·K): those of one pixel stand together."""
     (pred,) = checked(pred=(pred, "B K H W"))
-    _, K, H, W = pred.shape
-    t = backend.tensors
-    return t.reshape(t.transpose(pred, (0, 2, 3, 1)), (-1, H * W * K))
+    return backend.ssd.flatten_pred(pred)
 
 
 def concat_preds(preds: Sequence[Any]) -> Any:
     """Predictions of several scales, (B, Kᵢ, Hᵢ, Wᵢ) each, as one (B, Σ Hᵢ·Wᵢ·Kᵢ)."""
-    return backend.tensors.concat([flatten_pred(p) for p in preds], axis=1)
+    for i, pred in enumerate(preds):
+        checked(**{f"preds[{i}]": (pred, "B K _ _")})
+    return backend.ssd.concat_preds(preds)
 
 
 def blk_forward(
@@ -107,35 +105,8 @@ def blk_forward(
         Y (B, C', H', W'), anchors (1, A, 4), class scores (B, …, H', W'), offsets
         (B, …, H', W').
     """
-    Y = blk(X)
-    return Y, multibox_prior(Y, size, ratio), cls_predictor(Y), bbox_predictor(Y)
-
-
-def multiscale_preds(
-    X: Any, blocks: Any, cls_predictors: Any, bbox_predictors: Any, num_classes: int
-) -> tuple[Any, Any, Any]:
-    """TinySSD's forward pass: each block makes the next scale, all scales are joined.
-
-    Args:
-        X: (B, 3, H, W) images.
-        blocks, cls_predictors, bbox_predictors: five layers each.
-        num_classes: classes without background.
-
-    Returns:
-        anchors (1, A, 4), class scores (B, A, num_classes+1), offsets (B, 4A).
-    """
-    anchors, cls_preds, bbox_preds = [], [], []
-    heads = zip(cls_predictors, bbox_predictors, strict=True)
-    scales = zip(blocks, TINY_SSD_SIZES, TINY_SSD_RATIOS, heads, strict=True)
-    for block, sizes, ratios, (cls_head, bbox_head) in scales:
-        X, *preds = blk_forward(X, block, sizes, ratios, cls_head, bbox_head)
-        anchors.append(preds[0])
-        cls_preds.append(preds[1])
-        bbox_preds.append(preds[2])
-    t = backend.tensors
-    anchors = t.concat(anchors, axis=1)
-    shape = (-1, anchors.shape[1], num_classes + 1)
-    return anchors, t.reshape(concat_preds(cls_preds), shape), concat_preds(bbox_preds)
+    checked(X=(X, "B C H W"))
+    return backend.ssd.blk_forward(X, blk, size, ratio, cls_predictor, bbox_predictor)
 
 
 def TinySSD(num_classes: int) -> Any:
@@ -179,10 +150,9 @@ def calc_loss(
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
-    t = backend.tensors
-    cls = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
-    bbox = t.abs((bbox_preds - bbox_labels) * bbox_masks)  # (B, 4A)
-    return t.reduce_mean(cls, 1) + t.reduce_mean(bbox, 1)
+    return backend.ssd.calc_loss(
+        cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks
+    )
 
 
 def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
@@ -191,9 +161,7 @@ def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
     `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers.
     """
     checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
-    t = backend.tensors
-    guesses = t.astype(t.argmax(cls_preds, -1), cls_labels.dtype)
-    return t.reduce_sum(t.astype(guesses == cls_labels, t.float32))
+    return backend.ssd.cls_eval(cls_preds, cls_labels)
 
 
 def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
@@ -206,8 +174,7 @@ def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
         bbox_labels=(bbox_labels, "B N"),
         bbox_masks=(bbox_masks, "B N"),
     )
-    t = backend.tensors
-    return t.reduce_sum(t.abs((bbox_labels - bbox_preds) * bbox_masks))
+    return backend.ssd.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
 
 
 def smooth_l1(x: Any, sigma: float) -> Any:
@@ -215,11 +182,7 @@ def smooth_l1(x: Any, sigma: float) -> Any:
     (x,) = floats(x=(x, "..."))
     if not sigma > 0:
         raise ValueError(f"sigma: expected a positive number, got {sigma}")
-    t = backend.tensors
-    magnitude = t.abs(x)
-    return t.where(
-        magnitude < 1 / sigma**2, (sigma * x) ** 2 / 2, magnitude - 0.5 / sigma**2
-    )
+    return backend.ssd.smooth_l1(x, sigma)
 
 
 def focal_loss(gamma: float, p: Any) -> Any:
@@ -227,7 +190,7 @@ def focal_loss(gamma: float, p: Any) -> Any:
     check_tensor("p", p)
     if not gamma >= 0:
         raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
-    return -((1 - p) ** gamma) * backend.tensors.log(p)
+    return backend.ssd.focal_loss(gamma, p)
 
 
 def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any:
@@ -252,14 +215,7 @@ def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any
     checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
     if not ratio >= 0:
         raise ValueError(f"ratio: expected a number of at least 0, got {ratio}")
-    t = backend.tensors
-    losses = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
-    positive = t.astype(cls_labels > 0, losses.dtype)
-    num_positive = t.reduce_sum(positive, 1)
-    # a cross-entropy is never negative: the anchors with an object come last
-    negatives = losses * (1 - positive) - positive
-    hardest = backend.ssd.largest(negatives, ratio * num_positive) * (1 - positive)
-    return _per_object(losses * (positive + hardest), num_positive)
+    return backend.ssd.hard_negative_loss(cls_preds, cls_labels, ratio)
 
 
 def focal_cls_loss(
@@ -289,13 +245,7 @@ def focal_cls_loss(
     if not gamma >= 0:
         raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
     in_range("alpha", alpha, 0, 1)
-    t = backend.tensors
-    losses = backend.ssd.cross_entropy(cls_preds, cls_labels)  # (B, A)
-    positive = t.astype(cls_labels > 0, losses.dtype)
-    # where p is 1 the power has no slope for small γ: keep away from there
-    easiness = t.clip(1 - t.exp(-losses), 1e-7, 1) ** gamma
-    weights = alpha * positive + (1 - alpha) * (1 - positive)
-    return _per_object(weights * easiness * losses, t.reduce_sum(positive, 1))
+    return backend.ssd.focal_cls_loss(cls_preds, cls_labels, gamma, alpha)
 
 
 def smooth_l1_loss(
@@ -316,10 +266,4 @@ def smooth_l1_loss(
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
-    errors = smooth_l1((bbox_preds - bbox_labels) * bbox_masks, sigma)
-    return _per_object(errors, backend.tensors.reduce_sum(bbox_masks, 1) / 4)
-
-
-def _per_object(losses: Any, num_objects: Any) -> Any:
-    t = backend.tensors
-    return t.reduce_sum(losses, 1) / t.clip(num_objects, 1, float("inf"))
+    return backend.ssd.smooth_l1_loss(bbox_preds, bbox_labels, bbox_masks, sigma)

@@ -1,5 +1,7 @@
 """Anchors in MXNet."""
 
+import math
+
 import mxnet as mx
 from mxnet import autograd, np, npx
 
@@ -16,7 +18,10 @@ __all__ = [
 ]
 
 
-def multibox_prior(data, shapes):
+def multibox_prior(data, sizes, ratios):
+    # the first ratio with every size, then the first size with the other ratios
+    pairs = [(s, ratios[0]) for s in sizes] + [(sizes[0], r) for r in ratios[1:]]
+    shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in pairs]
     height, width = data.shape[-2:]
     ctx, w = data.ctx, height / width
     y = (np.arange(height, ctx=ctx).reshape(-1, 1, 1, 1) + 0.5) / height

@@ -1,5 +1,7 @@
 """Anchors in PaddlePaddle."""
 
+import math
+
 import paddle
 
 from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
@@ -15,7 +17,10 @@ __all__ = [
 ]
 
 
-def multibox_prior(data, shapes):
+def multibox_prior(data, sizes, ratios):
+    # the first ratio with every size, then the first size with the other ratios
+    pairs = [(s, ratios[0]) for s in sizes] + [(sizes[0], r) for r in ratios[1:]]
+    shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in pairs]
     height, width = data.shape[-2:]
     options = {"dtype": "float32", "device": data.place}
     cy = (paddle.arange(height, **options) + 0.5) / height

@@ -4,16 +4,31 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from ...ssd import TINY_SSD_ANCHORS, TINY_SSD_CHANNELS, multiscale_preds
+from ...ssd import (
+    TINY_SSD_ANCHORS,
+    TINY_SSD_CHANNELS,
+    TINY_SSD_RATIOS,
+    TINY_SSD_SIZES,
+)
+from .anchors import multibox_prior
 
 __all__ = [
     "TinySSD",
     "base_net",
+    "bbox_eval",
     "bbox_predictor",
+    "blk_forward",
+    "calc_loss",
+    "cls_eval",
     "cls_predictor",
-    "cross_entropy",
+    "concat_preds",
     "down_sample_blk",
-    "largest",
+    "flatten_pred",
+    "focal_cls_loss",
+    "focal_loss",
+    "hard_negative_loss",
+    "smooth_l1",
+    "smooth_l1_loss",
 ]
 
 
@@ -23,6 +38,14 @@ def cls_predictor(num_inputs, num_anchors, num_classes):
 
 def bbox_predictor(num_inputs, num_anchors):
     return nn.Conv2D(num_inputs, num_anchors * 4, 3, padding=1)
+
+
+def flatten_pred(pred):
+    return pred.transpose([0, 2, 3, 1]).flatten(1)  # (B, H·W·K)
+
+
+def concat_preds(preds):
+    return paddle.concat([flatten_pred(pred) for pred in preds], axis=1)
 
 
 def down_sample_blk(in_channels, out_channels):
@@ -40,6 +63,12 @@ def base_net():
     return nn.Sequential(
         down_sample_blk(3, 16), down_sample_blk(16, 32), down_sample_blk(32, 64)
     )
+
+
+def blk_forward(X, blk, size, ratio, cls_predictor, bbox_predictor):
+    Y = blk(X)  # (B, C', H', W')
+    anchors = multibox_prior(Y, size, ratio)  # (1, A, 4)
+    return Y, anchors, cls_predictor(Y), bbox_predictor(Y)
 
 
 class TinySSD(nn.Layer):
@@ -63,18 +92,78 @@ class TinySSD(nn.Layer):
         )
 
     def forward(self, X):
-        return multiscale_preds(
-            X, self.blocks, self.cls_predictors, self.bbox_predictors, self.num_classes
-        )
+        anchors, cls_preds, bbox_preds = [], [], []
+        for i, blk in enumerate(self.blocks):
+            X, prior, cls, bbox = blk_forward(
+                X,
+                blk,
+                TINY_SSD_SIZES[i],
+                TINY_SSD_RATIOS[i],
+                self.cls_predictors[i],
+                self.bbox_predictors[i],
+            )
+            anchors.append(prior)
+            cls_preds.append(cls)
+            bbox_preds.append(bbox)
+        anchors = paddle.concat(anchors, axis=1)  # (1, A, 4)
+        cls_preds = concat_preds(cls_preds)  # (B, A·(C+1))
+        cls_preds = cls_preds.unflatten(1, [anchors.shape[1], self.num_classes + 1])
+        return anchors, cls_preds, concat_preds(bbox_preds)
 
 
-def cross_entropy(cls_preds, cls_labels):
-    return F.cross_entropy(cls_preds, cls_labels, reduction="none")
+def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
+    cls = F.cross_entropy(cls_preds, cls_labels.astype("int64"), reduction="none")
+    bbox = F.l1_loss(
+        bbox_preds * bbox_masks, bbox_labels * bbox_masks, reduction="none"
+    )  # (B, 4A)
+    return cls.reshape(cls_labels.shape).mean(axis=1) + bbox.mean(axis=1)
 
 
-@paddle.no_grad()
-def largest(values, counts):
-    """Mask (B, A), float: 1 on the counts[b] largest of each row, lower index first."""
-    order = values.argsort(1, descending=True, stable=True)
-    rank = order.argsort(1).astype(counts.dtype)
-    return (rank < counts[:, None]).astype(values.dtype)
+def cls_eval(cls_preds, cls_labels):
+    guesses = cls_preds.argmax(axis=-1)  # (B, A)
+    return (guesses == cls_labels.astype("int64")).astype("float32").sum()
+
+
+def bbox_eval(bbox_preds, bbox_labels, bbox_masks):
+    return ((bbox_labels - bbox_preds) * bbox_masks).abs().sum()
+
+
+def hard_negative_loss(cls_preds, cls_labels, ratio):
+    losses = F.cross_entropy(cls_preds, cls_labels.astype("int64"), reduction="none")
+    losses = losses.reshape(cls_labels.shape)  # (B, A)
+    positive = (cls_labels > 0).astype(losses.dtype)
+    num_positive = positive.sum(axis=1, keepdim=True)  # (B, 1)
+    # a cross-entropy is never negative: the anchors with an object come last
+    negatives = losses.detach() * (1 - positive) - positive
+    order = negatives.argsort(1, descending=True, stable=True)
+    rank = order.argsort(1).astype(losses.dtype)  # 0 for the hardest
+    hardest = (rank < ratio * num_positive).astype(losses.dtype) * (1 - positive)
+    loss = (losses * (positive + hardest)).sum(axis=1)
+    return loss / num_positive.squeeze(1).clip(min=1)
+
+
+def focal_loss(gamma, p):
+    return -((1 - p) ** gamma) * paddle.log(p)
+
+
+def focal_cls_loss(cls_preds, cls_labels, gamma, alpha):
+    losses = F.cross_entropy(cls_preds, cls_labels.astype("int64"), reduction="none")
+    losses = losses.reshape(cls_labels.shape)  # (B, A)
+    positive = (cls_labels > 0).astype(losses.dtype)
+    # where p is 1 the power has no slope for small γ: keep away from there
+    easiness = (1 - paddle.exp(-losses)).clip(1e-7, 1) ** gamma
+    weights = alpha * positive + (1 - alpha) * (1 - positive)
+    loss = (weights * easiness * losses).sum(axis=1)
+    return loss / positive.sum(axis=1).clip(min=1)
+
+
+def smooth_l1(x, sigma):
+    magnitude = x.abs()
+    parabola, line = (sigma * x) ** 2 / 2, magnitude - 0.5 / sigma**2
+    return paddle.where(magnitude < 1 / sigma**2, parabola, line)
+
+
+def smooth_l1_loss(bbox_preds, bbox_labels, bbox_masks, sigma):
+    errors = smooth_l1((bbox_preds - bbox_labels) * bbox_masks, sigma)  # (B, 4A)
+    num_positive = bbox_masks.sum(axis=1) / 4
+    return errors.sum(axis=1) / num_positive.clip(min=1)

@@ -1,5 +1,7 @@
 """Anchors in TensorFlow."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -16,7 +18,10 @@ __all__ = [
 ]
 
 
-def multibox_prior(data, shapes):
+def multibox_prior(data, sizes, ratios):
+    # the first ratio with every size, then the first size with the other ratios
+    pairs = [(s, ratios[0]) for s in sizes] + [(sizes[0], r) for r in ratios[1:]]
+    shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in pairs]
     # Keras gives integers for the sizes that are known when a step is compiled
     height, width = keras.ops.shape(data)[2:]
     H, W = (
