@@ -6,7 +6,6 @@ Sizes: B batch, A anchors, G rows of a label, H × W feature map. A label row is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
