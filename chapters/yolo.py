@@ -198,7 +198,7 @@ X, Y = next(iter(val_iter))
 found = d2l.numpy(detect(X))
 images = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1)))[:8] / 255
 axes = d2l.show_images(images, 2, min(4, len(images)), scale=2.5)
-names = val_set.folder.class_names
+names = val_set.classes
 for ax, rows, label in zip(axes, found, d2l.numpy(Y)):
     real = label[label[:, 0] >= 0]
     d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors="w")

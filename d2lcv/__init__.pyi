@@ -38,6 +38,7 @@ from .data.hub import download_extract as download_extract
 from .datasets.bananas import BananasDataset as BananasDataset
 from .datasets.bananas import load_data_bananas as load_data_bananas
 from .datasets.bananas import read_data_bananas as read_data_bananas
+from .datasets.detection import DetectionDataset as DetectionDataset
 from .datasets.folders import banana_folder as banana_folder
 from .datasets.folders import cifar10_folder as cifar10_folder
 from .datasets.folders import cifar10_tiny_folder as cifar10_tiny_folder

@@ -219,12 +219,13 @@ def _rows(name: str, images: Any, width: int) -> list[np.ndarray]:
 
 
 def _image_rows(name: str, rows: Any, width: int) -> np.ndarray:
-    rows = getattr(rows, "rows", rows)
     if backend.tensors.is_tensor(rows):
         rows = backend.tensors.numpy(rows)
     elif isinstance(rows, (list, tuple)):
         tensors = any(map(backend.tensors.is_tensor, rows))
         rows = [backend.tensors.numpy(r) for r in rows] if tensors else rows
+    else:
+        rows = getattr(rows, "rows", rows)  # what `detect` found
     try:
         array = np.array(rows, np.float64)
     except (TypeError, ValueError) as error:

@@ -30,7 +30,12 @@ from .tables import read_lines, read_table, refuse
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["DetectionFolder", "read_detection_folder"]
+__all__ = [
+    "DetectionFolder",
+    "checked_size",
+    "class_names",
+    "read_detection_folder",
+]
 
 _BOX = ["xmin", "ymin", "xmax", "ymax"]
 _COLUMNS = ["img_name", "label", *_BOX]
@@ -53,6 +58,7 @@ class DetectionFolder:
             height. Rows that are not needed have class −1 and zeros.
         sizes: (N, 2) int64, height and width of each picture on disk.
         classes: the names in `classes.txt`, or `None`.
+        num_clipped: boxes that reached up to a pixel beyond their picture.
         num_classes: how many names there are, or else the largest class of both splits
             plus one.
 
@@ -68,10 +74,10 @@ class DetectionFolder:
         is_train: bool = True,
         size: tuple[int, int] | None = None,
     ) -> None:
-        self.size = _checked_size(size)
+        self.size = checked_size(size)
         self.root = os.fspath(root)
         folder = _find_split(Path(root), "train" if is_train else "val")
-        self.classes = _read_classes(Path(root) / "classes.txt")
+        self.classes = class_names(Path(root) / "classes.txt")
         rows = _read_rows(folder / "label.csv", self.classes)
         first = rows.drop_duplicates("img_name").img_name
         self.paths = [str(folder / "images" / name) for name in first]
@@ -81,7 +87,9 @@ class DetectionFolder:
                     f"{folder / 'label.csv'}, line {line}: the picture {path} is missing"
                 )
         self.sizes = np.array([read_size(path) for path in self.paths])
-        self.labels = _to_labels(folder / "label.csv", rows, self.sizes)
+        self.labels, self.num_clipped = _to_labels(
+            folder / "label.csv", rows, self.sizes
+        )
         self.num_classes = self._count_classes(not is_train)
 
     def _count_classes(self, other_is_train: bool) -> int:
@@ -172,7 +180,7 @@ def _is_split(path: Path, split: str) -> bool:
     return path.name.endswith(f"_{split}") and not path.name.startswith(".")
 
 
-def _read_classes(path: Path) -> list[str] | None:
+def class_names(path: Path) -> list[str] | None:
     """Read one class name per line; `None` if there is no such file."""
     if not path.is_file():
         return None
@@ -232,8 +240,13 @@ def _read_rows(path: Path, classes: list[str] | None) -> DataFrame:
 # ---- labels --------------------------------------------------------------------------
 
 
-def _to_labels(path: Path, rows: DataFrame, sizes: np.ndarray) -> np.ndarray:
-    """Check every box against its picture, and pack them: (N, G, 5) float32."""
+def _to_labels(
+    path: Path, rows: DataFrame, sizes: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Check every box against its picture, and pack them: (N, G, 5) float32.
+
+    Also how many boxes were clipped.
+    """
     picture = rows.groupby("img_name", sort=False).ngroup().to_numpy()
     place = rows.groupby("img_name", sort=False).cumcount().to_numpy()
     labels = np.zeros((len(sizes), place.max() + 1, 5), np.float32)
@@ -265,10 +278,10 @@ def _to_labels(path: Path, rows: DataFrame, sizes: np.ndarray) -> np.ndarray:
         )
     labels[picture, place, 0] = rows.label
     labels[picture, place, 1:] = clipped / limits
-    return labels
+    return labels, int(np.count_nonzero(beyond))
 
 
-def _checked_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
+def checked_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
     try:

@@ -1,14 +1,13 @@
-"""The banana detection set, or another one in its layout: boxes on pictures."""
+"""The banana detection set, or another one in any form of `DetectionDataset`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..backends import backend
-from ..data.boxes import DetectionFolder, read_detection_folder
+from ..data.box_forms import find_form
 from ..loading import loader
+from .detection import DetectionDataset
 from .folders import banana_folder
 
 __all__ = ["BananasDataset", "load_data_bananas", "read_data_bananas"]
@@ -21,13 +20,15 @@ def read_data_bananas(is_train: bool = True, data: str = "synthetic") -> Any:
         A list of uint8 images (3, H, W) and a float32 tensor of labels (N, G, 5), boxes
         in fractions of the image. Everything is in memory at once; see `BananasDataset`.
     """
-    images, labels = read_detection_folder(banana_folder(data), is_train)
-    tensor = backend.tensors.tensor
-    return [tensor(image.transpose(2, 0, 1).copy()) for image in images], tensor(labels)
+    dataset, tensor = BananasDataset(is_train, data), backend.tensors.tensor
+    pixels = (dataset.pixels(i) for i in range(len(dataset)))
+    return [tensor(image.transpose(2, 0, 1).copy()) for image in pixels], tensor(
+        dataset.labels
+    )
 
 
-class BananasDataset:
-    """The banana set, read one image at a time.
+class BananasDataset(DetectionDataset):
+    """The banana set, read one image at a time: a `DetectionDataset`.
 
     Args:
         is_train: the training or the validation part.
@@ -44,17 +45,7 @@ class BananasDataset:
         data: str = "synthetic",
         size: tuple[int, int] | None = None,
     ) -> None:
-        self.folder = DetectionFolder(banana_folder(data), is_train, size)
-        self.num_classes = self.folder.num_classes
-
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def example(self, i: int) -> tuple[np.ndarray, ...]:
-        return self.folder.example(i)
-
-    def __getitem__(self, i: int) -> tuple[Any, ...]:
-        return tuple(backend.tensors.tensor(array) for array in self.example(i))
+        super().__init__(find_form(banana_folder(data), is_train), size)
 
 
 def load_data_bananas(

@@ -1,0 +1,249 @@
+"""Pictures with boxes, in whatever form they lie on the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends import backend
+from ..data.box_forms import (
+    BoxSet,
+    find_form,
+    read_coco,
+    read_csv,
+    read_voc,
+    read_yolo,
+)
+from ..data.boxes import checked_size
+from ..data.pictures import read_labelled
+from ..files import workspace
+
+__all__ = ["DetectionDataset"]
+
+StrPath = str | os.PathLike[str]
+
+
+class DetectionDataset:
+    """Pictures with boxes, read one at a time.
+
+    ```python
+    train_set = d2lcv.DetectionDataset.from_coco("train.json", "photos", size=(256, 256))
+    for X, Y in d2lcv.loader(train_set, 32, shuffle=True): ...
+    ```
+
+    It is opened by `from_coco`, `from_voc`, `from_yolo`, `from_csv`, or by `from_folder`,
+    which finds out. They check every label against its picture and read no pixels; all
+    raise
+
+    - `FileNotFoundError` for a file, a folder or a picture that is missing;
+    - `ValueError` for what cannot be, which names the file, the place in it, and what was
+      expected. Boxes that reach up to a pixel beyond their picture are clipped, with a
+      warning that says how many.
+
+    and take `size`, (height, width) that pictures are resized to (`None`: as they are).
+    Pictures whose metadata says that they must be turned are refused when they are read:
+    nothing says whether their boxes were drawn before or after.
+
+    `dataset[i]` is the picture (3, H, W), float32 in 0–255, and its label (G, 5) as tensors
+    of the active framework; `example(i)` is the same in NumPy. A row of a label is (class,
+    x1, y1, x2, y2), the box in fractions of the picture; rows of class −1 are padding.
+
+    Attributes:
+        paths: the N files.
+        labels: (N, G, 5) float32.
+        sizes: (N, 2), height and width of the pictures on disk.
+        classes: the names, a tuple; of classes without names their numbers as text.
+        num_classes: how many there are.
+        num_clipped: boxes that were clipped.
+        size: (height, width) or `None`.
+    """
+
+    def __init__(self, boxes: BoxSet, size: tuple[int, int] | None = None) -> None:
+        self.size = checked_size(size)
+        self.root, self.paths, self.sizes = boxes.root, boxes.paths, boxes.sizes
+        self.labels, self.num_clipped = boxes.labels, boxes.num_clipped
+        self.num_classes = boxes.num_classes
+        names = boxes.classes or [str(index) for index in range(self.num_classes)]
+        self.classes = tuple(names)
+
+    @classmethod
+    def from_csv(
+        cls,
+        folder: StrPath,
+        is_train: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> DetectionDataset:
+        """The layout of the book's bananas: `*_train/label.csv`, `*_train/images/`.
+
+        A row is `img_name,label,xmin,ymin,xmax,ymax`, in pixels. `classes.txt` beside the
+        splits has the names, if there are.
+        """
+        return DetectionDataset(read_csv(folder, is_train), size)
+
+    @classmethod
+    def from_coco(
+        cls,
+        annotations: StrPath,
+        images: StrPath | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> DetectionDataset:
+        """COCO's JSON file, and the folder of the pictures (`None`: that of the file).
+
+        The classes are the categories by their ids; crowds are left out.
+        """
+        return DetectionDataset(read_coco(annotations, images), size)
+
+    @classmethod
+    def from_voc(
+        cls,
+        annotations: StrPath,
+        images: StrPath,
+        names: Iterable[str] | StrPath | None = None,
+        classes: Sequence[str] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> DetectionDataset:
+        """A folder of Pascal VOC's XML files, and the folder of the pictures.
+
+        Args:
+            annotations, images: the folders.
+            names: which, without `.xml`: a list, or a file with one on each line such as
+                `ImageSets/Main/train.txt`; `None`: all.
+            classes: the names; `None`: those that occur in the folder, sorted.
+            size: as above.
+        """
+        return DetectionDataset(read_voc(annotations, images, names, classes), size)
+
+    @classmethod
+    def from_yolo(
+        cls,
+        folder: StrPath,
+        split: str = "",
+        size: tuple[int, int] | None = None,
+    ) -> DetectionDataset:
+        """A folder with `images/`, `labels/`, and `classes.txt` or `data.yaml`.
+
+        `split` is a folder inside both, such as "train".
+        """
+        return DetectionDataset(read_yolo(folder, split), size)
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: StrPath,
+        is_train: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> DetectionDataset:
+        """The training or the validation part of a folder in any of the four forms.
+
+        They are looked for as `d2lcv.data.box_forms.find_form` says: `*_train/label.csv`;
+        a JSON file with "train" in its name; `ImageSets/Main/train.txt`, or `train/` with
+        XML files; `images/train/` or `train/images/`. A folder that can be read in
+        several ways is refused.
+        """
+        return DetectionDataset(find_form(folder, is_train), size)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.root!r}: {len(self)} pictures, "
+            f"{int((self.labels[:, :, 0] >= 0).sum())} objects, "
+            f"{self.num_classes} classes)"
+        )
+
+    def pixels(self, i: int) -> np.ndarray:
+        """Read picture i: (h, w, 3) uint8, resized to `size` if there is one.
+
+        Raises:
+            IndexError: there is no picture i.
+            ValueError: the file is not a picture, or torn; it is named.
+        """
+        return read_labelled(self.paths[i], self.size)
+
+    def example(self, i: int) -> tuple[np.ndarray, ...]:
+        """Picture i, (3, h, w) float32 from 0 to 255, and its label (G, 5)."""
+        pixels = self.pixels(i)
+        image = np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+        return image, self.labels[i].copy()
+
+    def __getitem__(self, i: int) -> tuple[Any, ...]:
+        return tuple(backend.tensors.tensor(array) for array in self.example(i))
+
+    @property
+    def truth(self) -> list[np.ndarray]:
+        """Each picture's objects for `evaluate_detections`: (g, 5), boxes in its pixels."""
+        return [self._in_pixels(i) for i in range(len(self))]
+
+    def _in_pixels(self, i: int) -> np.ndarray:
+        rows = self.labels[i, self.labels[i, :, 0] >= 0].astype(np.float64)
+        rows[:, 1:] *= np.tile(self.sizes[i, ::-1], 2)
+        rows[:, 1:] = np.round(rows[:, 1:], 4)  # what float32 fractions have lost
+        return rows
+
+    def show(self, indices: Sequence[int] | None = None, scale: float = 2.5) -> Any:
+        """Draw pictures with their boxes and names; returns the axes of `show_images`.
+
+        Args:
+            indices: which pictures; `None`: the first eight.
+            scale: width and height of a picture in inches.
+        """
+        from ..figures import show_bboxes, show_images
+
+        chosen = list(range(min(8, len(self))) if indices is None else indices)
+        columns = max(1, min(4, len(chosen)))
+        pictures = [self.pixels(i) for i in chosen]
+        axes = show_images(
+            pictures, max(1, -(-len(chosen) // columns)), columns, scale=scale
+        )
+        for ax, i, picture in zip(axes, chosen, pictures, strict=False):
+            height, width = picture.shape[:2]
+            rows = self.labels[i, self.labels[i, :, 0] >= 0]
+            names = [self.classes[int(c)] for c in rows[:, 0]]
+            boxes = rows[:, 1:] * np.array([width, height, width, height])
+            show_bboxes(ax, boxes, names, [f"C{int(c) % 10}" for c in rows[:, 0]])
+        return axes
+
+    def to_coco(self, path: StrPath) -> str:
+        """Write the labels as COCO's JSON, and return its path.
+
+        The pictures stay where they are: `file_name` is the way to them from the file's
+        folder, so that `from_coco(path)` reads the same set. Sizes are those on disk.
+        """
+        target = Path(path)
+        folder = os.path.abspath(target.parent)
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for i, (height, width) in enumerate(self.sizes.tolist()):
+            name = os.path.relpath(self.paths[i], folder).replace(os.sep, "/")
+            images.append(
+                {"id": i + 1, "file_name": name, "height": height, "width": width}
+            )
+            for label, x1, y1, x2, y2 in self._in_pixels(i).tolist():
+                box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": i + 1,
+                        "category_id": int(label) + 1,
+                        "bbox": box,
+                        "area": round(box[2] * box[3], 4),
+                        "iscrowd": 0,
+                    }
+                )
+        categories = [{"id": k, "name": name} for k, name in enumerate(self.classes, 1)]
+        content = {
+            "images": images,
+            "annotations": annotations,
+            "categories": categories,
+        }
+        with workspace(target) as temporary:
+            partial = temporary / target.name
+            partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
+            partial.replace(target)
+        return str(target)

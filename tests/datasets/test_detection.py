@@ -1,0 +1,482 @@
+"""One set of blood cells in all the forms that people have, and what is refused in each."""
+
+import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from d2lcv.datasets.detection import DetectionDataset
+
+CLASSES = ("Platelets", "RBC", "WBC")
+COLOURS = ((90, 60, 150), (220, 110, 110), (120, 90, 200))
+FORMS = ("csv", "coco", "voc", "yolo")
+
+
+def draw_cells(seed, width, height):
+    """A picture and its rows (class, x1, y1, x2, y2), many of them."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (width, height), (240, 225, 215))
+    pen, rows = ImageDraw.Draw(image), []
+    for label, count, side in (
+        (1, int(rng.integers(8, 20)), 24),
+        (2, 1, 48),
+        (0, 2, 8),
+    ):
+        for _ in range(count if seed else 0):  # the first picture has no cells
+            x, y = (int(rng.integers(0, n - side + 1)) for n in (width, height))
+            box = (x, y, x + side, y + side - int(rng.integers(0, 4)))
+            pen.ellipse((*box[:2], box[2] - 1, box[3] - 1), fill=COLOURS[label])
+            rows.append((label, *box))
+    return image, rows
+
+
+def cells(split):
+    first = 0 if split == "train" else 100
+    return {
+        f"cell{i}.png": draw_cells(first + i, 128, 96 if i % 2 else 128)
+        for i in range(12 if split == "train" else 3)
+    }
+
+
+def write(form, root):
+    """Both splits in one of the forms."""
+    root = Path(root)
+    for split in ("train", "val"):
+        {"csv": as_csv, "coco": as_coco, "voc": as_voc, "yolo": as_yolo}[form](
+            root, split, cells(split)
+        )
+    return root
+
+
+def save(pictures, folder):
+    folder.mkdir(parents=True)
+    for name, (image, _) in pictures.items():
+        image.save(folder / name)
+
+
+def as_csv(root, split, pictures):
+    save(pictures, root / f"cells_{split}" / "images")
+    lines = ["img_name,label,xmin,ymin,xmax,ymax"]
+    for name, (_, rows) in pictures.items():
+        lines += [f"{name},{c},{x1},{y1},{x2},{y2}" for c, x1, y1, x2, y2 in rows]
+        lines += [] if rows else [f"{name},-1,,,,"]
+    (root / f"cells_{split}" / "label.csv").write_text("\n".join(lines) + "\n")
+    (root / "classes.txt").write_text("\n".join(CLASSES))
+
+
+def as_coco(root, split, pictures):
+    save(pictures, root / f"{split}2017")
+    images, annotations = [], []
+    for i, (name, (image, rows)) in enumerate(pictures.items()):
+        size = {"width": image.width, "height": image.height}
+        images.append({"id": 10 + i, "file_name": name} | size)
+        annotations += [
+            {
+                "id": len(annotations) + k,
+                "image_id": 10 + i,
+                "category_id": (3, 7, 20)[c],
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "iscrowd": 0,
+            }
+            for k, (c, x1, y1, x2, y2) in enumerate(rows, 1)
+        ]
+    categories = [{"id": k, "name": CLASSES[(3, 7, 20).index(k)]} for k in (20, 3, 7)]
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
+    (root / "annotations").mkdir(exist_ok=True)
+    path = root / "annotations" / f"instances_{split}2017.json"
+    path.write_text(json.dumps(content))
+
+
+def as_voc(root, split, pictures):
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    stems = []
+    for name, (image, rows) in pictures.items():
+        stem = f"{split}_{name.removesuffix('.png')}"
+        stems.append(stem)
+        image.save(root / "JPEGImages" / f"{stem}.png")
+        objects = "".join(
+            f"<object><name>{CLASSES[c]}</name><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"
+            f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+            for c, x1, y1, x2, y2 in rows
+        )
+        size = f"<width>{image.width}</width><height>{image.height}</height>"
+        (root / "Annotations" / f"{stem}.xml").write_text(
+            f"<annotation><filename>{stem}.png</filename><size>{size}</size>{objects}"
+            "</annotation>"
+        )
+    (root / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(stems))
+
+
+def as_yolo(root, split, pictures):
+    save(pictures, root / "images" / split)
+    (root / "labels" / split).mkdir(parents=True)
+    for name, (image, rows) in pictures.items():
+        lines = []
+        for c, x1, y1, x2, y2 in rows:
+            x, y = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
+            w, h = (x2 - x1) / image.width, (y2 - y1) / image.height
+            lines.append(f"{c} {x:.8f} {y:.8f} {w:.8f} {h:.8f}")
+        if lines:  # no file for a picture without objects
+            path = root / "labels" / split / name.replace(".png", ".txt")
+            path.write_text("\n".join(lines) + "\n")
+    (root / "data.yaml").write_text(
+        f"train: images/train\nnc: 3  # classes\nnames: {list(CLASSES)}\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    return {form: write(form, tmp_path_factory.mktemp(form)) for form in FORMS}
+
+
+# ---- one set, four forms -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_are_what_was_drawn(sets, form):
+    for is_train, split in ((True, "train"), (False, "val")):
+        dataset = DetectionDataset.from_folder(sets[form], is_train)
+        drawn = cells(split)
+        assert dataset.classes == CLASSES and dataset.num_classes == 3
+        assert len(dataset) == len(drawn) and dataset.num_clipped == 0
+        truth = dataset.truth
+        for i, (image, rows) in enumerate(drawn.values()):
+            np.testing.assert_array_equal(dataset.pixels(i), np.asarray(image))
+            np.testing.assert_allclose(truth[i], np.reshape(rows, (-1, 5)), atol=1e-3)
+            assert (dataset.labels[i, len(rows) :, 0] == -1).all()
+
+
+@pytest.mark.parametrize("form", FORMS[1:])
+def test_training_batches_are_the_same(d2l, sets, form):
+    batches = {}
+    for name in ("csv", form):
+        d2l.seed(3)
+        dataset = d2l.BananasDataset(True, sets[name], (32, 48))
+        batches[name] = [
+            [d2l.numpy(x) for x in batch]
+            for batch in d2l.loader(dataset, 5, shuffle=True)
+        ]
+    assert len(batches[form]) == 3
+    for mine, expected in zip(batches[form], batches["csv"], strict=True):
+        np.testing.assert_array_equal(mine[0], expected[0])
+        np.testing.assert_allclose(mine[1], expected[1], atol=1e-6)
+        np.testing.assert_array_equal(mine[1][..., 0], expected[1][..., 0])
+    assert expected[1].shape[1] > 10  # many boxes
+
+
+def test_readers_by_name(sets):
+    csv = DetectionDataset.from_csv(sets["csv"], size=(64, 64))
+    coco = DetectionDataset.from_coco(
+        sets["coco"] / "annotations" / "instances_train2017.json",
+        sets["coco"] / "train2017",
+        size=(64, 64),
+    )
+    voc = DetectionDataset.from_voc(
+        sets["voc"] / "Annotations",
+        sets["voc"] / "JPEGImages",
+        sets["voc"] / "ImageSets" / "Main" / "train.txt",
+        size=(64, 64),
+    )
+    yolo = DetectionDataset.from_yolo(sets["yolo"], "train", size=(64, 64))
+    for dataset in (coco, voc, yolo):
+        assert dataset.classes == csv.classes
+        np.testing.assert_allclose(dataset.labels, csv.labels, atol=1e-7)
+        np.testing.assert_array_equal(dataset.example(3)[0], csv.example(3)[0])
+    assert "12 pictures" in repr(coco) and "3 classes" in repr(coco)
+    everything = DetectionDataset.from_voc(
+        sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
+    )
+    assert len(everything) == 15
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_to_coco_and_back(sets, tmp_path, form):
+    dataset = DetectionDataset.from_folder(sets[form])
+    path = dataset.to_coco(tmp_path / "deep" / "train.json")
+    again = DetectionDataset.from_coco(path)
+    assert again.classes == dataset.classes and again.num_clipped == 0
+    np.testing.assert_allclose(again.labels, dataset.labels, atol=1e-6)
+    np.testing.assert_array_equal(again.pixels(2), dataset.pixels(2))
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["train.json"]
+
+
+def test_to_coco_is_read_by_pycocotools(sets, tmp_path):
+    coco = pytest.importorskip("pycocotools.coco")
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    data = coco.COCO(dataset.to_coco(tmp_path / "train.json"))
+    assert [c["name"] for c in data.loadCats(data.getCatIds())] == list(CLASSES)
+    (i,) = data.getImgIds(imgIds=[4])
+    boxes = [a["bbox"] for a in data.loadAnns(data.getAnnIds(imgIds=[i]))]
+    drawn = cells("train")["cell3.png"][1]
+    assert boxes == [[x1, y1, x2 - x1, y2 - y1] for _, x1, y1, x2, y2 in drawn]
+
+
+def test_perfect_detections_score_one(d2l, sets):
+    truth = DetectionDataset.from_folder(sets["coco"]).truth
+    found = [np.insert(rows, 1, 0.9, axis=1) for rows in truth]
+    scores = d2l.evaluate_detections(found, truth, CLASSES)
+    assert scores["AP"] == pytest.approx(1) and scores.voc2010 == pytest.approx(1)
+
+
+def test_show(d2l, sets):
+    dataset = DetectionDataset.from_folder(sets["csv"], size=(64, 64))
+    axes = dataset.show([1, 2])
+    assert len(axes) == 2
+    assert len(axes[0].patches) == len(cells("train")["cell1.png"][1])
+    assert {t.get_text() for t in axes[0].texts} == set(CLASSES)
+    d2l.plt.close("all")
+
+
+# ---- the habits of other programs ----------------------------------------------------
+
+
+def test_layouts_of_exports(tmp_path):
+    """train/ and valid/, each with its labels beside the pictures."""
+    for form in ("coco", "voc", "yolo"):
+        write(form, tmp_path / form)
+    coco, voc, yolo = (tmp_path / form for form in ("coco", "voc", "yolo"))
+    for split, name in (("train", "train"), ("val", "valid")):
+        folder = tmp_path / "coco2" / name
+        shutil.copytree(coco / f"{split}2017", folder)
+        shutil.copy(
+            coco / "annotations" / f"instances_{split}2017.json",
+            folder / "_annotations.coco.json",
+        )
+        folder = tmp_path / "voc2" / name
+        folder.mkdir(parents=True)
+        for path in [*voc.glob("*/*.xml"), *voc.glob("*/*.png")]:
+            if path.name.startswith(split):
+                shutil.copy(path, folder)
+        for kind in ("images", "labels"):
+            shutil.copytree(yolo / kind / split, tmp_path / "yolo2" / name / kind)
+    (tmp_path / "yolo2" / "data.yaml").write_text(
+        "names:\n  0: Platelets\n  1: 'RBC'\n  2: WBC\n"
+    )
+    expected = DetectionDataset.from_folder(coco)
+    for form in ("coco2", "voc2", "yolo2"):
+        for is_train, count in ((True, 12), (False, 3)):
+            dataset = DetectionDataset.from_folder(tmp_path / form, is_train)
+            assert len(dataset) == count and dataset.classes == CLASSES
+            if is_train:
+                np.testing.assert_allclose(dataset.labels, expected.labels, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "names: [a, 'b c', \"d\"]",
+        "names:\n- a\n- b c\n- d  # the last\nnc: 3",
+        "nc: 3\nnames:\n  0: a\n  1: b c\n  2: d\ntrain: x",
+        "names: {0: a, 1: 'b c', 2: d}",
+        "names: [\n  'a',\n  'b c',\n  'd'\n  ]",
+    ],
+)
+def test_names_in_data_yaml(tmp_path, text):
+    write("yolo", tmp_path)
+    (tmp_path / "data.yaml").write_text(text)
+    assert DetectionDataset.from_yolo(tmp_path, "train").classes == ("a", "b c", "d")
+
+
+def test_files_of_the_voc_challenges_count_from_one(tmp_path):
+    write("voc", tmp_path)
+    path = tmp_path / "Annotations" / "train_cell1.xml"
+    before = DetectionDataset.from_folder(tmp_path).truth[1]
+    source = "<source><database>The VOC2012 Database</database></source>"
+    path.write_text(path.read_text().replace("<size>", f"{source}<size>"))
+    with pytest.warns(UserWarning) if (before[:, 1:3] < 1).any() else nullcontext():
+        after = DetectionDataset.from_folder(tmp_path).truth[1]
+    expected = before - [0, 1, 1, 0, 0]
+    np.testing.assert_allclose(after, expected.clip(0), atol=1e-3)
+
+
+def test_outlines_and_crowds(tmp_path):
+    yolo, coco = write("yolo", tmp_path / "yolo"), write("coco", tmp_path / "coco")
+    (yolo / "labels" / "train" / "cell0.txt").write_text(
+        "1 .1 .2 .5 .2 .5 .75 .25 .5\n"
+    )
+    dataset = DetectionDataset.from_yolo(yolo, "train")
+    np.testing.assert_allclose(dataset.labels[0, 0], [1, 0.1, 0.2, 0.5, 0.75])
+    path = coco / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    fewer = DetectionDataset.from_folder(coco).truth
+    assert len(fewer[1]) == len(cells("train")["cell1.png"][1]) - 1
+
+
+# ---- what is refused -----------------------------------------------------------------
+
+
+def spoil(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+COCO = "annotations/instances_train2017.json"
+BAD_COCO = {
+    "not JSON": ("{", "", "is not JSON"),
+    "no categories": ('"categories"', '"kinds"', "images, annotations, categories"),
+    "a picture twice": (
+        '"id": 11',
+        '"id": 10',
+        r"images\[1\]: the id 10 is there twice",
+    ),
+    "no such image": (
+        '"image_id": 11',
+        '"image_id": 99',
+        r"annotations\[0\].*image_id 99",
+    ),
+    "no such class": ('"category_id": 7', '"category_id": 8', "category_id 8"),
+    "a text in a box": ('"bbox": [', '"bbox": ["x", ', r"annotations\[0\]: bbox"),
+    "a wrong size": (
+        '"width": 128',
+        '"width": 127',
+        r"127 × 128.*cell0\.png has 128 × 128",
+    ),
+    "equal names": ('"name": "RBC"', '"name": "WBC"', "a name of its own"),
+    "no file name": ('"file_name"', '"name"', r"images\[0\]: expected id, file_name"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COCO)
+def test_bad_coco(tmp_path, case):
+    old, new, match = BAD_COCO[case]
+    write("coco", tmp_path)
+    spoil(tmp_path / COCO, old, new)
+    with pytest.raises(ValueError, match=match) as error:
+        DetectionDataset.from_coco(tmp_path / COCO, tmp_path / "train2017")
+    assert "instances_train2017.json" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("box", "match"),
+    [([5, 5, 0, 4], "xmin < xmax"), ([100, 5, 40, 4], "128 × "), ([-2, 5, 9, 4], "-2")],
+)
+def test_bad_box_in_coco(tmp_path, box, match):
+    write("coco", tmp_path)
+    content = json.loads((tmp_path / COCO).read_text())
+    content["annotations"][3]["bbox"] = box
+    (tmp_path / COCO).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"annotations\[3\].*{match}"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+def test_categories_that_differ(tmp_path):
+    write("coco", tmp_path)
+    spoil(tmp_path / COCO.replace("train", "val"), "RBC", "Red")
+    with pytest.raises(ValueError, match="the same categories"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+BAD_VOC = {
+    "no XML": ("<annotation>", "", "is not XML"),
+    "another root": ("annotation>", "notes>", "is not XML|expected <annotation>"),
+    "no number": ("<xmin>", "<xmin>x", r"object 1: xmin must be a number, got 'x"),
+    "no box": ("bndbox>", "box>", "is not XML|xmin"),
+    "no name": ("<name>RBC", "<name>", "object 1: expected a <name>"),
+    "mirrored": ("<xmax>", "<xmax>-", "xmin < xmax"),
+    "a wrong size": ("<width>1", "<width>2", "pixels"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VOC)
+def test_bad_voc(tmp_path, case):
+    old, new, match = BAD_VOC[case]
+    write("voc", tmp_path)
+    spoil(tmp_path / "Annotations" / "train_cell1.xml", old, new)
+    with pytest.raises(ValueError, match=match) as error:
+        DetectionDataset.from_folder(tmp_path)
+    assert "train_cell1.xml" in str(error.value)
+
+
+def test_class_of_voc_that_is_not_asked_for(sets):
+    with pytest.raises(
+        ValueError, match=r"object \d+: .*RBC, WBCs, got 'WBC'.*mean 'WBCs'"
+    ):
+        DetectionDataset.from_voc(
+            sets["voc"] / "Annotations",
+            sets["voc"] / "JPEGImages",
+            classes=("Platelets", "RBC", "WBCs"),
+        )
+    with pytest.raises(FileNotFoundError, match=r"none\.xml"):
+        DetectionDataset.from_voc(
+            sets["voc"] / "Annotations", sets["voc"] / "JPEGImages", names=["none"]
+        )
+
+
+BAD_YOLO = {
+    "too few": ("1 0.5 0.5", "got 3 values"),
+    "with a confidence": ("1 .5 .5 .2 .2 .9", "got 6 values"),
+    "no number": ("1 .5 .5 .2 x", "must be a number"),
+    "no such class": ("3 .5 .5 .2 .2", "class from 0 to 2, got 3"),
+    "half a class": ("1.5 .5 .5 .2 .2", "class from 0 to 2"),
+    "in pixels": ("1 50 50 20 20", "must lie in its picture"),
+    "outside": ("1 .95 .5 .2 .2", "must lie in its picture"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_YOLO)
+def test_bad_yolo(tmp_path, case):
+    row, match = BAD_YOLO[case]
+    write("yolo", tmp_path)
+    (tmp_path / "labels" / "train" / "cell1.txt").write_text(f"1 .5 .5 .2 .2\n{row}\n")
+    with pytest.raises(ValueError, match=rf"cell1\.txt, line 2: .*{match}"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["nc: 3", "names: 3", "names: [a, a]", "names:\n  1: a"]
+)
+def test_bad_data_yaml(tmp_path, text):
+    write("yolo", tmp_path)
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"data\.yaml: expected the names"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+def test_labels_without_a_picture(tmp_path):
+    write("yolo", tmp_path)
+    (tmp_path / "labels" / "train" / "gone.txt").write_text("1 .5 .5 .2 .2\n")
+    with pytest.raises(FileNotFoundError, match=r"gone\.txt: there is no picture gone"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_missing_picture_is_named(tmp_path, form):
+    write(form, tmp_path)
+    (gone,) = (p for p in tmp_path.rglob("*cell2.png") if "val" not in str(p))
+    gone.unlink()
+    with pytest.raises(FileNotFoundError, match="cell2"):
+        DetectionDataset.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_torn_picture_is_named(tmp_path, form):
+    write(form, tmp_path)
+    (torn,) = (p for p in tmp_path.rglob("*cell2.png") if "val" not in str(p))
+    torn.write_bytes(torn.read_bytes()[:300])
+    dataset = DetectionDataset.from_folder(tmp_path)
+    dataset.example(1)
+    with pytest.raises(ValueError, match=r"cell2\.png cannot be read"):
+        dataset.example(2)
+
+
+def test_folder_of_none_or_of_two_forms(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        DetectionDataset.from_folder(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"'train'.*label\.csv.*found nothing"):
+        DetectionDataset.from_folder(tmp_path)
+    write("csv", tmp_path)
+    write("yolo", tmp_path)
+    with pytest.raises(ValueError, match="several ways: CSV, YOLO"):
+        DetectionDataset.from_folder(tmp_path)
