@@ -99,6 +99,9 @@ from .loading import get_dataloader_workers as get_dataloader_workers
 from .loading import loader as loader
 from .meters import Accumulator as Accumulator
 from .meters import Timer as Timer
+from .proof.check import check as check
+from .proof.check import exercise as exercise
+from .proof.check import using as using
 from .randomness import seed as seed
 from .rcnn import TinyRCNN as TinyRCNN
 from .rcnn import box_head_loss as box_head_loss
