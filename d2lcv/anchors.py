@@ -117,9 +117,8 @@ def assign_anchor_to_bbox(
     finite(ground_truth=ground_truth, anchors=anchors)
     least = threshold("iou_threshold", iou_threshold)
     ground_truth, anchors = with_areas(ground_truth, anchors)
-    labels = backend.anchors.as_labels(ground_truth)
-    assigned = backend.anchors.assign_anchors(anchors, labels, least)[0]
-    return on_device(assigned, device)
+    assign = backend.anchors.assign_anchor_to_bbox
+    return on_device(assign(ground_truth, anchors, None, least), device)
 
 
 def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
@@ -211,7 +210,7 @@ def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> An
     least = threshold("iou_threshold", iou_threshold)
     wide = with_areas(a, rows[..., 1:])[0].dtype
     a, rows = (backend.tensors.astype(x, wide) for x in (a, rows))
-    offsets, masks, classes = backend.anchors.multibox_target(a[0], rows, least)
+    offsets, masks, classes = backend.anchors.multibox_target(a, rows, least)
     if offsets.dtype != own.dtype:
         offsets = backend.tensors.astype(offsets, own.dtype)
     return as_given(offsets, anchors), masks, classes

@@ -206,7 +206,7 @@ def multibox_detection(
     most = threshold("nms_threshold", nms_threshold)
     least = threshold("pos_threshold", pos_threshold)
     rows = backend.detection.multibox_detection(
-        cls_probs, offset_preds, anchors[0], most, least
+        cls_probs, offset_preds, anchors, most, least
     )
     return as_given(rows, *given)
 

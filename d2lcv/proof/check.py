@@ -7,18 +7,16 @@ it.
 
 from __future__ import annotations
 
-import ast
 import dis
 import functools
 import importlib
 import inspect
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -111,9 +109,9 @@ def check(
     came; and how much slower or faster than ours the function is.
 
     Args:
-        function: takes what the public function takes (integers have been cast to
-            float32 where its documentation says so), and gives what it gives, in the
-            active framework.
+        function: takes all that the public function takes, in that order, and gives what
+            it gives, in the active framework. The package's checks stand before it:
+            numbers come in the types that its documentation says it computes in.
         name: a public function of the package, `"box_iou"`; else the function's own name.
         quiet: print nothing, for graders.
         seconds: cases that would begin after this time, or would by the size of their
@@ -129,7 +127,7 @@ def check(
     if not callable(function):
         raise TypeError(f"function: expected a function, got {function!r}")
     name = name if name is not None else getattr(function, "__name__", "")
-    ours = _public(name)
+    ours = _ours(name)
     cases = _cases(name)
     if not cases:
         raise ValueError(f"name: expected a function that has cases, got {name!r}")
@@ -146,7 +144,7 @@ def check(
         if max(start - begun, pace * run.size) > seconds:
             result.skipped.append(run.case.name)
             continue
-        watch = _Watch(ours, function, run.value)
+        watch = _Watch(_public(name), function, run.value)
         failure = _failure(run, name, watch)
         took = time.perf_counter() - start
         pace = took / run.size if run.size > 1000 else 0.0
@@ -224,45 +222,48 @@ def _public(name: str) -> Any:
     return value
 
 
+def _ours(name: str) -> Any:
+    """What runs for a name: the column's function, behind the checks, else the topic's.
+
+    A column's function of the topic's name and parameters means the same.
+    """
+    topic = _public(name)
+    try:
+        column = getattr(backend, topic.__module__.rpartition(".")[2])
+    except ModuleNotFoundError:
+        return topic
+    native = getattr(column, name, None)
+    return native if native and _names(native) == _names(topic) else topic
+
+
 @contextmanager
 def _in_place(functions: dict[str, Callable[..., Any]]) -> Iterator[None]:
     """Every global of the package that is a function of ours is another one."""
-    replaced: list[tuple[Any, Any]] = []  # ours, the other
-    for name, function in functions.items():
-        ours, busy = _public(name), [False]
-        replaced.append((ours, _instead(ours, function, busy)))
-        column = getattr(_column(ours.__module__.rpartition(".")[2]), name, None)
-        # the column's is called by its neighbours, with arguments of the same meaning
-        if column is not None and _names(column) == _names(ours):
-            replaced.append((column, _instead(column, function, busy)))
-    _replace(replaced)
+    ours = {name: _ours(name) for name in functions}
+    pairs = [(ours[name], _instead(ours[name], f)) for name, f in functions.items()]
+    _replace(pairs)
     try:
         yield
     finally:
-        _replace([(other, ours) for ours, other in replaced])
+        _replace([(other, own) for own, other in pairs])
 
 
-def _instead(ours: Any, function: Callable[..., Any], busy: list[bool]) -> Any:
+def _instead(ours: Any, function: Callable[..., Any]) -> Any:
     """`function` in the place of ours; what it calls by that name itself is ours."""
+    busy = False
 
     @functools.wraps(ours)
     def call(*given: Any, **named: Any) -> Any:
-        if busy[0]:
+        nonlocal busy
+        if busy:
             return ours(*given, **named)
-        busy[0] = True
+        busy = True
         try:
             return function(*given, **named)
         finally:
-            busy[0] = False
+            busy = False
 
     return call
-
-
-def _column(topic: str) -> ModuleType | None:
-    try:
-        return getattr(backend, topic)
-    except ModuleNotFoundError:
-        return None
 
 
 def _names(function: Any) -> list[str]:
@@ -285,19 +286,6 @@ def _replace(pairs: list[tuple[Any, Any]]) -> None:
                     setattr(module, name, new)
 
 
-@functools.cache
-def _cast(function: Any) -> frozenset[str]:
-    """Names of the arguments that our function casts to floats, as its text says."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    return frozenset(
-        keyword.arg or ""
-        for call in calls
-        if getattr(call.func, "id", "") == "floats"
-        for keyword in call.keywords
-    )
-
-
 class _Refused(Exception):
     """The function did what it must not."""
 
@@ -310,7 +298,6 @@ class _Watch:
     ) -> None:
         self.signature = inspect.signature(ours)
         self.like = like  # what ours gave
-        self.cast = _cast(ours)
         self.function, self.name = function, ours.__name__
         self.arguments: dict[str, Any] = {}
         self.reason = ""
@@ -319,12 +306,7 @@ class _Watch:
     def bound(self, *given: Any, **named: Any) -> dict[str, Any]:
         bound = self.signature.bind(*given, **named)
         bound.apply_defaults()
-        return {
-            name: backend.tensors.as_float(value)
-            if name in self.cast and backend.tensors.is_tensor(value)
-            else value
-            for name, value in bound.arguments.items()
-        }
+        return dict(bound.arguments)
 
     def plain(self, *given: Any, **named: Any) -> Any:
         return self.function(*self.bound(*given, **named).values())
@@ -456,7 +438,7 @@ def _runs(name: str, ours: Any) -> list[_Run]:
     package = importlib.import_module(PACKAGE)
     found = []
     for case in _cases(name):
-        watch = _Watch(ours, ours)
+        watch = _Watch(_public(name), ours)
         with _in_place({name: watch}):
             answer = case(package)
         if watch.calls:

@@ -9,7 +9,7 @@ from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
 from .boxes import box_center_to_corner, box_corner_to_center
 
 __all__ = [
-    "as_labels",
+    "assign_anchor_to_bbox",
     "assign_anchors",
     "multibox_prior",
     "multibox_target",
@@ -34,9 +34,11 @@ def multibox_prior(data, sizes, ratios):
     return (y * np.array([0, 1, 0, 1], ctx=ctx) + row).reshape(1, -1, 4)
 
 
-def as_labels(boxes):
-    classes = np.zeros((len(boxes), 1), dtype=boxes.dtype, ctx=boxes.ctx)
-    return np.expand_dims(np.concatenate((classes, boxes), axis=1), 0)  # (1, G, 5)
+def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
+    classes = np.zeros_like(ground_truth[:, :1])
+    labels = np.expand_dims(np.concatenate((classes, ground_truth), axis=1), 0)
+    assigned = assign_anchors(anchors, labels, iou_threshold)[0]  # (A,)
+    return assigned if device is None else assigned.as_in_ctx(device)
 
 
 def assign_anchors(anchors, labels, iou_threshold):
@@ -107,6 +109,7 @@ def offset_inverse(anchors, offset_preds):
 
 
 def multibox_target(anchors, labels, iou_threshold):
+    anchors = anchors[0]  # (A, 4)
     with autograd.pause():
         assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
         positive = assigned >= 0

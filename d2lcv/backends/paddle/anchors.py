@@ -8,7 +8,7 @@ from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
 from .boxes import box_center_to_corner, box_corner_to_center, box_iou
 
 __all__ = [
-    "as_labels",
+    "assign_anchor_to_bbox",
     "assign_anchors",
     "multibox_prior",
     "multibox_target",
@@ -31,8 +31,11 @@ def multibox_prior(data, sizes, ratios):
     return paddle.stack(paddle.broadcast_tensors(corners), axis=-1).reshape([1, -1, 4])
 
 
-def as_labels(boxes):
-    return paddle.concat([paddle.zeros_like(boxes[:, :1]), boxes], axis=1)[None]
+def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
+    classes = paddle.zeros_like(ground_truth[:, :1])
+    labels = paddle.concat([classes, ground_truth], axis=1)[None]  # (1, G, 5)
+    assigned = assign_anchors(anchors, labels, iou_threshold)[0]  # (A,)
+    return assigned if device is None else assigned.to(device)
 
 
 @paddle.no_grad()
@@ -93,6 +96,7 @@ def offset_inverse(anchors, offset_preds):
 
 @paddle.no_grad()
 def multibox_target(anchors, labels, iou_threshold):
+    anchors = anchors[0]  # (A, 4)
     assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
     positive = assigned >= 0
     classes = paddle.zeros_like(assigned)

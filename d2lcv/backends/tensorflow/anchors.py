@@ -9,7 +9,7 @@ from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
 from .boxes import box_center_to_corner, box_corner_to_center, box_iou
 
 __all__ = [
-    "as_labels",
+    "assign_anchor_to_bbox",
     "assign_anchors",
     "multibox_prior",
     "multibox_target",
@@ -37,8 +37,10 @@ def multibox_prior(data, sizes, ratios):
     return tf.reshape(corners, (1, height * width * len(shapes), 4))
 
 
-def as_labels(boxes):
-    return tf.pad(boxes, ((0, 0), (1, 0)))[None]  # (1, G, 5), all of class 0
+def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
+    labels = tf.pad(ground_truth, ((0, 0), (1, 0)))[None]  # (1, G, 5), all of class 0
+    with tf.device(device):
+        return tf.identity(assign_anchors(anchors, labels, iou_threshold)[0])
 
 
 def assign_anchors(anchors, labels, iou_threshold):
@@ -104,6 +106,7 @@ def offset_inverse(anchors, offset_preds):
 
 
 def multibox_target(anchors, labels, iou_threshold):
+    anchors = anchors[0]  # (A, 4)
     assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
     positive = assigned >= 0
     where = tf.where(positive)  # image, anchor

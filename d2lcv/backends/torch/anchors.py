@@ -8,7 +8,7 @@ from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
 from .boxes import box_center_to_corner, box_corner_to_center, box_iou
 
 __all__ = [
-    "as_labels",
+    "assign_anchor_to_bbox",
     "assign_anchors",
     "multibox_prior",
     "multibox_target",
@@ -31,8 +31,10 @@ def multibox_prior(data, sizes, ratios):
     return torch.stack(torch.broadcast_tensors(*corners), -1).reshape(1, -1, 4)
 
 
-def as_labels(boxes):
-    return torch.nn.functional.pad(boxes, (1, 0))[None]  # (1, G, 5), all of class 0
+def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
+    labels = torch.nn.functional.pad(ground_truth, (1, 0))[None]  # all of class 0
+    assigned = assign_anchors(anchors, labels, iou_threshold)[0]  # (A,)
+    return assigned if device is None else assigned.to(device)
 
 
 @torch.no_grad()
@@ -90,6 +92,7 @@ def offset_inverse(anchors, offset_preds):
 
 @torch.no_grad()
 def multibox_target(anchors, labels, iou_threshold):
+    anchors = anchors[0]  # (A, 4)
     assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
     positive = assigned >= 0
     classes = torch.zeros_like(assigned)
