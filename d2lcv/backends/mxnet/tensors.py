@@ -89,11 +89,12 @@ def size(x):
 
 
 def where(condition, x, y):
-    # with a number in place of a tensor MXNet's gradient goes to the other elements
+    # with a number in place of a tensor MXNet's gradient goes to the other elements, and
+    # broadcasting one over no elements ends the process
     if is_tensor(x) and not is_tensor(y):
-        y = np.array(y, dtype=x.dtype, ctx=x.ctx)
+        y = np.full_like(x, y)
     elif is_tensor(y) and not is_tensor(x):
-        x = np.array(x, dtype=y.dtype, ctx=y.ctx)
+        x = np.full_like(y, x)
     return np.where(condition, x, y)
 
 
