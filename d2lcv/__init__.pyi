@@ -196,6 +196,9 @@ from .training import freeze as freeze
 from .training import gradients as gradients
 from .training import predict as predict
 from .training import warmup_cosine as warmup_cosine
+from .use import Detections as Detections
+from .use import detect as detect
+from .use import load as load
 from .weights import get_weights as get_weights
 from .weights import initialize as initialize
 from .weights import load_weights as load_weights

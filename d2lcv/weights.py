@@ -7,6 +7,7 @@ in `blocks.1.0.weight`.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,13 +23,14 @@ __all__ = [
     "get_weights",
     "initialize",
     "load_weights",
+    "read_description",
     "read_weights",
     "save_weights",
     "set_weights",
 ]
 
 COUNT = "num_batches_tracked"
-FORMAT = {"format": "d2lcv-1"}  # one entry: of several the order in the file is chance
+ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
 
 def initialize(net: Any) -> Any:
@@ -88,17 +90,65 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     """Write the weights and statistics of `net` to a safetensors file; returns its path.
 
     The file is the same whichever backend wrote it, and any of them reads it. It appears
-    only when it is whole.
+    only when it is whole. It also says what the net is, for `load`: of a `TinySSD` its
+    kind and arguments; of any net `net.classes` (names) and `net.image_size` ((height,
+    width) of its pictures), if they were set, and the package's version.
     """
     from safetensors.numpy import save
 
     path = Path(path)
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
+    described = json.dumps(_description(net), sort_keys=True)
     with workspace(path) as folder:
         partial = folder / path.name
-        partial.write_bytes(save(arrays, metadata=FORMAT))
+        partial.write_bytes(save(arrays, metadata={ENTRY: described}))
         partial.replace(path)
     return str(path)
+
+
+def _description(net: Any) -> dict[str, Any]:
+    """What a net is, in JSON's words."""
+    from . import __version__
+
+    about: dict[str, Any] = {"format": FORMAT, "version": __version__}
+    if isinstance(net, backend.ssd.TinySSD):
+        about |= {"kind": "TinySSD", "arguments": {"num_classes": net.num_classes}}
+    if getattr(net, "classes", None) is not None:
+        about["classes"] = [str(name) for name in net.classes]
+    if getattr(net, "image_size", None) is not None:
+        about["image_size"] = [int(side) for side in net.image_size]
+    return about
+
+
+def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a file of `save_weights` says of its net.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no whole safetensors file, or one of another program.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights file at {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    if ENTRY not in metadata:
+        raise ValueError(
+            f"{path} was not written by d2lcv.save_weights, or by an early version: its "
+            f"metadata is {metadata}; d2lcv.load_weights(net, path) loads it into a net "
+            "that you have made"
+        )
+    try:
+        about = json.loads(metadata[ENTRY])
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: what it says of its net cannot be read: {error}"
+        ) from error
+    return about if isinstance(about, dict) else {}
 
 
 def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:

@@ -307,7 +307,13 @@ def test_file_is_plain_safetensors(d2l, net, tmp_path):
     path = tmp_path / "a" / "b" / "net.safetensors"
     assert d2l.save_weights(net, path) == str(path)
     metadata, arrays = parse_safetensors(path)
-    assert metadata == {"format": "d2lcv-1"}
+    (about,) = map(json.loads, metadata.values())
+    assert about == {
+        "format": 2,
+        "version": d2l.__version__,
+        "kind": "TinySSD",
+        "arguments": {"num_classes": 2},
+    }
     assert {k: v.shape for k, v in arrays.items()} == tiny_ssd_shapes(2)
     for name, array in d2l.get_weights(net).items():
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)
