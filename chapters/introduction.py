@@ -104,7 +104,7 @@ print("a tensor of", type(boxes).__module__.split(".")[0])
 # data and draws its curves. The step that both are built on is short in every framework:
 
 # %%
-d2l.show_source(d2l.Trainer)
+d2l.show_source("training.train_step")
 
 # %% [markdown]
 # ## Pictures as numbers

@@ -10,12 +10,12 @@
 # # Single-shot multibox detection
 #
 # A detector has to answer two questions at once: *what* is in the picture, and *where*?
-# The single-shot detector (SSD) answers both in one pass. It lays a fixed grid of anchor
-# boxes over the picture at several scales, and for each of them it predicts a class and
-# four numbers that move and stretch the anchor onto the object. Here we build a small
-# one, train it to find bananas, and look at what it finds.
-#
-# The script is the same for every framework; `D2L_BACKEND` chooses which one computes.
+# The **single-shot multibox detector** (SSD, [Liu et al.,
+# 2016](https://arxiv.org/abs/1512.02325)) answers both in one pass, fast enough for video.
+# It lays a fixed grid of [anchor boxes](anchor.py) over the picture at several scales, and
+# for each of them it predicts a class and four numbers that move and stretch the anchor
+# onto the object. Here we build a small one, train it to find bananas, and look at what it
+# finds.
 
 # %%
 import numpy as np
@@ -31,8 +31,14 @@ run = d2l.Chapter(
           "optimizer": "sgd", "lr": 0.2, "weight_decay": 5e-4, "schedule": "constant",
           "threshold": 0.9, "exercises": False},
 )  # fmt: skip
+d2l.show_diagram("ssd")
 
 # %% [markdown]
+# The **base network** turns the picture into a first feature map. Each further block
+# halves the map, so that its pixels see larger objects. On every map one convolution
+# predicts classes and another one offsets, for all anchors of the map at once. Where the
+# original takes VGG or ResNet as its base, ours is a small network that learns in minutes.
+#
 # ## The model
 #
 # ### Predicting classes
@@ -42,8 +48,11 @@ run = d2l.Chapter(
 # $q + 1$ scores, and the map $h w a (q + 1)$. A fully connected layer for that many
 # outputs would be enormous. A convolution does it with few weights: it keeps the map's
 # size and gives $a (q + 1)$ channels, so that the scores of the anchors around a pixel
-# stand in the channels of that very pixel. A 3 × 3 kernel lets each pixel look at its
-# neighbours as well.
+# stand in the channels of that very pixel. Channel $i (q + 1) + j$ is the score of class
+# $j$ for anchor $i$. A 3 × 3 kernel lets each pixel look at its neighbours as well.
+
+# %%
+d2l.show_source(d2l.cls_predictor, imports=True)
 
 # %%
 cls_head = d2l.cls_predictor(num_inputs=8, num_anchors=5, num_classes=10)
@@ -58,15 +67,22 @@ print("class scores of two scales:", tuple(Y1.shape), tuple(Y2.shape))
 # $q + 1$ scores.
 
 # %%
+d2l.show_source(d2l.bbox_predictor)
+
+# %%
 bbox_head = d2l.bbox_predictor(num_inputs=8, num_anchors=5)
 print("offsets:", tuple(bbox_head(d2l.zeros((2, 8, 20, 20))).shape))
 
 # %% [markdown]
 # ### Joining the scales
 #
-# Maps of different sizes do not stack. We therefore move the channels to the end, so that
-# the predictions of one pixel stand together, flatten everything but the batch, and join
-# the scales one after the other: $20 \cdot 20 \cdot 55 + 10 \cdot 10 \cdot 33 = 25300$.
+# Maps of different sizes cannot be stacked. We therefore move the channels to the end, so
+# that the predictions of one pixel stand together, flatten everything but the batch, and
+# join the scales one after the other:
+# $20 \cdot 20 \cdot 55 + 10 \cdot 10 \cdot 33 = 25300$.
+
+# %%
+d2l.show_source(d2l.flatten_pred, d2l.concat_preds)
 
 # %%
 print("joined:", tuple(d2l.concat_preds([Y1, Y2]).shape))
@@ -77,8 +93,12 @@ print("joined:", tuple(d2l.concat_preds([Y1, Y2]).shape))
 # Smaller maps see larger objects, because each of their pixels covers more of the picture.
 # A down-sampling block applies a 3 × 3 convolution, batch normalisation and ReLU twice and
 # then halves the height and width by max pooling. A pixel of its output depends on a patch
-# of 6 × 6 pixels of its input: the pooling looks at 2 × 2, and each of the two convolutions
-# before it adds one pixel on every side, 2 + 2 + 2 = 6.
+# of 6 × 6 pixels of its input, its **receptive field**: the pooling looks at 2 × 2, and
+# each of the two convolutions before it adds one pixel on every side, 2 + 2 + 2 = 6.
+
+# %%
+d2l.show_diagram("receptive_field")
+d2l.show_source(d2l.down_sample_blk)
 
 # %%
 block = d2l.down_sample_blk(in_channels=3, out_channels=10)
@@ -87,6 +107,9 @@ print("halved:", tuple(d2l.predict(block, d2l.zeros((2, 3, 20, 20))).shape))
 # %% [markdown]
 # Three of these blocks, with 16, 32 and 64 channels, make the base network, which turns a
 # picture into the first and finest feature map.
+
+# %%
+d2l.show_source(d2l.base_net)
 
 # %%
 X = d2l.zeros((2, 3, 256, 256))
@@ -99,11 +122,19 @@ print("base network:", tuple(d2l.predict(d2l.base_net(), X).shape))
 # global max pooling down to a single pixel. The finer scales carry the smaller anchors.
 # Scales grow evenly from 0.2 towards 1.05; each map also gets the geometric mean of its
 # own scale and the next ($\sqrt{0.2 \cdot 0.37} = 0.272$, and so on), and the aspect ratios
-# 1, 2 and ½. That makes four anchors for each pixel. This is the code that runs here:
+# 1, 2 and ½. That makes four anchors for each pixel.
+#
+# `blk_forward` computes one scale: its map, its anchors and its predictions.
+
+# %%
+d2l.show_source(d2l.blk_forward)
+
+# %% [markdown]
+# The net goes through the five scales and joins what they give.
 
 # %%
 net = d2l.TinySSD(num_classes=1)
-print(d2l.source(type(net)))
+d2l.show_source(d2l.TinySSD)
 
 # %% [markdown]
 # On a picture of 256 × 256 pixels the maps measure 32², 16², 8², 4² and 1², hence
@@ -119,9 +150,10 @@ print("offsets:", tuple(bbox_preds.shape))
 # ## The data
 #
 # By default we draw pictures with one banana each on a cluttered background and store them
-# the way the book's set is stored. `--data book` downloads the book's pictures, and
-# `--data FOLDER` reads your own in the same layout, several objects to a picture allowed.
-# A label is a row (class, x1, y1, x2, y2), with the corners in fractions of the picture.
+# the way the [book's set](object_detection_dataset.py) is stored. `--data book` downloads
+# the book's pictures, and `--data FOLDER` reads your own, in this layout or in those of
+# COCO, Pascal VOC and YOLO; a picture may have several objects. A label is a row (class,
+# x1, y1, x2, y2), with the corners in fractions of the picture.
 
 # %%
 folder = d2l.banana_folder(run.data)
@@ -150,21 +182,34 @@ d2l.show("data")
 #
 # Each anchor is assigned to an object or to the background, which gives it a class to
 # predict, and, if it has an object, four offsets. The classes have a cross-entropy loss.
-# The offsets have an $L_1$ loss, under a mask that leaves out the anchors without an
-# object. Both are averaged over the anchors of a picture and added.
+# The offsets have an **$L_1$ loss**, the mean absolute difference, under a mask that leaves
+# out the anchors without an object. Both are averaged over the anchors of a picture and
+# added.
 
 # %%
-print(d2l.source(d2l.calc_loss))
+d2l.show_source(d2l.calc_loss)
 
 # %% [markdown]
 # We watch two numbers that mean something to a person: the share of anchors whose class is
-# wrong, and the mean absolute error of the offsets.
+# wrong, and the mean absolute error of the offsets. The first comes from counting right
+# classes, the second from summing absolute errors.
+
+# %%
+d2l.show_source(d2l.cls_eval, d2l.bbox_eval)
+
+# %% [markdown]
+# ### The step
 #
-# ### The loop
-#
-# A step is everything from a batch to its loss: anchors and predictions, targets from the
-# labels, loss. `Trainer.step` runs it, differentiates it and updates the weights, and how
-# it does that is the framework's own way.
+# A training step goes from a batch to its loss, from the loss to the gradients of all
+# weights, and from the gradients to new weights. Here it is in your framework. `loss_of`
+# is what the chapter defines below; `d2l.Trainer.step` calls these lines.
+
+# %%
+d2l.show_source("training.train_step", "training.make_optimizer", imports=True)
+
+# %% [markdown]
+# For SSD the way from a batch to its loss is: anchors and predictions from the net,
+# targets from the labels, the loss of both.
 
 # %%
 d2l.seed(run.seed)
@@ -184,11 +229,13 @@ def step(X, Y):
 # %% [markdown]
 # ### Finding objects
 #
-# To use the detector we turn scores into probabilities and let `multibox_detection` move
-# the anchors by their predicted offsets and keep one box per object. We judge it by the
-# mean average precision at an IoU of 0.5 (mAP@0.5): a detection counts as right if it
-# overlaps an object of its class by at least that much and no surer detection has claimed
-# the object already. An untrained net is our baseline.
+# To use the detector we turn scores into probabilities and let
+# [`multibox_detection`](anchor.py) move the anchors by their predicted offsets and keep one
+# box per object. We judge it by the **mean average precision** at an IoU of 0.5 (mAP@0.5):
+# a detection counts as right if it overlaps an object of its class by at least that much
+# and no surer detection has claimed the object already. For each class the precision is
+# averaged over all recalls, and the mean over the classes is the result: 1 is perfect. An
+# untrained net is our baseline.
 
 
 # %%
@@ -224,7 +271,7 @@ animator = d2l.Animator(
     xlabel="epoch",
     yscale="log",
     xlim=[1, num_epochs],
-    legend=["class error", "bbox mae"],
+    legend=["class error", "bbox mae", "1 − mAP@0.5 (validation)"],
 )
 anchors_per_image = d2l.predict(net, d2l.to(X[:1], run.device))[0].shape[1]
 seconds = 0.0
@@ -241,8 +288,12 @@ for epoch in range(num_epochs):
         sums.add(right, num_anchors, error, 4 * num_anchors)
     class_error, bbox_mae = 1 - sums[0] / sums[1], sums[2] / sums[3]
     seconds += timer.stop()
-    animator.add(epoch + 1, (class_error, bbox_mae))
-    print(f"epoch {epoch + 1}: class error {class_error:.2e}, bbox mae {bbox_mae:.2e}")
+    trained = evaluate(val_iter)
+    animator.add(epoch + 1, (class_error, bbox_mae, max(1 - trained, 1e-3)))
+    print(
+        f"epoch {epoch + 1}: class error {class_error:.2e}, bbox mae {bbox_mae:.2e}, "
+        f"mAP@0.5 {trained:.3f}"
+    )
 d2l.show("curves")
 
 # %% [markdown]
@@ -256,30 +307,51 @@ X, Y = next(iter(val_iter))
 found = d2l.numpy(detect(X))
 images = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1)))[:8] / 255
 axes = d2l.show_images(images, 2, min(4, len(images)), scale=2.5)
+names = val_set.classes
 for ax, rows, label in zip(axes, found, d2l.numpy(Y)):
     real = label[label[:, 0] >= 0]
     d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors="w")
     sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
-    captions = [f"{confidence:.2f}" for confidence in sure[:, 1]]
+    captions = [f"{names[int(k)]} {confidence:.2f}" for k, confidence in sure[:, :2]]
     d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions)
 d2l.show("detections")
 
 # %%
-trained = evaluate(val_iter)
 print(f"mAP@0.5: {untrained:.3f} before training, {trained:.3f} after")
 print("weights in", d2l.save_weights(net, run.out / "tinyssd.safetensors"))
+
+# %% [markdown]
+# ### One picture from a file
+#
+# In use a picture comes from a disk and has any size. We make it as large as the pictures
+# of the training, and the boxes, which are fractions, fit the original again.
+
+# %%
+path = val_set.paths[0]
+picture = d2l.Image.open(path).convert("RGB")
+pixels = np.asarray(picture.resize(size), np.float32).transpose(2, 0, 1)[None]
+(rows,) = d2l.numpy(detect(d2l.tensor(pixels.copy())))
+sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
+print(f"{picture.size[0]} × {picture.size[1]} pixels, {len(sure)} objects found")
+axes = d2l.plt.imshow(picture).axes
+captions = [f"{names[int(k)]} {confidence:.2f}" for k, confidence in sure[:, :2]]
+d2l.show_bboxes(axes, sure[:, 2:] * np.tile(picture.size, 2), captions)
+d2l.show("one-picture")
 
 # %% [markdown]
 # ## Other losses
 #
 # ### Smooth $L_1$
 #
-# The $L_1$ loss pulls with the same force however close a box already is. Smooth $L_1$ is
-# a parabola around zero and a straight line further out; $\sigma$ sets where the one turns
-# into the other:
+# The $L_1$ loss pulls with the same force however close a box already is. The **smooth
+# $L_1$ loss** ([Girshick, 2015](https://arxiv.org/abs/1504.08083)) is a parabola around
+# zero and a straight line further out; $\sigma$ sets where the one turns into the other:
 #
 # $$f(x) = \begin{cases}(\sigma x)^2 / 2 & |x| < 1/\sigma^2\\
 # |x| - 0.5/\sigma^2 & \text{otherwise}\end{cases}$$
+
+# %%
+d2l.show_source(d2l.smooth_l1)
 
 # %%
 x = d2l.linspace(-2, 2, 101)
@@ -295,10 +367,15 @@ d2l.show("smooth-l1")
 # ### Focal loss
 #
 # Nearly all anchors are background, and nearly all of those are easy. Each adds little to
-# the cross-entropy, but together they drown the few that matter. The focal loss
-# $-(1 - p)^\gamma \log p$ shrinks the share of an anchor whose true class already has a
-# high probability $p$, and the more so the greater $\gamma$ is; $\gamma = 0$ is the
-# cross-entropy.
+# the cross-entropy, but together they outweigh the few that matter. The **focal loss**
+# ([Lin et al., 2017](https://arxiv.org/abs/1708.02002)), $-\alpha (1 - p)^\gamma \log p$,
+# counts an anchor less if its true class already has a high probability $p$. The greater
+# $\gamma$ is, the less it counts; with $\gamma = 0$ and $\alpha = 1$ it is the
+# cross-entropy. The weight $\alpha$ balances objects against the background; the curves
+# below have $\alpha = 1$.
+
+# %%
+d2l.show_source(d2l.focal_loss)
 
 # %%
 p = d2l.linspace(0.01, 1, 100)
@@ -339,17 +416,24 @@ print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0
 #   scores or the offsets of the anchors around it.
 # - Training assigns objects to anchors first. Then it is classification and regression,
 #   the latter under a mask.
+# - The mean average precision judges a detector by its boxes. Smooth $L_1$, hard negatives
+#   and the focal loss are other losses for the same targets.
+# - Suppression within each class keeps objects of different classes that overlap.
 #
 # ## Exercises
 #
 # 1. Replace the $L_1$ loss of the offsets by `d2l.smooth_l1`. What becomes of the mean
 #    absolute error?
 # 2. Most anchors are background. Keep only the hardest of them in the class loss, three
-#    for each anchor with an object. Does the mAP rise?
+#    for each anchor with an object. Or take the focal loss. Does the mAP rise?
 # 3. Why does the first scale need the most anchors, and which objects would be lost
-#    without it?
+#    without it? How could smaller objects be found?
+# 4. The class loss and the offset loss are added with equal weights. When would you weigh
+#    one of them up?
+# 5. Which other measure than the error of the classes and offsets tells how good a
+#    detector is?
 #
-# ### A solution of exercises 1 and 2
+# ### Answers to exercises 1 and 2
 #
 # `--exercises true` trains a new net with each of four losses, for one pass over the
 # pictures. The second differs from the first in nothing but the loss of the offsets, with
@@ -414,6 +498,53 @@ for name, loss in losses.items() if run.exercises else ():
         f"{name}: bbox mae {offset_error(net):.2e}, mAP@0.5 {evaluate(val_iter):.3f} "
         "after one pass"
     )
+
+# %% [markdown]
+# ### Answer to exercise 3
+#
+# The first map is the finest. Its anchors are the smallest and stand the closest, one every
+# eight pixels, since a small object overlaps an anchor well only if the anchor is near.
+# Without it, objects below a quarter of the picture's side would have no anchor of their
+# size. Smaller objects can be found if the picture is enlarged before it enters the net, so
+# that they cover more pixels, or if an even finer map, from an earlier block, gets
+# predictors of its own. Both cost time: twice the side means four times the anchors.
+
+# %%
+for side in (run.image_size, 2 * run.image_size):
+    prior = d2l.predict(net, d2l.to(d2l.zeros((1, 3, side, side)), run.device))[0]
+    print(f"{side} × {side} pixels: {prior.shape[1]} anchors")
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# The two losses measure different things and need not have the same size. If objects are
+# named well but their boxes are loose, the offset loss should count more; if boxes are
+# tight but classes are confused, the class loss should. At the end of this run the class
+# error and the error of the offsets were:
+
+# %%
+print(f"class error {class_error:.2e}, bbox mae {bbox_mae:.2e}")
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# The errors of classes and offsets are counted over anchors, and nearly all anchors are
+# background. The mean average precision is counted over objects and detections: it asks
+# whether each object was found once, and how well the confidences order right and wrong
+# detections. `evaluate_detections` also gives it for stricter overlaps and for small and
+# large objects.
+
+# %%
+detections, labels = [], []
+for X, Y in val_iter:
+    rows, truth = d2l.numpy(detect(X)), d2l.numpy(Y)
+    rows[..., 2:] *= run.image_size
+    truth[..., 1:] *= run.image_size
+    detections.extend(rows)
+    labels.extend(truth)
+quality = d2l.evaluate_detections(detections, labels)
+for name in ("AP50", "AP75", "AP"):
+    print(f"{name}: {quality[name]:.3f}")
 
 # %%
 run.report(
