@@ -129,3 +129,15 @@ def test_detect_exception(d2l, file, image):
         d2l.detect(d2l.load(file), image)
     with pytest.raises(TypeError, match="net: expected a TinySSD"):
         d2l.detect(d2l.base_net(), picture())
+
+
+def test_detector_of_the_package_finds_drawn_shapes(d2l):
+    from d2lcv.drawn.shapes import draw_shapes
+
+    root = Path(d2l.__file__).parent
+    net = d2l.load(root / "data" / "weights" / "detector.safetensors")
+    assert tuple(net.classes) == ("banana", "disc", "square", "triangle")
+    drawn = [draw_shapes(i, "val", 128, seed=9)[:2] for i in range(10)]
+    truth = [np.asarray(rows) + [1, 0, 0, 0, 0] for _, rows in drawn]
+    found = d2l.detect(net, [image for image, _ in drawn], threshold=0.05)
+    assert d2l.evaluate_detections(found, truth, net.classes)["AP50"] > 0.7

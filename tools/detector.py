@@ -1,0 +1,138 @@
+"""Make the detector in `d2lcv/data/weights`: drawn shapes and bananas.
+
+    D2L_BACKEND=torch python tools/detector.py              # about ten minutes on two cores
+    python tools/detector.py --steps 20 --pictures 40 --out /somewhere/else.safetensors
+
+Pictures are drawn, with up to three shapes and up to two bananas among other things, and
+a `TinySSD` is trained on them; how good it is on pictures that it has not seen is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import d2lcv as d2l
+from d2lcv.drawn.making import draw_all
+from d2lcv.drawn.paint import place
+from d2lcv.drawn.shapes import CLASSES as SHAPES
+from d2lcv.drawn.shapes import draw_shapes
+from d2lcv.drawn.source import fitting
+from d2lcv.drawn.things import THINGS
+
+CLASSES = ("banana", *SHAPES)
+SIDE, MOST = 128, 5  # pixels; objects in a picture
+OUT = Path(d2l.__file__).parent / "data" / "weights" / "detector.safetensors"
+# neither round nor square, nor with three corners: what is no object must be seen, too
+OTHERS = """
+    bird bottle butterfly candle carrot cat cow fish flower giraffe key leaf mushroom pencil
+    rabbit sheep snake umbrella zebra
+""".split()
+
+
+def draw(index: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+    """One picture (128, 128, 3), uint8, and its rows (5, 5): class, box in fractions."""
+    rng = np.random.default_rng([index, split == "val"])
+    image, rows, number = draw_shapes(index, split, SIDE, seed=1)
+    image = np.array(image)
+    masks = [(1 + row[0], number == i + 1) for i, row in enumerate(rows)]
+    for _ in range(rng.integers(0, 3)):  # other things
+        name = OTHERS[rng.integers(len(OTHERS))]
+        _lay(rng, image, masks, name, rng.uniform(0.15, 0.5))
+    for _ in range(rng.integers(0, 3)):
+        mask = _lay(rng, image, masks, "banana", rng.uniform(0.3, 0.85))
+        if mask is not None:
+            masks.append((0, mask))
+    label = np.full((MOST, 5), -1, np.float32)
+    for row, (c, mask) in zip(label, masks, strict=False):
+        y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        row[:] = (c, *(np.array([x[0], y[0], x[-1] + 1, y[-1] + 1]) / SIDE))
+    return image, label
+
+
+def _lay(rng, image, masks, name, share):
+    """Lay a thing where it hides little of the others, whose masks then lack it."""
+    thing = fitting(THINGS[name](rng, SIDE * share), SIDE)
+    for _ in range(6):
+        trial = image.copy()
+        mask = place(rng, trial, thing)
+        if all((m & mask).sum() <= 0.25 * m.sum() for _, m in masks):
+            image[:] = trial
+            for _, m in masks:
+                m &= ~mask
+            return mask
+    return None
+
+
+def draw_split(count: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    drawn = draw_all(f"pictures, {split}", range(count), lambda i: draw(i, split))
+    images, labels = map(np.stack, zip(*drawn, strict=True))
+    return images.transpose(0, 3, 1, 2), labels
+
+
+def mirrored(X: np.ndarray, Y: np.ndarray, rng: np.random.Generator) -> tuple:
+    """Each picture from left to right, or as it is."""
+    X, Y = X.astype(np.float32), Y.copy()
+    for i in np.flatnonzero(rng.random(len(X)) < 0.5):
+        X[i] = X[i, :, :, ::-1]
+        real = Y[i, :, 0] >= 0
+        Y[i, real, 1], Y[i, real, 3] = 1 - Y[i, real, 3], 1 - Y[i, real, 1]
+    return d2l.tensor(X), d2l.tensor(Y)
+
+
+def train(net, images, labels, steps: int, batch_size: int) -> None:
+    trainer = d2l.Trainer(net, "adam", lr=2e-3)
+
+    def step(X, Y):
+        anchors, cls_preds, bbox_preds = net(X)
+        offsets, masks, classes = d2l.multibox_target(anchors, Y)
+        loss = d2l.hard_negative_loss(cls_preds, classes)
+        loss = loss + d2l.smooth_l1_loss(bbox_preds, offsets, masks)
+        return d2l.reduce_mean(loss), None
+
+    rng, started, mean = np.random.default_rng(0), time.perf_counter(), 0.0
+    for i in tqdm(range(steps), "training", disable=None):
+        trainer.lr = 2e-3 * d2l.warmup_cosine(i / steps)
+        rows = rng.integers(0, len(images), batch_size)
+        loss, _ = trainer.step(step, *mirrored(images[rows], labels[rows], rng))
+        mean += (float(d2l.numpy(loss)) - mean) / min(i + 1, 50)
+        if (i + 1) % 100 == 0:
+            seconds = time.perf_counter() - started
+            print(f"step {i + 1}: loss {mean:.3f}, {seconds:.0f} s", flush=True)
+
+
+def evaluate(net, images, labels):
+    """`DetectionScores` of the pictures, in their pixels."""
+    found = []
+    for i in range(0, len(images), 20):
+        X = d2l.tensor(images[i : i + 20].astype(np.float32))
+        anchors, cls_preds, bbox_preds = d2l.predict(net, X)
+        probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
+        found.extend(d2l.numpy(d2l.multibox_detection(probs, bbox_preds, anchors)))
+    pixels = np.array([1, 1, SIDE, SIDE, SIDE, SIDE])
+    truth = [rows * pixels[1:] for rows in labels]
+    return d2l.evaluate_detections([rows * pixels for rows in found], truth, CLASSES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    images, labels = draw_split(options.pictures, "train")
+    d2l.seed(0)
+    net = d2l.TinySSD(len(CLASSES))
+    train(net, images, labels, options.steps, options.batch_size)
+    net.classes, net.image_size = CLASSES, (SIDE, SIDE)
+    print("weights in", d2l.save_weights(net, options.out))
+    print(evaluate(net, *draw_split(200, "val")))
+
+
+if __name__ == "__main__":
+    main()
