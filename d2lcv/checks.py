@@ -19,6 +19,8 @@ from .backends import backend, framework_of
 __all__ = [
     "as_given",
     "at_least",
+    "check_labels",
+    "check_picture",
     "check_shapes",
     "check_tensor",
     "checked",
@@ -163,6 +165,49 @@ def finite(**tensors: Any) -> None:
         if largest is not None and not math.isfinite(largest):
             found = "NaN" if math.isnan(largest) else "infinity"
             raise ValueError(f"{name}: expected finite numbers, got {found}")
+
+
+def check_labels(
+    name: str, labels: Any, num_classes: int, ignore_index: int | None = None
+) -> bool:
+    """Raise unless `labels`, a tensor, has whole numbers of `num_classes` classes only.
+
+    Whether it could look: inside a compiled step numbers are not known yet.
+
+    Raises:
+        TypeError: the labels are not integers.
+        ValueError: one is neither a class nor `ignore_index`; it is named.
+    """
+    t = backend.tensors
+    if not _is_integer(labels) or t.type_name(labels) == "bool":
+        raise TypeError(
+            f"{name}: expected integers, the numbers of classes, got {t.type_name(labels)}"
+        )
+    if t.extent(labels) is None:
+        return False
+    array = t.numpy(labels)
+    wrong = (array < 0) | (array >= num_classes)
+    if ignore_index is not None:
+        wrong &= array != ignore_index
+    if wrong.any():
+        others = "" if ignore_index is None else f", or {ignore_index} to ignore it"
+        raise ValueError(
+            f"{name}: expected classes from 0 to {num_classes - 1}{others}, got "
+            f"{array[wrong][0]}"
+        )
+    return True
+
+
+def check_picture(shape: Any, least: int) -> None:
+    """Raise `ValueError` if X, pictures of this shape, has a side below `least` pixels.
+
+    Sides that a framework does not know yet (inside a compiled step) fit.
+    """
+    if any(n is not None and 0 <= n < least for n in tuple(shape)[-2:]):
+        raise ValueError(
+            f"X: expected pictures of at least {least} × {least} pixels, got shape "
+            f"{tuple(shape)}"
+        )
 
 
 def whole(name: str, x: Any) -> Any:

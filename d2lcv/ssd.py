@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .backends import backend
-from .checks import check_tensor, checked, floats, in_range
+from .checks import check_labels, check_tensor, checked, floats, in_range
+from .checks import check_picture as check_picture  # the columns' nets ask for it
 from .weights import initialize
 
 __all__ = [
@@ -43,6 +44,7 @@ TINY_SSD_SIZES = (
 )
 TINY_SSD_RATIOS = ((1, 2, 0.5),) * 5
 TINY_SSD_CHANNELS = (64, 128, 128, 128, 128)
+TINY_SSD_LEAST = 64  # pixels of a side: six times halved, one is left
 TINY_SSD_ANCHORS = 4  # of a pixel: two sizes and three ratios, less the shared pair
 
 
@@ -121,9 +123,9 @@ def TinySSD(num_classes: int) -> Any:
 
     Returns:
         A module of the active framework (`isinstance(net, torch.nn.Module)` holds), its
-        weights drawn from `d2lcv.seed`. Called with images (B, 3, H, W), float32, it
-        gives anchors (1, A, 4), class scores (B, A, num_classes+1) and offsets (B, 4A);
-        A = 5444 at 256 × 256.
+        weights drawn from `d2lcv.seed`. Called with images (B, 3, H, W), float32, of at
+        least 64 × 64 pixels (`ValueError` for smaller ones), it gives anchors (1, A, 4),
+        class scores (B, A, num_classes+1) and offsets (B, 4A); A = 5444 at 256 × 256.
     """
     if num_classes < 1:
         raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
@@ -137,15 +139,20 @@ def calc_loss(
 
     Args:
         cls_preds: (B, A, C+1) scores (logits).
-        cls_labels: (B, A) integers, 0 background.
+        cls_labels: (B, A), integers of any type from 0 (background) to C.
         bbox_preds, bbox_labels, bbox_masks: (B, 4A); where the mask is 0, no loss.
 
     Returns:
         (B,). The mean is over all A anchors, whether they have an object or not.
+
+    Raises:
+        TypeError: not a tensor of the active framework, or labels that are no integers.
+        ValueError: a wrong shape, or a label that is no class. (A compiled step cannot
+            look at labels: what it makes of such ones is not defined.)
     """
+    _check_classes(cls_preds, cls_labels)
     checked(
         cls_preds=(cls_preds, "B A C"),
-        cls_labels=(cls_labels, "B A"),
         bbox_preds=(bbox_preds, "B 4A"),
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
@@ -155,12 +162,18 @@ def calc_loss(
     )
 
 
+def _check_classes(cls_preds: Any, cls_labels: Any) -> None:
+    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    check_labels("cls_labels", cls_labels, cls_preds.shape[-1])
+
+
 def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
     """How many anchors have their class right: a scalar tensor.
 
-    `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers.
+    `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers from 0 to C; others are
+    an error, as in `calc_loss`.
     """
-    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    _check_classes(cls_preds, cls_labels)
     return backend.ssd.cls_eval(cls_preds, cls_labels)
 
 
@@ -202,17 +215,18 @@ def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any
 
     Args:
         cls_preds: (B, A, C+1) scores (logits).
-        cls_labels: (B, A) integers, 0 background.
+        cls_labels: (B, A), integers of any type from 0 (background) to C.
         ratio: anchors of the background for each one with an object, at least 0.
 
     Returns:
         (B,).
 
     Raises:
-        TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape or a negative ratio.
+        TypeError: not a tensor of the active framework, or labels that are no integers.
+        ValueError: a wrong shape, a label that is no class (a compiled step cannot look,
+            as in `calc_loss`), or a negative ratio.
     """
-    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    _check_classes(cls_preds, cls_labels)
     if not ratio >= 0:
         raise ValueError(f"ratio: expected a number of at least 0, got {ratio}")
     return backend.ssd.hard_negative_loss(cls_preds, cls_labels, ratio)
@@ -230,7 +244,7 @@ def focal_cls_loss(
 
     Args:
         cls_preds: (B, A, C+1) scores (logits).
-        cls_labels: (B, A) integers, 0 background.
+        cls_labels: (B, A), integers of any type from 0 (background) to C.
         gamma: at least 0; with 0 it is the cross-entropy, weighted.
         alpha: in [0, 1].
 
@@ -238,10 +252,11 @@ def focal_cls_loss(
         (B,).
 
     Raises:
-        TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, or a number out of its range.
+        TypeError: not a tensor of the active framework, or labels that are no integers.
+        ValueError: a wrong shape, a label that is no class (a compiled step cannot look,
+            as in `calc_loss`), or a number out of its range.
     """
-    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
+    _check_classes(cls_preds, cls_labels)
     if not gamma >= 0:
         raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
     in_range("alpha", alpha, 0, 1)

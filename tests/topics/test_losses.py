@@ -61,6 +61,44 @@ def test_focal_cls_loss_of_gamma_0_is_the_cross_entropy(d2l):
     np.testing.assert_allclose(loss, whole, rtol=1e-5)
 
 
+def of_labels(d2l):
+    """The functions that take class labels, the rest of their arguments given."""
+    zeros = d2l.zeros((1, 32))
+    return {
+        "calc_loss": lambda p, y: d2l.calc_loss(p, y, zeros, zeros, zeros),
+        "hard_negative_loss": d2l.hard_negative_loss,
+        "focal_cls_loss": d2l.focal_cls_loss,
+        "cls_eval": d2l.cls_eval,
+    }
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64"])
+def test_label_type(d2l, dtype):
+    logits = d2l.tensor(LOGITS)
+    expected = {
+        "calc_loss": (-np.log(0.5) - np.log(P[1:]).sum()) / 8,
+        "hard_negative_loss": -np.log([0.5, 0.1, 0.2, 0.4]).sum(),
+        "focal_cls_loss": -0.25 * 0.25 * np.log(0.5)
+        - 0.75 * ((1 - P) ** 2 * np.log(P))[1:].sum(),
+        "cls_eval": 4,  # the greatest of equal scores is the first: the object is missed
+    }
+    for name, function in of_labels(d2l).items():
+        found = numbers(d2l, function(logits, d2l.tensor(LABELS.astype(dtype))))
+        np.testing.assert_allclose(found, expected[name], rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("label", [-100, -1, 2, 255])
+def test_label_exception(d2l, label):
+    logits, labels = d2l.tensor(LOGITS), LABELS.copy()
+    labels[0, 3] = label
+    said = rf"^cls_labels: expected classes from 0 to 1, got {label}$"
+    for function in of_labels(d2l).values():
+        with pytest.raises(ValueError, match=said):
+            function(logits, d2l.tensor(labels))
+        with pytest.raises(TypeError, match=r"^cls_labels: expected integers"):
+            function(logits, d2l.tensor(np.float32(LABELS)))
+
+
 def test_loss_exception(d2l):
     logits, labels = d2l.tensor(LOGITS), d2l.tensor(LABELS)
     with pytest.raises(ValueError, match="ratio: expected a number of at least 0"):

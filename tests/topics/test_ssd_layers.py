@@ -14,3 +14,14 @@ def test_bias_is_of_the_channels_value(d2l, num_anchors, side):
         Y = d2l.numpy(d2l.predict(layer, d2l.zeros((2, 2, side, side))))
         expected = np.broadcast_to(bias[:, None, None], (2, len(bias), side, side))
         np.testing.assert_array_equal(Y, expected)
+
+
+@pytest.mark.parametrize("side", [(63, 64), (64, 63), (1, 200)])
+def test_tiny_ssd_of_small_pictures(d2l, side):
+    d2l.seed(0)
+    net = d2l.TinySSD(1)
+    said = r"X: expected pictures of at least 64 × 64 pixels, got shape \(2, 3, "
+    with pytest.raises(ValueError, match=said):
+        net(d2l.zeros((2, 3, *side)))
+    anchors, _, _ = d2l.predict(net, d2l.zeros((2, 3, 64, 64)))
+    assert tuple(anchors.shape) == (1, 4 * (8**2 + 4**2 + 2**2 + 1 + 1), 4)

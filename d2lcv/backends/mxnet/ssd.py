@@ -6,8 +6,10 @@ from mxnet.gluon import nn
 from ...ssd import (
     TINY_SSD_ANCHORS,
     TINY_SSD_CHANNELS,
+    TINY_SSD_LEAST,
     TINY_SSD_RATIOS,
     TINY_SSD_SIZES,
+    check_picture,
 )
 from .anchors import multibox_prior
 from .layers import BatchNorm2d
@@ -94,6 +96,11 @@ class TinySSD(nn.HybridBlock):
             )
             self.bbox_predictors.add(bbox_predictor(channels, TINY_SSD_ANCHORS))
 
+    def forward(self, X):
+        if isinstance(X, np.ndarray):  # else a symbol, which has no shape
+            check_picture(X.shape, TINY_SSD_LEAST)
+        return super().forward(X)
+
     def hybrid_forward(self, F, X):
         # compiled, X is a symbol and has no shape: MXNet's operator makes the anchors
         anchors, cls_preds, bbox_preds = [], [], []
@@ -121,8 +128,8 @@ def calc_loss(cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks):
 
 
 def cls_eval(cls_preds, cls_labels):
-    right = cls_preds.argmax(axis=-1) == cls_labels
-    return right.astype(np.float32).sum()
+    guesses = cls_preds.argmax(axis=-1).astype(cls_labels.dtype)  # (B, A)
+    return (guesses == cls_labels).astype(np.float32).sum()
 
 
 def bbox_eval(bbox_preds, bbox_labels, bbox_masks):

@@ -7,8 +7,10 @@ from paddle.nn import functional as F
 from ...ssd import (
     TINY_SSD_ANCHORS,
     TINY_SSD_CHANNELS,
+    TINY_SSD_LEAST,
     TINY_SSD_RATIOS,
     TINY_SSD_SIZES,
+    check_picture,
 )
 from .anchors import multibox_prior
 
@@ -92,6 +94,7 @@ class TinySSD(nn.Layer):
         )
 
     def forward(self, X):
+        check_picture(X.shape, TINY_SSD_LEAST)
         anchors, cls_preds, bbox_preds = [], [], []
         for i, blk in enumerate(self.blocks):
             X, prior, cls, bbox = blk_forward(

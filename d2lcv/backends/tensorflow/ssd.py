@@ -6,8 +6,10 @@ import tensorflow as tf
 from ...ssd import (
     TINY_SSD_ANCHORS,
     TINY_SSD_CHANNELS,
+    TINY_SSD_LEAST,
     TINY_SSD_RATIOS,
     TINY_SSD_SIZES,
+    check_picture,
 )
 from .anchors import multibox_prior
 from .layers import BatchNorm2d, conv2d
@@ -96,6 +98,7 @@ class TinySSD(keras.Model):
         self.built = True
 
     def call(self, X):
+        check_picture(X.shape, TINY_SSD_LEAST)
         anchors, cls_preds, bbox_preds = [], [], []
         for i, blk in enumerate(self.blocks):
             X, prior, cls, bbox = blk_forward(
