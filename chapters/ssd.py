@@ -205,7 +205,10 @@ d2l.show_source(d2l.cls_eval, d2l.bbox_eval)
 # is what the chapter defines below; `d2l.Trainer.step` calls these lines.
 
 # %%
-d2l.show_source("training.train_step", "training.make_optimizer", imports=True)
+d2l.show_source("training.train_step", imports=True)
+d2l.show_source(
+    "training.make_optimizer", imports=True, fold="How the optimizer is made"
+)
 
 # %% [markdown]
 # For SSD the way from a batch to its loss is: anchors and predictions from the net,
