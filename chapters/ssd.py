@@ -321,6 +321,7 @@ d2l.show("detections")
 
 # %%
 print(f"mAP@0.5: {untrained:.3f} before training, {trained:.3f} after")
+net.classes = tuple(train_set.classes)  # they go into the file
 print("weights in", d2l.save_weights(net, run.out / "tinyssd.safetensors"))
 
 # %% [markdown]
