@@ -15,27 +15,33 @@ from .detection import multibox_detection
 from .ssd import TinySSD
 from .training import predict
 from .weights import load_weights, read_description
+from .yolo import TinyYOLO, yolo_detection
 
 __all__ = ["Detections", "detect", "load"]
 
-KINDS = {"TinySSD": TinySSD}
+KINDS = {"TinySSD": TinySSD, "TinyYOLO": TinyYOLO}
+DETECTOR = Path(__file__).parent / "data" / "weights" / "detector.safetensors"
 SIDE = 256  # of the pictures that a detector sees, unless it says
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str] | None = None) -> Any:
     """The net in a file of `save_weights`, on the active backend, whichever wrote it.
 
-    Nets that say what they are can be loaded: those of `TinySSD`. `load_weights` puts any
-    file's weights into a net that was made before.
+    Nets that say what they are can be loaded: those of `TinySSD` and `TinyYOLO`.
+    `load_weights` puts any file's weights into a net that was made before. Without a path
+    it is a small `TinySSD` that comes with the package: it was trained on drawn pictures
+    and knows bananas, discs, squares and triangles in them.
 
     Returns:
-        The net, with `net.classes` and `net.image_size` if they were set before saving.
+        The net, on the device of `try_gpu()`, with `net.classes` and `net.image_size` if
+        they were set before saving.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no whole safetensors file, one of another program, one of a net
             that does not say what it is, or of a kind that this version does not know.
     """
+    path = DETECTOR if path is None else path
     about = read_description(path)
     kind, arguments = about.get("kind"), about.get("arguments") or {}
     if kind not in KINDS:
@@ -54,7 +60,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     for name in ("classes", "image_size"):
         if about.get(name) is not None:
             setattr(net, name, tuple(about[name]))
-    return net
+    return backend.tensors.to(net, backend.tensors.try_gpu())
 
 
 class Detections:
@@ -84,6 +90,26 @@ class Detections:
         found = zip(self.names, self.scores.tolist(), strict=True)
         return f"Detections({', '.join(f'{n} {s:.2f}' for n, s in found)})"
 
+    def picture(self) -> Any:
+        """The picture with boxes, names and confidences, as a PIL image of its size."""
+        from matplotlib.colors import to_rgb
+        from PIL import Image, ImageDraw, ImageFont
+
+        picture = Image.fromarray(self.image)
+        pen, line = ImageDraw.Draw(picture), max(2, round(min(picture.size) / 150))
+        font = ImageFont.load_default(max(10, round(min(picture.size) / 30)))
+        found = zip(
+            self.boxes.tolist(), self.names, self.scores, self.classes, strict=True
+        )
+        for (x1, y1, x2, y2), name, score, label in found:
+            color = tuple(round(255 * c) for c in to_rgb(f"C{label % 10}"))
+            pen.rectangle((x1, y1, x2, y2), outline=color, width=line)
+            text = f"{name} {score:.2f}"
+            place = x1 + line, max(y1 + line, 0)
+            pen.rectangle(pen.textbbox(place, text, font=font), fill=color)
+            pen.text(place, text, fill="white", font=font)
+        return picture
+
     def show(self, scale: float = 5) -> Any:
         """Draw the picture with boxes, names and confidences; returns its axes."""
         from .figures import show_bboxes, show_images
@@ -98,12 +124,12 @@ class Detections:
 def detect(
     net: Any, images: Any, threshold: float = 0.5, nms_threshold: float = 0.5
 ) -> list[Detections]:
-    """What a `TinySSD` finds in pictures of any size.
+    """What a `TinySSD` or a `TinyYOLO` finds in pictures of any size.
 
     Each picture is resized to `net.image_size`, or else to 256 × 256.
 
     Args:
-        net: a `TinySSD`, as `load` gives it; its `classes` are the names.
+        net: a detector, as `load` gives it; its `classes` are the names.
         images: a list of, or one of: a path, a PIL picture, an array or a tensor (H, W, 3)
             of whole numbers from 0 to 255.
         threshold: the least confidence, in [0, 1].
@@ -115,8 +141,10 @@ def detect(
     Raises:
         TypeError, ValueError: another net, what is no picture, a number out of its range.
     """
-    if not isinstance(net, backend.ssd.TinySSD):
-        raise TypeError(f"net: expected a TinySSD, got {type(net).__qualname__}")
+    if not isinstance(net, (backend.ssd.TinySSD, backend.yolo.TinyYOLO)):
+        raise TypeError(
+            f"net: expected {' or '.join(KINDS)}, got {type(net).__qualname__}"
+        )
     in_range("threshold", threshold, 0, 1)
     several = isinstance(images, (list, tuple))
     pictures = [_picture(image) for image in (images if several else [images])]
@@ -159,9 +187,13 @@ def _detect(net: Any, picture: Any, threshold: float, nms_threshold: float) -> A
     pixels = np.asarray(small).transpose(2, 0, 1)[None]  # (1, 3, h, w)
     t = backend.tensors
     X = t.to(t.tensor(np.ascontiguousarray(pixels, np.float32)), t.try_gpu())
-    anchors, cls_preds, bbox_preds = predict(net, X)
-    probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
-    rows = t.numpy(multibox_detection(probs, bbox_preds, anchors, nms_threshold))[0]
+    if isinstance(net, backend.yolo.TinyYOLO):
+        rows = yolo_detection(predict(net, X), net.num_classes, nms_threshold)
+    else:
+        anchors, cls_preds, bbox_preds = predict(net, X)
+        probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
+        rows = multibox_detection(probs, bbox_preds, anchors, nms_threshold)
+    rows = t.numpy(rows)[0]
     rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= np.float32(threshold))]
     box = np.clip(rows[:, 2:], 0, 1) * np.tile([picture.width, picture.height], 2)
     rows = np.concatenate([rows[:, :2], box], axis=1)

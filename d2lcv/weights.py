@@ -30,6 +30,11 @@ __all__ = [
 ]
 
 COUNT = "num_batches_tracked"
+# What a file can say of a net: kind -> the topic of its class, and its arguments
+KINDS = {
+    "TinySSD": ("ssd", ("num_classes",)),
+    "TinyYOLO": ("yolo", ("num_classes", "num_boxes")),
+}
 ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
 
@@ -90,9 +95,10 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     """Write the weights and statistics of `net` to a safetensors file; returns its path.
 
     The file is the same whichever backend wrote it, and any of them reads it. It appears
-    only when it is whole. It also says what the net is, for `load`: of a `TinySSD` its
-    kind and arguments; of any net `net.classes` (names) and `net.image_size` ((height,
-    width) of its pictures), if they were set, and the package's version.
+    only when it is whole. It also says what the net is, for `load`: of a `TinySSD` or a
+    `TinyYOLO` its kind and arguments; of any net `net.classes` (names) and
+    `net.image_size` ((height, width) of its pictures), if they were set, and the package's
+    version.
     """
     from safetensors.numpy import save
 
@@ -111,8 +117,10 @@ def _description(net: Any) -> dict[str, Any]:
     from . import __version__
 
     about: dict[str, Any] = {"format": FORMAT, "version": __version__}
-    if isinstance(net, backend.ssd.TinySSD):
-        about |= {"kind": "TinySSD", "arguments": {"num_classes": net.num_classes}}
+    for kind, (topic, arguments) in KINDS.items():
+        if isinstance(net, getattr(getattr(backend, topic), kind)):
+            values = {name: int(getattr(net, name)) for name in arguments}
+            about |= {"kind": kind, "arguments": values}
     if getattr(net, "classes", None) is not None:
         about["classes"] = [str(name) for name in net.classes]
     if getattr(net, "image_size", None) is not None:

@@ -23,6 +23,7 @@ without a command: the installed backends, which one is active and why, and the 
   d2lcv run                              the chapters and their titles
   d2lcv run ssd --backend paddle         one of them; its own options may follow
   d2lcv run ssd --help                   what these are
+  d2lcv detect PHOTO                     boxes on a photograph, by a small detector
 """
 
 
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _overview(options.devices)
         if options.command == "matrix":
             return _matrix(rest)
+        if options.command == "detect":
+            return _detect(rest)
         if options.command in TOOLS:
             return _tool(options.command, rest)
         if options.help and options.chapter is None:
@@ -91,6 +94,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         add_help=False,
         allow_abbrev=False,
     )
+    commands.add_parser(
+        "detect",
+        help="find objects on photographs, in folders, videos, or by the camera",
+        add_help=False,
+        allow_abbrev=False,
+    )
     for name, text in TOOLS.items():
         commands.add_parser(
             name,
@@ -133,6 +142,12 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _matrix(rest: list[str]) -> int:
     from ..proof.matrix import main
+
+    return main(rest)
+
+
+def _detect(rest: list[str]) -> int:
+    from .detect import main
 
     return main(rest)
 
