@@ -68,10 +68,9 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
         ValueError: the file is not a picture, or torn, or of numbers whose white is
             unknown; it is named.
     """
-    image = decode(path)
-    turn = _turn(image)
+    image = decode(path, upright=True)
     with _named(path):
-        return as_rgb(image if turn is None else image.transpose(turn))
+        return as_rgb(image)
 
 
 def read_labelled(
@@ -85,17 +84,10 @@ def read_labelled(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: as for `read_picture`; or its EXIF orientation says that it must be
-            turned, and nothing says whether its labels were drawn before or after.
+        ValueError: as for `read_picture` and `decode`.
     """
     height, width = size or (0, 0)
     image = decode(path, (width, height) if size else None)
-    if _turn(image) is not None:
-        raise ValueError(
-            f"{path}: its EXIF orientation turns it, and its labels may be meant for the "
-            "pixels before or after; turn the pixels of the file "
-            "(PIL.ImageOps.exif_transpose), check the labels, and save it without"
-        )
     with _named(path):
         image = as_rgb(image)
         if size:
@@ -111,7 +103,9 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def decode(
-    path: str | os.PathLike[str], draft: tuple[int, int] | None = None
+    path: str | os.PathLike[str],
+    draft: tuple[int, int] | None = None,
+    upright: bool = False,
 ) -> Image.Image:
     """Decode a whole file, as it is: the one place in which pictures are opened.
 
@@ -119,10 +113,12 @@ def decode(
         path: of the file.
         draft: (width, height); a JPEG may be decoded at half its size, a quarter …, but
             not below this.
+        upright: turn the picture as its EXIF orientation says. Without, one that must be
+            turned is refused: its boxes or mask may have been drawn before or after.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a picture, or torn; it is named.
+        ValueError: the file is not a picture, or torn, or must be turned; it is named.
     """
     with _named(path):
         with open(path, "rb") as file:
@@ -132,8 +128,19 @@ def decode(
                 _check_png(raw)
             if draft:
                 image.draft("RGB", draft)
+            # Pillow turns a TIFF when it loads it, and keeps no note of that
+            is_turned = image.format == "TIFF" and _turn(image) is not None
             image.load()
-            return image
+        turn = _turn(image)
+        if upright:
+            return image if turn is None else image.transpose(turn)
+    if is_turned or turn is not None:
+        raise ValueError(
+            f"{path}: its EXIF orientation turns it, and its labels may be meant for the "
+            "pixels before or after; turn the pixels of the file "
+            "(PIL.ImageOps.exif_transpose), check the labels, and save it without"
+        )
+    return image
 
 
 @contextmanager

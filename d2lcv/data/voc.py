@@ -86,8 +86,8 @@ def color_table(void: int = 0) -> np.ndarray:
 
 def colors_to_classes(colors: np.ndarray, table: np.ndarray) -> np.ndarray:
     """The classes (H, W) of colours (H, W, 3) by a table as above."""
-    red, green, blue = np.moveaxis(colors, 2, 0).astype(np.intp)
-    return table[(red * 256 + green) * 256 + blue]
+    red, green, blue = (colors[:, :, c].astype(np.intp) for c in range(3))
+    return table.take((red * 256 + green) * 256 + blue)
 
 
 # ---- labels on disk --------------------------------------------------------------------

@@ -344,18 +344,19 @@ def test_box_beyond_the_border_by_a_rounding(tmp_path):
     assert labels.tolist() == [[[0, 0, 0.25, 1, 1], [0, 0, 0, 1, 1]]]
 
 
-def test_picture_that_its_notes_turn(tmp_path):
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_picture_that_its_notes_turn(tmp_path, name):
     """Its boxes may be meant before or after: refused. Other notes do not matter."""
-    make_set(tmp_path, ["a.jpg,0,0,0,10,10"], {"a.jpg": (40, 20)})
-    path = tmp_path / "own_train" / "images" / "a.jpg"
+    make_set(tmp_path, [f"{name},0,0,0,10,10"], {name: (20, 20)})
+    path = tmp_path / "own_train" / "images" / name
     for orientation in (1, 3):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        Image.fromarray(picture(40, 20)).save(path, exif=exif)
+        Image.fromarray(picture(20, 20)).save(path, exif=exif)
         if orientation == 1:
-            assert DetectionFolder(tmp_path).pixels(0).shape == (20, 40, 3)
+            assert DetectionFolder(tmp_path).pixels(0).shape == (20, 20, 3)
     for size in (None, (10, 10)):
-        with pytest.raises(ValueError, match=r"a\.jpg: its EXIF orientation turns it"):
+        with pytest.raises(ValueError, match=f"{name}: its EXIF orientation turns it"):
             DetectionFolder(tmp_path, size=size).pixels(0)
 
 
