@@ -12,7 +12,7 @@ The rules of this room:
   `box_iou` in `backends/<active>/boxes.py`.
 - One framework per process: two of them crash each other by import order. Another one's
   answer is had from a `worker`, a subprocess.
-- A new backend is one new column and one line in `REGISTRY`.
+- A new backend is one new column and one entry in `REGISTRY` (`CONTRIBUTING.md`).
 """
 
 from __future__ import annotations

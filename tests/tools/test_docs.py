@@ -13,7 +13,8 @@ from d2lcv.run.chapters import PARTS
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
-FILE = re.compile(r"`((?:d2lcv|tests|tools|chapters|docs)/[\w/.]+\.\w+)`")
+# a path with NAME in it is that of a file that somebody will write
+FILE = re.compile(r"`(?!\S*NAME)((?:d2lcv|tests|tools|chapters|docs)/[\w/.]+\.\w+)`")
 
 
 def missing(text, folder):
