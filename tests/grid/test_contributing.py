@@ -143,7 +143,7 @@ def test_add_a_backend(copy):
     copy.edit(architecture, rf"^(\| topic .*\| {first.title}) \|", r"\1 | Fifth |")
     assert copy.changed <= named("Add a backend", "fifth")
 
-    grid = [f"tests/grid/test_{part}.py" for part in ("grid", "rooms", "backends")]
+    grid = [f"tests/grid/test_{part}.py" for part in ("grid", "rooms")]
     # the extras are those of an installation, and the copy is not installed
     known = copy.pytest(
         *grid, "tests/tools/test_docs.py", "-k", "not extras_exist", D2L_BACKEND="fifth"
