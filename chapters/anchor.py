@@ -9,12 +9,15 @@
 # %% [markdown]
 # # Anchor boxes
 #
-# How does a network with a fixed number of outputs find any number of objects anywhere?
-# A common answer: lay many boxes over the picture beforehand, the *anchor boxes*, and
-# let the network say of each one which object it holds, if any, and how it would have
-# to be moved and stretched to fit. This chapter takes the whole way by hand: laying the
-# anchors, measuring overlap, finding out what the right answers are for training, and
-# turning predictions into a few boxes at the end.
+# A network has a fixed number of outputs, but a picture may show any number of objects, at
+# any place. How can the one find the other? Many detectors use the same idea. They lay
+# thousands of boxes over the picture beforehand, the **anchor boxes**, or anchors for
+# short. Then the network answers two questions about each anchor: which class of object
+# does it hold, if any, and how must it be moved and stretched to fit that object?
+#
+# This section goes the whole way by hand: we lay anchors over a picture, measure how much
+# boxes overlap, find the right answers for the training, and turn the answers of a network
+# into a few boxes. The detector in the [section on SSD](ssd.py) is built from these parts.
 
 # %%
 import numpy as np
@@ -23,25 +26,35 @@ import d2lcv as d2l
 
 run = d2l.Chapter("anchor", quick={"image": ""}, book={"image": ""}, data=())
 np.set_printoptions(precision=6, suppress=True)
+d2l.show_diagram("detection")
 
 # %% [markdown]
 # ## Laying anchors
 #
-# Around every pixel of a map of height $H$ and width $W$ we centre boxes of several
-# *scales* $s$, measured by the map's height, and *aspect ratios* $r$, width over
-# height. In pixels the anchor $(s, r)$ is $H s \sqrt{r}$ wide and $H s / \sqrt{r}$
-# high: its area is $(Hs)^2$ whatever the ratio. In fractions of the width and of the
-# height that is
+# We start with anchors around every pixel of a picture of height $H$ and width $W$. Anchors
+# differ in two ways. The **scale** $s$ says how large an anchor is, measured by the height
+# of the picture. The **aspect ratio** $r$ is its width divided by its height, in pixels.
+# The anchor $(s, r)$ is $H s \sqrt{r}$ pixels wide and $H s / \sqrt{r}$ pixels high, so its
+# area is $(Hs)^2$ for every ratio. In fractions of the picture's width and height this is
 #
 # $$w = s \sqrt{r}\,\frac{H}{W}, \qquad h = \frac{s}{\sqrt{r}}.$$
 #
-# All pairs of $n$ scales and $m$ ratios would be $nm$ anchors for each pixel. We take
-# only those with the first scale or the first ratio,
+# With $n$ scales and $m$ ratios there are $nm$ pairs. That would be many anchors for each
+# pixel, so only the pairs with the first scale or the first ratio are used:
 #
-# $$(s_1, r_1), (s_2, r_1), \ldots, (s_n, r_1), (s_1, r_2), \ldots, (s_1, r_m),$$
+# $$(s_1, r_1), (s_2, r_1), \ldots, (s_n, r_1), (s_1, r_2), \ldots, (s_1, r_m).$$
 #
-# which are $n + m - 1$. Three scales and three ratios make five anchors for each pixel,
-# and two million for our picture.
+# These are $n + m - 1$ anchors for each pixel. `multibox_prior` computes the pairs, the
+# middles of the pixels, and from both the corners of all anchors. Its result has the shape
+# (1, number of anchors, 4); the first axis is there because all pictures of a batch share
+# the same anchors.
+
+# %%
+d2l.show_source(d2l.multibox_prior, imports=True)
+
+# %% [markdown]
+# Three scales and three ratios make five anchors for each pixel. Our picture has 408 408
+# pixels, and therefore more than two million anchors.
 
 # %%
 img = d2l.cat_and_dog(run.image)
@@ -51,17 +64,18 @@ anchors = d2l.multibox_prior(d2l.zeros((1, 3, h, w)), sizes, ratios)
 print("anchors:", tuple(anchors.shape))
 
 # %% [markdown]
-# They are listed pixel by pixel, row by row. With the shape (height, width, 5, 4) we
-# can ask for those of one pixel: $(x_1, y_1, x_2, y_2)$ in fractions of the picture,
-# and beyond 0 or 1 where the anchor leaves it.
+# The anchors are listed pixel by pixel and row by row. In the shape (height, width, 5, 4)
+# the first two axes name a pixel. Here are the five anchors of one pixel as corners
+# $(x_1, y_1, x_2, y_2)$. They are fractions of the picture, and a corner outside of the
+# picture is below 0 or above 1.
 
 # %%
 of_pixel = d2l.reshape(anchors, (h, w, -1, 4))[min(250, h - 1), min(250, w - 1)]
 print("anchors of pixel (250, 250):\n", d2l.numpy(of_pixel), sep="")
 
 # %% [markdown]
-# Multiplied by the width and height of the picture they can be drawn. The yellow dot is
-# the pixel. Which of the five fits the dog best?
+# To draw the anchors we multiply them by the width and height of the picture. The yellow
+# dot is the pixel.
 
 # %%
 scale = np.array([w, h, w, h])
@@ -78,14 +92,16 @@ d2l.show("anchors-of-a-pixel")
 # %% [markdown]
 # ## How well do two boxes agree?
 #
-# "Fits" needs a number. The *intersection over union* (IoU, also the Jaccard index) of
-# two boxes is the area they share over the area they cover together:
+# Which of the five anchors fits the dog best? To answer this we need a number. The
+# **intersection over union** (IoU), also called the **Jaccard index**, of two boxes $A$ and
+# $B$ is the area that they share, divided by the area that they cover together:
 #
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|} = \frac{|A \cap B|}{|A| + |B| - |A \cap B|}.$$
 #
-# It is 0 for boxes that do not meet and 1 for equal ones, and it does not depend on the
-# unit. The shared part is a box itself: its left border is the larger of the two left
-# borders, its right border the smaller of the two right ones, and so for the others.
+# It is 0 for boxes that do not overlap and 1 for equal boxes, and it does not depend on the
+# unit of length. The shared part is a box, too. Its left border is the larger of the two
+# left borders, its right border is the smaller of the two right borders, and the same holds
+# for the upper and lower borders.
 
 # %%
 A, B = [0.1, 0.15, 0.65, 0.7], [0.35, 0.35, 0.9, 0.9]
@@ -101,22 +117,35 @@ axes.set_title(f"IoU = {overlap:.3f}", fontsize=10)
 d2l.show("iou")
 
 # %% [markdown]
-# `box_iou` does that for every pair of two lists of boxes at once. On the active
-# backend it is
+# `box_iou` computes this for every pair of boxes from two lists. From (n, 4) and (m, 4) it
+# makes a matrix (n, m). Where the borders of two boxes show that they do not meet, their
+# width or height would be negative and is set to 0.
 
 # %%
-print(d2l.source(d2l.box_iou))
+d2l.show_source(d2l.box_iou, imports=True)
+
+# %% [markdown]
+# Now we can compare the five anchors of the pixel with the box of the dog. The square of
+# scale 0.75 fits best, closely followed by the high anchor with the ratio 0.5.
+
+# %%
+dog_box = d2l.tensor(np.array([d2l.DOG_BOX]) / scale, dtype=d2l.float32)
+fits = d2l.numpy(d2l.box_iou(of_pixel, dog_box))[:, 0]
+for (s, r), fit in zip(pairs, fits):
+    print(f"anchor s = {s}, r = {r}: IoU with the dog {fit:.2f}")
 
 # %% [markdown]
 # ## What should each anchor answer?
 #
-# To train we need, for every anchor, the right answer: the class of its object, and the
-# *offsets* from the anchor to the object's box. But the labels speak of objects, not of
-# anchors, so first every anchor gets an object, or none.
+# For the training we need the right answer of every anchor: the class of its object, and
+# the **offsets** that lead from the anchor to the box of that object. The box that a person
+# has drawn is called the **ground truth**. Ground truth belongs to objects and not to
+# anchors. So first we must decide which object each anchor is for.
 #
-# Let us follow that with five anchors and two objects, small enough to see every step. A
-# label is a row (class, $x_1, y_1, x_2, y_2$), rounded here; the dog is class 0, the cat
-# class 1.
+# We follow this with five anchors and two objects, which is small enough to see every step.
+# A label is a row (class, $x_1, y_1, x_2, y_2$). The dog is class 0 and the cat class 1.
+# Their boxes are rounded here. Dog and cat have their own colours, and the anchors are
+# still black.
 
 # %%
 names = ["dog", "cat"]
@@ -131,14 +160,14 @@ five = d2l.tensor(
     ]
 )
 axes = d2l.plt.imshow(img).axes
-d2l.show_bboxes(axes, d2l.numpy(ground_truth[:, 1:]) * scale, names, "k")
-d2l.show_bboxes(axes, d2l.numpy(five) * scale, ["0", "1", "2", "3", "4"])
+d2l.show_bboxes(axes, d2l.numpy(five) * scale, ["0", "1", "2", "3", "4"], "k")
+d2l.show_bboxes(axes, d2l.numpy(ground_truth[:, 1:]) * scale, names, ["b", "r"])
 axes.set_axis_off()
 d2l.show("truth-and-anchors")
 
 # %% [markdown]
-# Everything is decided on the matrix of overlaps, a row for each anchor and a column for
-# each object.
+# The decision is made on the matrix of overlaps. With $n_a$ anchors and $n_b$ objects it is
+# $n_a \times n_b$; here it has five rows and two columns.
 
 # %%
 iou = d2l.numpy(d2l.box_iou(five, ground_truth[:, 1:]))
@@ -147,8 +176,9 @@ print("IoU of the anchors with dog and cat:\n", iou, sep="")
 # %% [markdown]
 # ### First pass: every anchor looks for an object
 #
-# An anchor takes the object it overlaps most, if the IoU reaches a threshold, 0.5 here.
-# The others get −1, which is none.
+# Each anchor takes the object that it overlaps most, which is the largest number of its
+# row. It takes it only if this IoU reaches a threshold, 0.5 here. The other anchors get −1,
+# which means none.
 
 # %%
 threshold = 0.5
@@ -156,15 +186,17 @@ assigned = np.where(iou.max(axis=1) >= threshold, iou.argmax(axis=1), -1)
 print("after the first pass:", assigned)
 
 # %% [markdown]
-# The cat has two anchors, 2 and 4. The dog has none: no anchor overlaps it by half. It
-# would never be learnt.
+# The cat has two anchors, 2 and 4. The dog has none, because no anchor has an IoU of 0.5
+# with it. The network would never learn this dog.
 #
 # ### Second pass: every object gets an anchor
 #
-# So each object gets at least one anchor of its own, however poor. We look for the
-# largest IoU in the whole matrix; that anchor is for that object, whatever the first
-# pass said. Then we strike its row and its column and look again, until all objects are
-# served.
+# The second pass therefore gives each object at least one anchor of its own, even if it
+# fits badly. We look for the largest number of the whole matrix. It stands in the row of an
+# anchor and in the column of an object, and this anchor is given to this object, whatever
+# the first pass said. Then we remove the row and the column, because both are served, and
+# look for the largest number of what is left. This is repeated until each of the $n_b$
+# objects has its anchor.
 
 
 # %%
@@ -185,8 +217,8 @@ for _ in names:
 print("after the second pass:", assigned)
 
 # %% [markdown]
-# The same in colours: anchor 4 is given to the cat, and both are out of the game; of what
-# is left, anchor 1 is the best for the dog.
+# Here are the same steps in colours. Anchor 4 is given to the cat, and its row and the
+# column of the cat are removed. Of what is left, anchor 1 is the best one for the dog.
 
 # %%
 fig, panels = d2l.plt.subplots(1, 3, figsize=(6, 2.8), layout="constrained")
@@ -204,8 +236,20 @@ panels[0].set_ylabel("anchor")
 d2l.show("assignment")
 
 # %% [markdown]
-# `assign_anchor_to_bbox` takes both steps, for millions of anchors as well. It gives
-# what we found.
+# `assign_anchor_to_bbox` does both passes. Inside, `assign_anchors` works on a whole batch
+# of labels at once, and skips rows of class −1, which only fill up a label. Searching the
+# whole matrix once for each object would be slow for thousands of anchors. The second pass
+# is therefore done in rounds. Every object asks its best anchor. If several objects ask
+# the same anchor, the one with the largest IoU keeps it; the others cross this anchor out
+# and ask their next best one. The result is the same as that of our loop (this is the
+# "stable matching" of [Gale and Shapley, 1962](https://doi.org/10.2307/2312726)), and a few
+# rounds serve all pictures of the batch.
+
+# %%
+d2l.show_source(d2l.assign_anchor_to_bbox, imports=True)
+
+# %% [markdown]
+# For our example it finds what we found.
 
 # %%
 found = d2l.assign_anchor_to_bbox(ground_truth[:, 1:], five, None, threshold)
@@ -214,18 +258,31 @@ print("assign_anchor_to_bbox:", d2l.numpy(found))
 # %% [markdown]
 # ### Classes and offsets
 #
-# An anchor with an object of class $k$ shall answer $k + 1$, one without shall answer
-# 0, the *background*. From anchor $a$ to its object $b$, with centres $(x, y)$ and
-# sizes $(w, h)$, the offsets are
+# An anchor without an object shows the **background**, and this is class 0 of the targets.
+# An anchor with an object of class $k$ shall answer $k + 1$. An anchor with an object is
+# called a **positive anchor**, one of the background a **negative anchor**.
 #
-# $$\left(\frac{x_b - x_a}{0.1\,w_a},\; \frac{y_b - y_a}{0.1\,h_a},\;
-# \frac{1}{0.2}\log\frac{w_b}{w_a},\; \frac{1}{0.2}\log\frac{h_b}{h_a}\right).$$
+# Let the anchor $a$ have the centre $(x_a, y_a)$ and the size $(w_a, h_a)$, and its object
+# $b$ the centre $(x_b, y_b)$ and the size $(w_b, h_b)$. The offsets are
 #
-# Distances are measured by the anchor's own size, so that large and small objects count
-# the same; the logarithm makes twice as large and half as large equally far apart; and
-# the divisors 0.1 and 0.2 bring all four to about the same spread, which suits
-# learning. (The code adds $10^{-6}$ inside the logarithm, for empty boxes.) Here are
-# those of anchor 1 and the dog, by hand:
+# $$\left(\frac{\frac{x_b - x_a}{w_a} - \mu_x}{\sigma_x},\;
+# \frac{\frac{y_b - y_a}{h_a} - \mu_y}{\sigma_y},\;
+# \frac{\log\frac{w_b}{w_a} - \mu_w}{\sigma_w},\;
+# \frac{\log\frac{h_b}{h_a} - \mu_h}{\sigma_h}\right).$$
+#
+# Distances are divided by the size of the anchor, so that small and large objects count
+# alike. With the logarithm, twice as large and half as large are equally far from no
+# change. The constants $\mu$ and $\sigma$ bring the four numbers to a mean of about 0 and
+# similar spreads, which makes learning easier. The usual choice is $\mu = 0$,
+# $\sigma_x = \sigma_y = 0.1$ and $\sigma_w = \sigma_h = 0.2$ ([Liu et al.,
+# 2016](https://arxiv.org/abs/1512.02325)). `offset_boxes` also adds $10^{-6}$ inside the
+# logarithm, which keeps it finite for empty boxes.
+
+# %%
+d2l.show_source(d2l.offset_boxes, imports=True)
+
+# %% [markdown]
+# We compute the offsets from anchor 1 to the dog by hand and compare.
 
 # %%
 a, b = d2l.box_corner_to_center(d2l.stack([five[1], ground_truth[0, 1:]]))
@@ -236,27 +293,33 @@ offsets = d2l.offset_boxes(five[1:2], ground_truth[0:1, 1:])
 print("anchor 1 → dog, offset_boxes:", d2l.numpy(offsets)[0])
 
 # %% [markdown]
-# Read it as a distance: the dog's centre lies $1.4 \cdot 0.1$ widths of the anchor to
-# the right and $10 \cdot 0.1$ heights down, and the dog is $e^{2.59 \cdot 0.2} = 1.68$
-# times as wide and $e^{7.18 \cdot 0.2} = 4.2$ times as high.
+# The four numbers can be read as follows. The centre of the dog lies
+# $1.4 \cdot 0.1 = 0.14$ widths of the anchor to the right and $10 \cdot 0.1 = 1$ height of
+# the anchor further down. The dog is $e^{2.59 \cdot 0.2} = 1.68$ times as wide and
+# $e^{7.18 \cdot 0.2} = 4.2$ times as high as the anchor. The arrow goes from centre to
+# centre.
 
 # %%
 axes = d2l.plt.imshow(img).axes
 pair = d2l.numpy(d2l.stack([ground_truth[0, 1:], five[1]])) * scale
-d2l.show_bboxes(axes, pair, ["dog", "anchor 1"], ["k", "g"])
+d2l.show_bboxes(axes, pair, ["dog", "anchor 1"], ["b", "k"])
 start, end = a[:2] * scale[:2], b[:2] * scale[:2]
-axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "b", "lw": 3})
+axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "k", "lw": 3})
 axes.set_axis_off()
 d2l.show("offset")
 
 # %% [markdown]
 # ### Masks
 #
-# An anchor of the background has no box to be moved to, so its offsets must not count
-# in the loss. A *mask* with a 1 for each of the four offsets of every anchor with an
-# object, and 0 elsewhere, multiplies them away. `multibox_target` gives all three, for
-# a batch of $b$ pictures with $n$ anchors: offsets (b, 4n), masks (b, 4n) and classes
-# (b, n).
+# A negative anchor has no box to which it could be moved, so its offsets must not count in
+# the loss. For this there is a **mask**: a 1 for each of the four offsets of a positive
+# anchor, and a 0 elsewhere. The loss of the offsets is multiplied by it.
+#
+# `multibox_target` computes all three targets. For a batch of $b$ pictures and $n$ anchors
+# these are the offsets (b, 4n), the masks (b, 4n) and the classes (b, n).
+
+# %%
+d2l.show_source(d2l.multibox_target, imports=True)
 
 # %%
 offsets, masks, classes = (
@@ -268,7 +331,8 @@ print("masks:\n", masks, sep="")
 print("classes:\n", classes, sep="")
 
 # %% [markdown]
-# One line for each anchor:
+# Here are the same numbers with one line for each anchor. In the picture, positive anchors
+# have the colour of their class and negative ones are grey.
 
 # %%
 for i in range(5):
@@ -276,13 +340,29 @@ for i in range(5):
     mask, offset = masks[0, 4 * i : 4 * i + 4], offsets[0, 4 * i : 4 * i + 4]
     print(f"anchor {i}: {answer:<10}  mask {mask}  offsets {offset.round(2)}")
 
+# %%
+colors = {"background": "grey", "dog": "b", "cat": "r"}
+answers = [["background", *names][k] for k in classes[0]]
+captions = [f"{i}: {answer}" for i, answer in enumerate(answers)]
+axes = d2l.plt.imshow(img).axes
+d2l.show_bboxes(axes, d2l.numpy(five) * scale, captions, [colors[k] for k in answers])
+axes.set_axis_off()
+d2l.show("targets")
+
 # %% [markdown]
 # ## From predictions to boxes
 #
-# A trained network gives each anchor probabilities of the classes and four offsets.
-# `offset_inverse` applies the offsets: the inverse of the formula above. Often several
-# anchors then end up on one object, all of them sure of themselves. In our example, four
-# anchors with offsets of zero, three sit on the dog.
+# A trained network gives each anchor the probabilities of the classes and four offsets.
+# `offset_inverse` applies the offsets to the anchors. It solves the formula above for the
+# box $b$. The growth is limited, so that even an absurd prediction gives a finite box.
+
+# %%
+d2l.show_source(d2l.offset_inverse, imports=True)
+
+# %% [markdown]
+# Often several anchors end up on the same object, and all of them are sure of it. In our
+# example there are four anchors, and all offsets are 0. Three anchors find the dog, with
+# probabilities of 0.9, 0.8 and 0.7.
 
 # %%
 four = d2l.tensor(
@@ -310,9 +390,10 @@ print("four boxes:", captions)
 # %% [markdown]
 # ### Non-maximum suppression, written out
 #
-# *Non-maximum suppression* (NMS) keeps one of each crowd: take the box of the highest
-# score, throw away all that overlap it by more than a threshold, take the best of those
-# that are left, and so on. A box that was thrown away throws away no other.
+# **Non-maximum suppression** (NMS) keeps one box for each object. We take the box with the
+# highest score and remove all boxes that overlap it too much, those with an IoU above a
+# threshold. Of the boxes that are left we take the best one again, and so on, until every
+# box is either taken or removed. A box that was removed does not remove any other box.
 
 
 # %%
@@ -333,19 +414,27 @@ def nms_by_hand(boxes, scores, threshold):
 print("kept by hand:", nms_by_hand(boxes, scores, 0.5))
 
 # %% [markdown]
-# The loop above is the definition, and slow. `nms` gives the same rows; on the active
-# backend it is
+# This loop is the definition, and it is slow in Python. Each framework has a compiled
+# operator for it, which `nms` calls. The lines around the operator make sure that boxes
+# with equal scores are always taken in the same order and that all number types are
+# compared in the same way.
 
 # %%
 print("kept by nms:", d2l.numpy(d2l.nms(boxes, scores, 0.5)).tolist())
-print(d2l.source(d2l.nms))
+d2l.show_source(d2l.nms, imports=True)
 
 # %% [markdown]
 # ### All of it in one call
 #
-# `multibox_detection` applies the offsets, takes each anchor's likeliest class and runs
-# NMS, for a batch. A row of its result is (class, confidence, $x_1, y_1, x_2, y_2$).
-# The boxes that were kept come first, by falling confidence; class −1 marks the others.
+# `multibox_detection` does everything for a batch. It applies the offsets, takes the
+# likeliest class of each anchor besides the background, and runs NMS. Each row of its
+# result is (class, confidence, $x_1, y_1, x_2, y_2$). Here the classes count from the first
+# class of objects: 0 is the dog again, and not the background. The boxes that were kept
+# come first, by falling confidence. The others have the class −1. So have anchors whose
+# confidence is below `pos_threshold`: they are background.
+
+# %%
+d2l.show_source(d2l.multibox_detection, imports=True)
 
 # %%
 output = d2l.multibox_detection(
@@ -362,7 +451,7 @@ for axes, title in zip(panels, ("before NMS", "after NMS")):
     axes.imshow(img)
     axes.set_axis_off()
     axes.set_title(title, fontsize=10)
-d2l.show_bboxes(panels[0], d2l.numpy(boxes) * scale, captions)
+d2l.show_bboxes(panels[0], d2l.numpy(boxes) * scale, captions, ["b", "b", "b", "r"])
 for label, confidence, *box in d2l.numpy(output)[0]:
     if label >= 0:
         color = "br"[int(label)]
@@ -371,21 +460,26 @@ for label, confidence, *box in d2l.numpy(output)[0]:
 d2l.show("nms")
 
 # %% [markdown]
+# Three remarks for practice. Boxes with a low confidence can be removed *before* NMS, which
+# then has less to do. *After* NMS one usually keeps only the boxes that are sure enough,
+# for example those above 0.9. And this NMS ignores the class: a sure dog also removes a cat
+# in front of it (exercise 8).
+#
 # ## Soft suppression
 #
-# Two dogs behind each other overlap, and NMS drops one of them. *Soft-NMS* (Bodla et
-# al., 2017) drops nothing at once: when the box $M$ is taken, every box $b_i$ that is
-# left keeps a share of its score $s_i$, and the smaller a share the more it overlaps
-# $M$:
+# If one dog stands behind another, their boxes overlap, and NMS removes one of them.
+# **Soft-NMS** ([Bodla et al., 2017](https://arxiv.org/abs/1704.04503)) removes no box at
+# once. When the box $M$ is taken, the score $s_i$ of every other box $b_i$ is lowered, and
+# it is lowered more if the box overlaps $M$ more:
 #
 # $$s_i \leftarrow s_i\, e^{-J(M, b_i)^2 / \sigma} \quad\text{(Gaussian)} \qquad\text{or}$$
 #
 # $$s_i \leftarrow s_i\,(1 - J(M, b_i)) \text{ if } J(M, b_i) \ge N_t
 # \quad\text{(linear)}.$$
 #
-# The smaller $\sigma$ is, the harsher; $N_t$ is an IoU, and boxes that overlap $M$ less
-# than that keep their whole score. Then the highest score of all that are left is next, as
-# before, and boxes whose score has fallen below a small threshold go.
+# A small $\sigma$ lowers scores more. $N_t$ is an IoU, and boxes that overlap $M$ less than
+# this keep their whole score. Then the box with the highest score of those that are left is
+# taken, as before. Boxes whose score has fallen below a small threshold are removed.
 
 # %%
 for method in ("gaussian", "linear"):
@@ -395,8 +489,9 @@ for method in ("gaussian", "linear"):
     )
 
 # %% [markdown]
-# The dog's second and third boxes are still there, but with scores that no longer
-# compete. What share of its score a box keeps, by its IoU with the one that was taken:
+# The second and the third box of the dog are still there, but their scores are far lower
+# than before. The curves show which share of its score a box keeps, by its IoU with the
+# box that was taken.
 
 # %%
 x = np.linspace(0, 1, 201)
@@ -413,28 +508,39 @@ d2l.show("soft-nms")
 # ## Summary
 #
 # - Anchors of several scales and ratios around every pixel turn "find the objects" into
-#   the same two questions for each anchor: which class, and which offsets?
+#   two questions about each anchor: which class does it hold, and which offsets lead to its
+#   object?
+# - $n$ scales and $m$ ratios make $n + m - 1$ anchors for each pixel.
 # - IoU measures how well two boxes agree.
-# - For training every anchor is assigned an object or the background: by its best IoU,
-#   if that is large enough, and so that every object gets one anchor at least. The
-#   assignment gives classes, offsets and a mask.
-# - For prediction offsets are applied and NMS keeps one box for each object.
+# - For the training, every anchor is assigned an object or the background. In the first
+#   pass it takes the object that it overlaps most, if the IoU is large enough. In the
+#   second pass every object gets an anchor of its own.
+# - The assignment gives classes, in which 0 is the background, offsets, and a mask that
+#   keeps the offsets of negative anchors out of the loss.
+# - For prediction, the offsets are applied and NMS keeps one box for each object. Soft-NMS
+#   lowers scores instead of removing boxes.
 #
 # ## Exercises
 #
 # 1. Construct two boxes whose IoU is 0.5.
 # 2. Change `sizes` and `ratios`. How many anchors does a pixel have, and what do they
 #    look like?
-# 3. Change the threshold of the assignment. Which anchors change sides? Does the dog ever
+# 3. Write `box_iou` and `multibox_target` yourself.
+# 4. Change anchors in the two worked examples, the assignment and NMS. What changes in the
+#    results?
+# 5. Change the threshold of the assignment. Which anchors change sides? Does the dog ever
 #    lose its anchor?
-# 4. NMS does not look at the class: a sure dog removes a cat in front of it. How should
-#    it?
-# 5. Why are offsets not simply differences of corners? Think of an ant and an elephant.
+# 6. Write soft-NMS out as a loop, as we did for NMS.
+# 7. NMS is a fixed rule at the end of a network that learns everything else. Could it be
+#    learned, too?
+# 8. NMS here does not look at the class. How can a cat in front of a dog be kept?
+# 9. Why are offsets not simply differences of corners? Think of an ant and an elephant.
 #
-# ### A solution of exercise 1
+# ### Answer to exercise 1
 #
-# Two equal squares of side 1, one moved by $d$: they share $1 - d$ and cover $1 + d$, so
-# $(1 - d)/(1 + d) = 1/2$ and $d = 1/3$. Or a box and one half of it.
+# Take two equal squares of side 1, one of them moved by $d$. They share $1 - d$ and cover
+# $1 + d$ together, so $(1 - d)/(1 + d) = 1/2$ and $d = 1/3$. A box and one half of it will
+# do, too.
 
 # %%
 one = d2l.tensor([[0.0, 0.0, 1.0, 1.0]])
@@ -443,9 +549,10 @@ halves = d2l.numpy(d2l.box_iou(one, others))
 print("IoU with the moved square and with the half:", halves[0])
 
 # %% [markdown]
-# ### A solution of exercise 2
+# ### Answer to exercise 2
 #
-# $n$ scales and $m$ ratios make $n + m - 1$ anchors. More scales nest, more ratios cross.
+# $n$ scales and $m$ ratios make $n + m - 1$ anchors. Anchors of different scales lie inside
+# each other, and anchors of different ratios cross each other.
 
 # %%
 choices = [([0.6, 0.3], [1]), ([0.5], [1, 3, 1 / 3]), ([0.6, 0.4, 0.2], [1, 2, 0.5, 4])]
@@ -462,11 +569,51 @@ for axes, (sizes, ratios) in zip(panels, choices):
 d2l.show("sizes-and-ratios")
 
 # %% [markdown]
-# ### A solution of exercise 3
+# ### Answer to exercise 3
 #
-# At 0.1 anchor 1 finds the dog by itself; at 0.7 the cat keeps one anchor
-# only. No threshold takes the last anchor from an object, since the second pass has
-# none.
+# Replace `...` by your code. The cells then run it on the cases that define these functions
+# and say how many are right. The solutions stand above.
+
+
+# %%
+@d2l.exercise("box_iou")
+def box_iou(boxes1, boxes2): ...  # (n, 4), (m, 4) → (n, m)
+
+
+@d2l.exercise("multibox_target")
+def multibox_target(anchors, labels, iou_threshold=0.5): ...  # (1, A, 4), (B, G, 5)
+
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# We make anchor 1 fit the dog better. Its IoU with the dog becomes 0.748. The dog now takes
+# it in the first pass, and the second pass gives it away before anchor 4. The assignment
+# stays the same, but the offsets of anchor 1 become smaller. For NMS we move the second
+# box to the left, partly out of the picture. Its IoU with the first box falls below 0.5,
+# and both are kept.
+
+# %%
+better = d2l.numpy(five).copy()
+better[1] = [0.12, 0.1, 0.45, 0.9]
+better = d2l.tensor(better)
+overlap = float(d2l.numpy(d2l.box_iou(better[1:2], ground_truth[:1, 1:]))[0, 0])
+found = d2l.numpy(d2l.assign_anchor_to_bbox(ground_truth[:, 1:], better))
+print(f"IoU of the new anchor 1 with the dog: {overlap:.3f}; assigned: {found}")
+offsets = d2l.offset_boxes(better[1:2], ground_truth[:1, 1:])
+print("new offsets of anchor 1:", d2l.numpy(offsets)[0].round(2))
+moved = d2l.numpy(boxes) - np.array([[0], [0.2], [0], [0]], np.float32) * [1, 0, 1, 0]
+moved = d2l.tensor(moved, dtype=d2l.float32)
+overlap = float(d2l.numpy(d2l.box_iou(moved[:1], moved[1:2]))[0, 0])
+kept = d2l.numpy(d2l.nms(moved, scores, 0.5)).tolist()
+print(f"IoU of the moved box with the first: {overlap:.3f}; kept: {kept}")
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# At 0.1 anchor 3 joins the cat, and anchor 1 finds the dog already in the first pass. At
+# 0.7 anchor 2 leaves the cat. No threshold takes the last anchor from an object, because
+# the second pass does not look at the threshold.
 
 # %%
 for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
@@ -474,16 +621,71 @@ for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
     print(f"threshold {threshold}: {d2l.numpy(found)}")
 
 # %% [markdown]
-# ### A solution of exercise 4
+# ### Answer to exercise 6
 #
-# Run NMS for each class by itself. `batched_nms` does it in one call. Here the second
-# box is a cat that sits in front of the dog, in nearly the same box.
+# Instead of a list of boxes that are left, there are scores that fall. The numbers are
+# those of `soft_nms`.
+
+
+# %%
+def soft_nms_by_hand(boxes, scores, sigma=0.5, least=0.001):
+    iou = d2l.numpy(d2l.box_iou(boxes, boxes))
+    scores = d2l.numpy(scores).copy()
+    kept = []
+    while scores.max() >= least:
+        best = int(scores.argmax())
+        kept.append((best, float(scores[best])))
+        scores[best] = 0  # taken
+        scores *= np.exp(-(iou[best] ** 2) / sigma)
+    return kept
+
+
+by_hand = soft_nms_by_hand(boxes, scores)
+print("soft-NMS by hand:", [(box, round(score, 6)) for box, score in by_hand])
+
+# %% [markdown]
+# ### Answer to exercise 7
+#
+# Yes. [Hosang et al., 2017](https://arxiv.org/abs/1705.02950) train a network that gets all
+# boxes with their scores and neighbours and gives each box a new score. Its loss allows one
+# box for each object, so boxes must agree among themselves, and a second box of the same
+# object learns a low score. Other detectors avoid the question: if the training matches
+# each object with exactly one prediction, as [Carion et al.,
+# 2020](https://arxiv.org/abs/2005.12872) do, the network learns to say everything once, and
+# no suppression is needed. A fixed rule cannot know whether two boxes show one dog or two.
+# In our example NMS at 0.5 removes a box with an IoU of 0.545 in any case; a network could
+# look at the picture first. What a learned rule costs are data, training time and a larger
+# network.
+#
+# ### Answer to exercise 8
+#
+# NMS is run for each class separately. `batched_nms` does it in one call. In the example
+# the second box is a cat that sits in front of the dog, in nearly the same box.
 
 # %%
 boxes = d2l.tensor([[0.1, 0.1, 0.6, 0.9], [0.15, 0.15, 0.6, 0.9], [0.1, 0.2, 0.6, 0.9]])
 scores, classes = d2l.tensor([0.9, 0.8, 0.7]), d2l.tensor([0, 1, 0])
 print("whatever the class:", d2l.numpy(d2l.nms(boxes, scores, 0.5)))
 print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0.5)))
+
+# %% [markdown]
+# ### Answer to exercise 9
+#
+# An error of 0.05 of the picture is most of an ant and almost nothing of an elephant. Plain
+# differences would treat both alike, and the loss would mainly see the elephants. Offsets
+# are measured by the size of the anchor. Below, a small and a large box are off by the same
+# share of their size, and their offsets are equal; the differences of their corners are
+# not. Besides, sizes computed from predicted corners can be negative, and $e^x$ cannot.
+
+# %%
+ant, elephant = [0.50, 0.50, 0.52, 0.51], [0.1, 0.2, 0.9, 0.8]
+for name, (x1, y1, x2, y2) in {"ant": ant, "elephant": elephant}.items():
+    anchor = d2l.tensor([[x1, y1, x2, y2]])
+    dx, dy = 0.1 * (x2 - x1), 0.1 * (y2 - y1)
+    box = d2l.tensor([[x1 + dx, y1 + dy, x2 + dx, y2 + dy]])
+    difference = d2l.numpy(box - anchor)[0].round(3)
+    offsets = d2l.numpy(d2l.offset_boxes(anchor, box))[0].round(2) + 0.0
+    print(f"{name}: differences {difference}, offsets {offsets}")
 
 # %%
 run.report({"iou_of_the_moved_square": halves[0, 0], "iou_of_the_half": halves[0, 1]})

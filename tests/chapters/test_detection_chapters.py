@@ -19,7 +19,7 @@ FIGURES = {
     "bounding_box": ["picture", "boxes", "mirrored"],
     "anchor": [
         *("anchors-of-a-pixel", "iou", "truth-and-anchors", "assignment", "offset"),
-        *("nms", "soft-nms", "sizes-and-ratios"),
+        *("targets", "nms", "soft-nms", "sizes-and-ratios"),
     ],
     "multiscale_object_detection": [
         *("scale-015", "scale-040", "scale-080", "size-and-scale"),
@@ -42,10 +42,10 @@ def test_parse_value():
 
 def options(name, folder):
     if name != "object_detection_dataset":
-        return ()
+        return ("--code",)
     from d2lcv.drawn.bananas import make_bananas
 
-    return "--data", make_bananas(folder / "set", 40, 8)
+    return "--code", "--data", make_bananas(folder / "set", 40, 8)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,8 @@ def test_anchor_values_of_the_detection(runs):
         ("2", "goes"),
     ]
     assert "soft-NMS, gaussian: boxes [0 3 2 1]" in run.output
-    assert run.output.count("def nms(") == run.output.count("def box_iou(") == 1
+    for function in ("nms", "box_iou", "multibox_target", "box_corner_to_center"):
+        assert run.output.count(f"def {function}(") == 1, function
 
 
 def test_anchor_values_of_the_exercises(runs):
@@ -166,6 +167,14 @@ def test_anchor_values_of_the_exercises(runs):
     near(run.values("whatever the class:"), [0], 0)
     near(run.values("within each class: "), [0, 1], 0)
     assert "threshold 0.5: [-1  0  1 -1  1]" in run.output
+    dogs = re.findall(r"r = [\d.]+: IoU with the dog ([\d.]+)", run.output)
+    assert dogs == ["0.68", "0.49", "0.13", "0.41", "0.66"]
+    by_hand = re.search(r"soft-NMS by hand: .*", run.output)[0]
+    assert by_hand.endswith("[(0, 0.9), (3, 0.9), (2, 0.380703), (1, 0.121892)]")
+    near(
+        run.values("soft-NMS, gaussian: boxes [0 3 2 1] scores"),
+        [0.9, 0.9, 0.380703, 0.121892],
+    )
 
 
 @pytest.mark.parametrize("side", [4, 2, 1])
