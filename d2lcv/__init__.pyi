@@ -108,6 +108,7 @@ from .rcnn import box_head_loss as box_head_loss
 from .rcnn import detect_instances as detect_instances
 from .rcnn import mask_head_loss as mask_head_loss
 from .rcnn import mask_iou as mask_iou
+from .rcnn import paste_masks as paste_masks
 from .rcnn import propose as propose
 from .rcnn import roi_align as roi_align
 from .rcnn import roi_pool as roi_pool

@@ -11,17 +11,25 @@ without background, H × W feature map or image, h × w the size of a pooled reg
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .anchors import multibox_target
 from .backends import backend
-from .checks import checked, floats, in_range
-from .ssd import calc_loss
-from .training import predict
+from .checks import (
+    LARGEST_EXACT,
+    as_given,
+    at_least,
+    checked,
+    finite,
+    floats,
+    in_range,
+    pair,
+    real,
+    threshold,
+)
+from .checks import check_picture as check_picture  # the columns' nets ask for it
 from .weights import initialize
 
 __all__ = [
@@ -35,6 +43,7 @@ __all__ = [
     "detect_instances",
     "mask_head_loss",
     "mask_iou",
+    "paste_masks",
     "propose",
     "roi_align",
     "roi_pool",
@@ -43,7 +52,9 @@ __all__ = [
 
 RPN_SIZES, RPN_RATIOS = (0.2, 0.3, 0.45), (1,)
 RPN_ANCHORS = 3  # of a pixel
+PROPOSAL_OVERLAP = float(np.float32(0.7))  # of two that overlap more one is proposed
 BOX_SIZE, MASK_SIZE = 7, 14  # cells along a side of a region, for the two heads
+LARGEST_REGION = 4096  # pixels of the map along a side, for adaptive sampling
 
 
 def roi_pool(
@@ -69,10 +80,13 @@ def roi_pool(
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, size or scale, or a row of an image that is not there.
+        ValueError: a wrong shape, size or scale, a corner that is not finite, or a row of
+            an image that is not there. (A compiled step cannot look at rows.)
     """
+    given = X
     X, rois, output_size, spatial_scale = _checked(X, rois, output_size, spatial_scale)
-    return backend.rcnn.roi_pool(X, rois, output_size, spatial_scale)
+    out = backend.rcnn.roi_pool(X, rois, output_size, spatial_scale)
+    return as_given(out, given)
 
 
 def roi_align(
@@ -87,7 +101,7 @@ def roi_align(
 
     The scaled region is cut into h × w equal cells, and each is the mean of
     `sampling_ratio`² points, spread evenly, at which the map is interpolated bilinearly.
-    A point less than one pixel beyond the outermost pixels' middles has the value of the
+    A point at most one pixel beyond the outermost pixels' middles has the value of the
     border, one further out is 0. An inverted region gives a mirrored result.
 
     Args:
@@ -96,7 +110,9 @@ def roi_align(
         output_size: (h, w), or one number for both.
         spatial_scale: size of the map over size of the picture.
         sampling_ratio: points along each side of a cell. 0: as many as a cell has pixels
-            there, rounded up; with `aligned`, an empty or inverted region is 0 then.
+            there, rounded up; with `aligned`, an empty or inverted region is 0 then. No
+            side of a region may be longer than 4096 pixels of the map and than four times
+            the map's longer side then, for the work grows with its area.
         aligned: the middle of pixel k lies at k + ½. Without it, as in the first version,
             it lies at k, and a region is at least one pixel wide and high.
 
@@ -105,19 +121,34 @@ def roi_align(
 
     Raises:
         TypeError: not a tensor of the active framework, or `sampling_ratio` no integer.
-        ValueError: a wrong shape, size or scale, or a row of an image that is not there.
+        ValueError: a wrong shape, size or scale, a corner that is not finite, a region
+            that is too large, or a row of an image that is not there. (A compiled step
+            cannot look at rows.)
     """
+    given = X
     X, rois, output_size, spatial_scale = _checked(X, rois, output_size, spatial_scale)
-    sampling_ratio = operator.index(sampling_ratio)
-    if sampling_ratio < 0:
-        raise ValueError(
-            f"sampling_ratio: expected at least 0 (0: adaptive), got {sampling_ratio}"
-        )
-    if aligned and not sampling_ratio and rois.shape[0] != 0:
-        rois = _empty_ones_outside(rois, spatial_scale)
-    return backend.rcnn.roi_align(
+    sampling_ratio = at_least("sampling_ratio", sampling_ratio, 0)
+    if not sampling_ratio and rois.shape[0] != 0:
+        _check_sizes(X, rois, spatial_scale)
+        if aligned:
+            rois = _empty_ones_outside(rois, spatial_scale)
+    out = backend.rcnn.roi_align(
         X, rois, output_size, spatial_scale, sampling_ratio, bool(aligned)
     )
+    return as_given(out, given)
+
+
+def _check_sizes(X: Any, rois: Any, spatial_scale: float) -> None:
+    """Adaptive sampling of a huge region would end the process, or take for ever."""
+    found = backend.tensors.extent((rois[:, 3:] - rois[:, 1:3]) * spatial_scale)
+    if found is None:
+        return
+    most = max(LARGEST_REGION, 4 * X.shape[2], 4 * X.shape[3])
+    if not found <= most:
+        raise ValueError(
+            f"rois: with sampling_ratio 0, expected regions of at most {most} pixels of "
+            f"the map along a side, got {found:g}; set a sampling_ratio"
+        )
 
 
 def _empty_ones_outside(rois: Any, spatial_scale: float) -> Any:
@@ -133,25 +164,33 @@ def _empty_ones_outside(rois: Any, spatial_scale: float) -> Any:
 def _checked(
     X: Any, rois: Any, output_size: int | tuple[int, int], spatial_scale: float
 ) -> tuple[Any, Any, tuple[int, int], float]:
-    X, rois = floats(X=(X, "B C H W"), rois=(rois, "N 5"))
-    pair = output_size if isinstance(output_size, (tuple, list)) else [output_size] * 2
-    sizes = tuple(operator.index(n) for n in pair)
-    if len(sizes) != 2 or min(sizes) < 1:
+    (X,), (rois,) = floats(X=(X, "B C H W")), floats(rois=(rois, "N 5"))
+    rois = backend.tensors.astype(rois, X.dtype)
+    sizes = pair("output_size", output_size, 1)
+    scale = real("spatial_scale", spatial_scale)
+    if not 0 < scale < math.inf:
+        raise ValueError(f"spatial_scale: expected a positive number, got {scale}")
+    finite(rois=rois)
+    farthest = backend.tensors.extent(rois[:, 1:] * scale)
+    if farthest is not None and not farthest <= LARGEST_EXACT:
         raise ValueError(
-            f"output_size: expected one or two positive numbers, got {output_size!r}"
+            f"rois: expected corners within {LARGEST_EXACT} pixels of the map, which "
+            f"float32 can tell apart, got {farthest:g}"
         )
-    spatial_scale = float(spatial_scale)
-    if not 0 < spatial_scale < math.inf:
+    _check_images(rois, X.shape[0])
+    return X, rois, sizes, scale
+
+
+def _check_images(rois: Any, num_images: int) -> None:
+    """Compiled operators read whatever memory an index points to."""
+    if rois.shape[0] == 0 or backend.tensors.extent(rois) is None:
+        return
+    image = backend.tensors.numpy(rois)[:, 0]
+    if image.min() < 0 or image.max() >= num_images or (image % 1).any():
         raise ValueError(
-            f"spatial_scale: expected a positive number, got {spatial_scale}"
+            f"rois: expected images (first column) from 0 to {num_images - 1}, got "
+            f"{image.min():g} to {image.max():g}"
         )
-    used = backend.rcnn.image_range(rois)
-    if used is not None and not 0 <= used[0] <= used[1] < X.shape[0]:
-        raise ValueError(
-            f"rois: expected images (first column) from 0 to {X.shape[0] - 1}, got "
-            f"{used[0]:g} to {used[1]:g}"
-        )
-    return X, rois, sizes, spatial_scale
 
 
 # ---- the detector ----------------------------------------------------------------------
@@ -160,10 +199,10 @@ def _checked(
 def TinyRCNN(num_classes: int) -> Any:
     """A small two-stage detector: a feature map, a region proposal network, two heads.
 
-    Called with images (B, 3, H, W), float32, it gives the first stage: the feature map
-    (B, 64, H/8, W/8), anchors (1, A, 4), scores (B, A, 2) of background and object, and
-    offsets (B, 4A). The second stage has two modules that take regions cut from the
-    feature map by `roi_align`:
+    Called with images (B, 3, H, W), float32, of at least 8 × 8 pixels (`ValueError` for
+    smaller ones), it gives the first stage: the feature map (B, 64, H/8, W/8), anchors
+    (1, A, 4), scores (B, A, 2) of background and object, and offsets (B, 4A). The second
+    stage has two modules that take regions cut from the feature map by `roi_align`:
 
     - `box_head`: (N, 64, 7, 7) → (N, num_classes + 1 + 4), class scores, then offsets;
     - `mask_head`: (N, 64, 14, 14) → (N, 1, 14, 14), scores of the pixels of the object.
@@ -174,8 +213,7 @@ def TinyRCNN(num_classes: int) -> Any:
     Returns:
         A module of the active framework, its weights drawn from `d2lcv.seed`.
     """
-    if num_classes < 1:
-        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    num_classes = at_least("num_classes", num_classes, 1)
     return initialize(backend.rcnn.TinyRCNN(num_classes))
 
 
@@ -196,38 +234,17 @@ def propose(
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, or a number out of its range.
+        ValueError: a wrong shape, a number out of its range, or predictions that are not
+            finite: the training has diverged. (A compiled step cannot look at them.)
     """
-    checked(
+    anchors, scores, offsets = floats(
         anchors=(anchors, "1 A 4"), scores=(scores, "B A 2"), offsets=(offsets, "B 4A")
     )
-    in_range("nms_threshold", nms_threshold, 0, 1)
+    most = threshold("nms_threshold", nms_threshold)
+    num = at_least("num", num, 0)
     in_range("num", num, 1, anchors.shape[1])
-    t = backend.tensors
-    probs = t.transpose(t.softmax(scores, -1), (0, 2, 1))
-    rows = backend.detection.multibox_detection(
-        probs, offsets, anchors[0], nms_threshold, 0.0
-    )
-    # a compiled step may have lost the shape
-    boxes = t.reshape(rows[:, :num, 2:], (scores.shape[0], num, 4))
-    return backend.rcnn.stop_gradient(t.clip(boxes, 0.0, 1.0))
-
-
-def _pooled(maps: Any, boxes: Any, size: int) -> Any:
-    """(B, C, H, W) maps, (B, R, 4) boxes in fractions → (B·R, C, size, size)."""
-    t = backend.tensors
-    H, W = maps.shape[2:]
-    scaled = t.stack([boxes[:, :, i] * n for i, n in enumerate((W, H, W, H))], axis=2)
-    rows = backend.rcnn.roi_rows(scaled)
-    return backend.rcnn.roi_align(maps, rows, (size, size), 1.0, 2, True)
-
-
-def _box_predictions(net: Any, pooled: Any, B: int, head: Any) -> tuple[Any, Any]:
-    """Class scores (B, R, C+1) and offsets (B, 4R) of B·R pooled regions."""
-    t = backend.tensors
-    predicted = t.reshape(head(pooled), (B, -1, net.num_classes + 5))
-    offsets = predicted[:, :, net.num_classes + 1 :]
-    return predicted[:, :, : net.num_classes + 1], t.reshape(offsets, (B, -1))
+    finite(anchors=anchors, scores=scores, offsets=offsets)
+    return backend.rcnn.propose(anchors, scores, offsets, num, most)
 
 
 def rpn_loss(anchors: Any, scores: Any, offsets: Any, labels: Any) -> Any:
@@ -247,10 +264,9 @@ def rpn_loss(anchors: Any, scores: Any, offsets: Any, labels: Any) -> Any:
         offsets=(offsets, "B 4A"),
         labels=(labels, "B G 5"),
     )
-    t = backend.tensors
-    one_class = t.concat([t.clip(labels[:, :, :1], -1, 0), labels[:, :, 1:]], axis=2)
-    targets, masks, classes = multibox_target(anchors, one_class)
-    return calc_loss(scores, classes, offsets, targets, masks)
+    labels = backend.tensors.astype(labels, anchors.dtype)
+    finite(anchors=anchors, labels=labels)
+    return backend.rcnn.rpn_loss(anchors, scores, offsets, labels)
 
 
 def box_head_loss(net: Any, features: Any, rois: Any, labels: Any) -> Any:
@@ -267,23 +283,42 @@ def box_head_loss(net: Any, features: Any, rois: Any, labels: Any) -> Any:
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape.
+        ValueError: a wrong shape, a region or label that is not finite, or a class that
+            the net does not know. (A compiled step cannot look at numbers.)
     """
     checked(
         features=(features, "B C H W"), rois=(rois, "B R 4"), labels=(labels, "B G 5")
     )
     t = backend.tensors
-    B, R, _ = rois.shape
+    rois, labels = (t.astype(x, features.dtype) for x in (rois, labels))
+    finite(rois=rois, labels=labels)
+    if 0 in tuple(rois.shape):
+        return _no_loss(features)
     if labels.shape[1] == 0:
         labels = t.concat([0 * rois[:, :1, :1] - 1] * 5, axis=2)  # a row of padding
-    overlap, rows, _ = backend.rcnn.best_objects(rois, labels)
-    positive = t.astype(overlap >= 0.5, t.float32)  # (B, R)
-    classes = t.astype(positive * (rows[:, :, 0] + 1), t.int64)
-    masks = t.reshape(t.stack([positive] * 4, axis=2), (B, 4 * R))
-    targets = backend.anchors.offset_boxes(rois, rows[:, :, 1:], 1e-6)
-    pooled = _pooled(features, rois, BOX_SIZE)
-    scores, offsets = _box_predictions(net, pooled, B, net.box_head)
-    return calc_loss(scores, classes, offsets, t.reshape(targets, (B, 4 * R)), masks)
+    _check_classes(labels, net.num_classes)
+    return backend.rcnn.box_head_loss(net, features, rois, labels)
+
+
+def _no_loss(features: Any) -> Any:
+    """0 for each image, with a gradient, which is 0 too."""
+    if features.shape[0] == 0:
+        return backend.tensors.zeros((0,))
+    for _ in features.shape[1:]:
+        features = backend.tensors.reduce_sum(features, 1)
+    return 0 * features
+
+
+def _check_classes(labels: Any, num_classes: int) -> None:
+    if backend.tensors.extent(labels) is None:
+        return
+    classes = backend.tensors.numpy(labels)[..., 0]
+    wrong = classes[(classes >= num_classes) | (classes % 1 != 0)]
+    if wrong.size:
+        raise ValueError(
+            f"labels: expected classes from 0 to {num_classes - 1}, or −1 for padding, "
+            f"got {wrong[0]:g}"
+        )
 
 
 def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) -> Any:
@@ -298,7 +333,8 @@ def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) 
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape.
+        ValueError: a wrong shape, a region or label that is not finite, or a class that
+            the net does not know. (A compiled step cannot look at numbers.)
     """
     checked(
         features=(features, "B C _ _"),
@@ -307,22 +343,12 @@ def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) 
         masks=(masks, "B G H W"),
     )
     t = backend.tensors
-    if labels.shape[1] == 0:
-        return 0 * t.reduce_sum(features)
-    H, W = masks.shape[2:]
-    overlap, _, index = backend.rcnn.best_objects(rois, labels)
-    scaled = [rois[:, :, i] * n for i, n in enumerate((W, H, W, H))]
-    corners = [t.reshape(x, (-1, 1)) for x in scaled]
-    rows = t.concat([t.reshape(t.astype(index, t.float32), (-1, 1)), *corners], axis=1)
-    cut = backend.rcnn.roi_align(
-        t.reshape(masks, (-1, 1, H, W)), rows, (MASK_SIZE, MASK_SIZE), 1.0, 1, True
-    )
-    target = t.astype(cut >= 0.5, t.float32)
-    x = net.mask_head(_pooled(features, rois, MASK_SIZE))  # (B·R, 1, 14, 14)
-    loss = t.relu(x) - x * target + t.log(1 + t.exp(-t.abs(x)))
-    loss = t.reduce_mean(t.reshape(loss, (-1, MASK_SIZE**2)), 1)  # (B·R,)
-    positive = t.reshape(t.astype(overlap >= 0.5, t.float32), (-1,))
-    return t.reduce_sum(loss * positive) / (t.reduce_sum(positive) + 1e-6)
+    rois, labels, masks = (t.astype(x, features.dtype) for x in (rois, labels, masks))
+    finite(rois=rois, labels=labels)
+    if 0 in tuple(rois.shape) + tuple(masks.shape):
+        one = _no_loss(features) if features.shape[0] else t.zeros((1,))
+        return t.reduce_sum(one)
+    return backend.rcnn.mask_head_loss(net, features, rois, labels, masks)
 
 
 def detect_instances(
@@ -349,44 +375,46 @@ def detect_instances(
 
     Raises:
         TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape, or a number out of its range.
+        ValueError: a wrong shape, a number out of its range, or predictions that are not
+            finite.
     """
     checked(X=(X, "B 3 H W"))
+    num_proposals = at_least("num_proposals", num_proposals, 1)
+    num_detections = at_least("num_detections", num_detections, 0)
     in_range("num_detections", num_detections, 1, num_proposals)
-    in_range("pos_threshold", pos_threshold, 0, 1)
-    in_range("nms_threshold", nms_threshold, 0, 1)
-    t = backend.tensors
-    (B, _, H, W), D = X.shape, num_detections
-    features, anchors, scores, offsets = predict(net, X)
-    rois = propose(anchors, scores, offsets, num_proposals)
-    pooled = _pooled(features, rois, BOX_SIZE)
-    scores, offsets = _box_predictions(
-        net, pooled, B, lambda x: predict(net.box_head, x)
+    least = threshold("pos_threshold", pos_threshold)
+    most = threshold("nms_threshold", nms_threshold)
+    rows, masks = backend.rcnn.detect_instances(
+        net, X, num_proposals, num_detections, most, least
     )
-    probs = t.transpose(t.softmax(scores, -1), (0, 2, 1))
-    rows = backend.detection.multibox_detection(
-        probs, offsets, rois, nms_threshold, pos_threshold
-    )[:, :D]
-    masks = t.sigmoid(
-        predict(net.mask_head, _pooled(features, rows[:, :, 2:], MASK_SIZE))
-    )
-    return rows, t.reshape(_pasted(masks, rows[:, :, 2:], H, W), (B, D, H, W))
+    found = backend.tensors.extent(rows)
+    if found is not None and not math.isfinite(found):
+        raise ValueError(
+            f"net: expected finite predictions, got {found}; its weights or X are not "
+            f"finite, as after a training that has diverged"
+        )
+    return rows, masks
 
 
-def _pasted(masks: Any, boxes: Any, H: int, W: int) -> Any:
-    """(B·R, 1, h, w) masks of boxes (B, R, 4) as (B·R, 1, H, W), 0 outside of the boxes.
+def paste_masks(masks: Any, boxes: Any, height: int, width: int) -> Any:
+    """Masks of boxes as masks of the whole image, 0 outside of the boxes.
 
-    RoI align the other way round: the whole image is a region of the mask.
+    Args:
+        masks: (N, 14, 14), numbers from 0 to 1; other sizes h × h are right, too.
+        boxes: (N, 4), in fractions of the image.
+        height, width: of the image in pixels.
+
+    Returns:
+        (N, height, width).
+
+    Raises:
+        TypeError: not a tensor of the active framework, or a size that is no integer.
+        ValueError: a wrong shape or size, or a box that is not finite.
     """
-    t = backend.tensors
-    B, R, _ = boxes.shape
-    # a ring of zeros, so that the mask ends where its box does
-    masks = t.concat([masks[:, :, :1] * 0, masks, masks[:, :, :1] * 0], axis=2)
-    masks = t.concat([masks[..., :1] * 0, masks, masks[..., :1] * 0], axis=3)
-    low, size = boxes[:, :, :2], t.clip(boxes[:, :, 2:] - boxes[:, :, :2], 1e-3, 1e3)
-    ends = t.concat([-low / size, (1 - low) / size], axis=2) * MASK_SIZE + 1
-    rows = backend.rcnn.roi_rows(t.reshape(ends, (B * R, 1, 4)))
-    return backend.rcnn.roi_align(masks, rows, (H, W), 1.0, 1, True)
+    masks, boxes = floats(masks=(masks, "N S S"), boxes=(boxes, "N 4"))
+    finite(boxes=boxes)
+    height, width = at_least("height", height, 1), at_least("width", width, 1)
+    return backend.rcnn.paste_masks(masks, boxes, height, width)
 
 
 def mask_iou(
@@ -415,14 +443,14 @@ def mask_iou(
         ValueError: `labels` has no object.
     """
     best = []
-    for rows, found, label, real in zip(
+    for rows, found, label, truth in zip(
         detections, masks, labels, true_masks, strict=True
     ):
         rows, label = np.asarray(rows), np.asarray(label)
         inside = np.asarray(found)[None] > 0.5  # (1, n, H, W)
-        real = np.asarray(real)[:, None] > 0.5  # (G, 1, H, W)
-        both = (real & inside).sum((2, 3))
-        either = np.maximum((real | inside).sum((2, 3)), 1)
+        truth = np.asarray(truth)[:, None] > 0.5  # (G, 1, H, W)
+        both = (truth & inside).sum((2, 3))
+        either = np.maximum((truth | inside).sum((2, 3)), 1)
         counts = (label[:, None, 0] == rows[:, 0]) & (rows[:, 1] >= confidence)
         overlap = np.where(counts, both / either, 0).max(axis=1, initial=0)
         best.extend(overlap[label[:, 0] >= 0])

@@ -91,13 +91,13 @@ def test_roi_of_none(d2l, samples):
     [
         ({"X": (3, 4, 4)}, ValueError, r"^X: .*\(B, C, H, W\), got \(3, 4, 4\)"),
         ({"rois": (2, 4)}, ValueError, r"^rois: .*\(N, 5\), got \(2, 4\)"),
-        ({"output_size": 0}, ValueError, r"^output_size: .*positive.*got 0"),
-        ({"output_size": (2, 2, 2)}, ValueError, r"^output_size: .*got \(2, 2, 2\)"),
-        ({"output_size": 2.5}, TypeError, "float"),
+        ({"output_size": 0}, ValueError, r"^output_size: .*at least 1, got 0"),
+        ({"output_size": (2, 2, 2)}, ValueError, r"^output_size: .*two of them, got 3"),
+        ({"output_size": 2.5}, TypeError, r"^output_size: .*got float"),
         ({"spatial_scale": 0}, ValueError, r"^spatial_scale: .*positive.*got 0"),
         ({"spatial_scale": float("nan")}, ValueError, r"^spatial_scale: .*got nan"),
         ({"sampling_ratio": -1}, ValueError, r"^sampling_ratio: .*at least 0.*got -1"),
-        ({"sampling_ratio": 1.5}, TypeError, "float"),
+        ({"sampling_ratio": 1.5}, TypeError, r"^sampling_ratio: .*got float"),
     ],
 )
 def test_roi_exception(d2l, change, error, said):
@@ -121,6 +121,79 @@ def test_roi_of_an_image_that_is_not_there(d2l, image):
         d2l.roi_pool(X, rois, 2, 1.0)
     with pytest.raises(ValueError, match=said):
         d2l.roi_align(X, rois, 2, 1.0, 2)
+
+
+@pytest.mark.parametrize("corner", [float("nan"), float("inf"), -float("inf")])
+def test_roi_that_is_not_finite(d2l, corner):
+    """Compiled operators would end the process."""
+    X, boxes = d2l.zeros((2, 4, 8, 8)), np.zeros((2, 3, 4), np.float32)
+    boxes[1, 2, 3] = corner
+    rows = d2l.tensor(np.insert(boxes.reshape(-1, 4), 0, 0, axis=1))
+    labels, masks = d2l.tensor(LABELS), d2l.zeros((2, 3, 16, 16))
+    heads, rois = Heads(d2l, np.zeros((6, 8))), d2l.tensor(boxes)
+    for function in (
+        lambda: d2l.roi_pool(X, rows, 2, 1.0),
+        lambda: d2l.roi_align(X, rows, 2, 1.0, 2),
+        lambda: d2l.roi_align(X, rows, 2, 1.0, 0),
+        lambda: d2l.box_head_loss(heads, X, rois, labels),
+        lambda: d2l.mask_head_loss(heads, X, rois, labels, masks),
+    ):
+        with pytest.raises(ValueError, match=r"^rois: expected finite numbers, got"):
+            function()
+
+
+def test_huge_region(d2l):
+    """With as many samples as it has pixels it would end the process."""
+    X, rois = d2l.ones((1, 1, 8, 8)), d2l.tensor(f32([[0, 1, 1, 3e9, 3e9]]))
+    long = d2l.tensor(f32([[0, 1, 1, 2, 5000]]))
+    with pytest.raises(ValueError, match=r"^rois: .*at most 4096 pixels .*got 4999"):
+        d2l.roi_align(X, long, 2, 1.0, 0)
+    for far in (rois, d2l.tensor(f32([[0, -3e38, -3e38, 3e38, 3e38]]))):
+        for function in (
+            lambda far: d2l.roi_align(X, far, 2, 1.0, 2),
+            lambda far: d2l.roi_pool(X, far, 2, 1.0),
+        ):
+            with pytest.raises(ValueError, match=r"^rois: .*within 16777216 pixels"):
+                function(far)
+    large = d2l.tensor(f32([[0, -1e6, -1e6, 1e6, 1e6]]))
+    assert tuple(d2l.roi_align(X, large, 2, 1.0, 2).shape) == (1, 1, 2, 2)
+    tall = d2l.tensor(f32([[0, 0, 0, 1, 4096]]))
+    assert tuple(d2l.roi_align(X, tall, 2, 1.0, 0).shape) == (1, 1, 2, 2)
+
+
+def test_detector_that_has_diverged(d2l):
+    d2l.seed(0)
+    net = d2l.TinyRCNN(1)
+    weights = d2l.get_weights(net)
+    nan = {key: np.full_like(array, np.nan) for key, array in weights.items()}
+    offsets = {key: nan[key] for key in nan if key.startswith("rpn_bbox")}
+    X = d2l.tensor(f32(uniform(390, 1, 3, 64, 64)))
+    d2l.set_weights(net, {**weights, **offsets})
+    with pytest.raises(ValueError, match=r"^net: expected finite predictions, got"):
+        d2l.detect_instances(net, X, 4, 2)
+    _, tensors = first_stage(d2l)
+    with pytest.raises(ValueError, match=r"^offsets: expected finite numbers, got NaN"):
+        d2l.propose(*tensors[:2], tensors[2] * float("nan"), 4)
+
+
+def test_heads_of_nothing(d2l):
+    for B, R in ((0, 3), (2, 0)):
+        X, rois, labels = (
+            d2l.zeros(shape) for shape in ((B, 4, 8, 8), (B, R, 4), (B, 1, 5))
+        )
+        heads = Heads(d2l, np.zeros((1, 8)))
+        box = d2l.numpy(d2l.box_head_loss(heads, X, rois, labels))
+        np.testing.assert_array_equal(box, np.zeros(B))
+        mask = d2l.mask_head_loss(heads, X, rois, labels, d2l.zeros((B, 1, 9, 9)))
+        assert d2l.numpy(mask).item() == 0
+
+
+def test_head_loss_of_an_unknown_class(d2l):
+    labels = LABELS.copy()
+    labels[0, 0, 0] = 3
+    heads, X = Heads(d2l, np.zeros((6, 8))), d2l.zeros((2, 4, 8, 8))
+    with pytest.raises(ValueError, match=r"^labels: .*from 0 to 2.* got 3"):
+        d2l.box_head_loss(heads, X, d2l.tensor(ROIS), d2l.tensor(labels))
 
 
 def test_roi_takes_tensors_only(d2l):
@@ -344,13 +417,11 @@ def test_detect_instances_shape(d2l):
 
 
 def test_masks_end_where_their_boxes_do(d2l):
-    from d2lcv.rcnn import _pasted
-
-    boxes = f32([[[0.25, 0.125, 0.75, 1.0], [0.5, 0.5, 0.5, 0.5]]])
-    pasted = d2l.numpy(_pasted(d2l.ones((2, 1, 14, 14)), d2l.tensor(boxes), 32, 64))
+    boxes = d2l.tensor(f32([[0.25, 0.125, 0.75, 1.0], [0.5, 0.5, 0.5, 0.5]]))
+    pasted = d2l.numpy(d2l.paste_masks(d2l.ones((2, 14, 14)), boxes, 32, 64))
     expected = np.zeros((32, 64))
     expected[4:32, 16:48] = 1
-    np.testing.assert_array_equal(pasted[0, 0] > 0.5, expected)
+    np.testing.assert_array_equal(pasted[0] > 0.5, expected)
     assert (pasted[1] > 0.5).sum() <= 1  # an empty box has no more than a point
 
 

@@ -1,30 +1,36 @@
 """Regions of interest and a two-stage detector in MXNet."""
 
 import mxnet as mx
-from mxnet import autograd, np, npx
+from mxnet import autograd, gluon, np, npx
 from mxnet.gluon import nn
 
-from ...anchors import multibox_prior
-from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
-from ...ssd import flatten_pred
+from ...rcnn import (
+    BOX_SIZE,
+    MASK_SIZE,
+    PROPOSAL_OVERLAP,
+    RPN_ANCHORS,
+    RPN_RATIOS,
+    RPN_SIZES,
+    check_picture,
+)
+from .anchors import multibox_target, offset_boxes
 from .boxes import box_iou
+from .detection import multibox_detection
 from .layers import BatchNorm2d
-from .ssd import base_net, bbox_predictor, cls_predictor
+from .ssd import base_net, bbox_predictor, calc_loss, cls_predictor
+from .training import predict
 
 __all__ = [
     "TinyRCNN",
-    "best_objects",
-    "image_range",
+    "box_head_loss",
+    "detect_instances",
+    "mask_head_loss",
+    "paste_masks",
+    "propose",
     "roi_align",
     "roi_pool",
-    "roi_rows",
-    "stop_gradient",
+    "rpn_loss",
 ]
-
-
-def image_range(rois):
-    # the operators read whatever memory an index points to
-    return (rois[:, 0].min().item(), rois[:, 0].max().item()) if len(rois) else None
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
@@ -63,32 +69,6 @@ def _roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     ).as_np_ndarray()
 
 
-def stop_gradient(x):
-    return x.detach()
-
-
-def roi_rows(boxes):
-    """(B, R, 4) → (B·R, 5): each box with the index of its image."""
-    B, R, _ = boxes.shape
-    image = np.repeat(np.arange(B, ctx=boxes.ctx), R).reshape(-1, 1)
-    return np.concatenate((image, boxes.reshape(-1, 4)), axis=1)
-
-
-def best_objects(rois, labels):
-    """The object that each region (B, R, 4) overlaps most, of labels (B, G, 5).
-
-    IoU (B, R), label rows (B, R, 5) and indices among all B·G rows (B·R,).
-    """
-    (B, R), G = rois.shape[:2], labels.shape[1]
-    with autograd.pause():
-        rows = labels.reshape(-1, 5)
-        iou = box_iou(rois.reshape(-1, 4), rows[:, 1:]) * (rows[:, 0] >= 0)
-        same_image = np.repeat(np.eye(B, ctx=rois.ctx), R, axis=0)
-        iou = iou * np.repeat(same_image, G, axis=1)
-        index = iou.argmax(axis=1)
-        return iou.max(axis=1).reshape(B, R), rows[index].reshape(B, R, 5), index
-
-
 def _sequential(*layers):
     net = nn.HybridSequential()
     net.add(*layers)
@@ -103,7 +83,7 @@ def _conv(in_channels, out_channels):
     )
 
 
-class TinyRCNN(nn.Block):
+class TinyRCNN(nn.HybridBlock):
     def __init__(self, num_classes):
         super().__init__()
         self.num_classes = num_classes
@@ -126,7 +106,125 @@ class TinyRCNN(nn.Block):
         )
 
     def forward(self, X):
-        Y = self.features(X)
-        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)
-        scores = flatten_pred(self.rpn_cls(Y)).reshape(len(X), -1, 2)
-        return Y, anchors, scores, flatten_pred(self.rpn_bbox(Y))
+        if isinstance(X, np.ndarray):  # else a symbol, which has no shape
+            check_picture(X.shape, 8)
+        return super().forward(X)
+
+    def hybrid_forward(self, F, X):
+        # compiled, X is a symbol and has no shape: MXNet's operator makes the anchors
+        Y = self.features(X)  # (B, 64, H/8, W/8)
+        anchors = F.npx.multibox_prior(Y, sizes=RPN_SIZES, ratios=RPN_RATIOS)
+        scores, offsets = self.rpn_cls(Y), self.rpn_bbox(Y)
+        # (B, K, H/8, W/8) → (B, H·W·K/64)
+        scores = F.npx.batch_flatten(scores.transpose(0, 2, 3, 1))
+        scores = F.npx.reshape(scores, (-2, -1, 2))  # (B, A, 2)
+        offsets = F.npx.batch_flatten(offsets.transpose(0, 2, 3, 1))  # (B, 4A)
+        return Y, anchors, scores, offsets
+
+
+def propose(anchors, scores, offsets, num, nms_threshold):
+    with autograd.pause():
+        probs = npx.softmax(scores, axis=-1).transpose(0, 2, 1)  # (B, 2, A)
+        rows = multibox_detection(probs, offsets, anchors, nms_threshold, 0.0)
+        return rows[:, :num, 2:].clip(0, 1)  # (B, num, 4)
+
+
+def rpn_loss(anchors, scores, offsets, labels):
+    # one class: 0 for every object, −1 for padding
+    one_class = np.concatenate((labels[..., :1].clip(-1, 0), labels[..., 1:]), axis=-1)
+    targets, masks, classes = multibox_target(anchors, one_class, 0.5)
+    return calc_loss(scores, classes, offsets, targets, masks)
+
+
+def _best_objects(rois, labels):
+    """IoU (B, R) with the object that each region overlaps most, and its row (B, R)."""
+    with autograd.pause():
+        pairs = zip(rois, labels)  # noqa: B905 - of one batch
+        iou = np.stack([box_iou(boxes, rows[:, 1:]) for boxes, rows in pairs])
+        iou = iou * (labels[:, None, :, 0] >= 0)  # padding overlaps nothing
+        return iou.max(axis=2), iou.argmax(axis=2)
+
+
+def _finite(boxes):
+    # a net that has diverged proposes NaN, at which the operator ends the process
+    return np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _regions(image, corners):
+    """Rows (N, 5) of an operator: image indices (N,) and corners (N, 4)."""
+    image = image.reshape(-1, 1).astype(corners.dtype)
+    return np.concatenate((image, corners), axis=1)
+
+
+def _cut(maps, boxes, size):
+    """(B, C, H, W) maps, (B, R, 4) boxes in fractions → (B·R, C, size, size)."""
+    (B, _, H, W), R = maps.shape, boxes.shape[1]
+    corners = _finite(boxes) * np.array([W, H, W, H], dtype=boxes.dtype, ctx=boxes.ctx)
+    image = np.repeat(np.arange(B, ctx=boxes.ctx), R)
+    rois = _regions(image, corners.reshape(-1, 4))
+    return roi_align(maps, rois, (size, size), 1.0, 2, True)
+
+
+def _split(predicted, B, num_classes):
+    """(B·R, C+1+4) of the box head → scores (B, R, C+1), offsets (B, 4R)."""
+    scores, offsets = np.split(predicted, (num_classes + 1,), axis=1)
+    return scores.reshape(B, -1, num_classes + 1), offsets.reshape(B, -1)
+
+
+def box_head_loss(net, features, rois, labels):
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    image = np.arange(len(rois), ctx=rois.ctx).reshape(-1, 1).astype(index.dtype)
+    objects = labels[image, index]  # (B, R, 5)
+    positive = (overlap >= 0.5).astype(rois.dtype)
+    classes = ((objects[..., 0] + 1) * positive).astype(np.int32)
+    targets = offset_boxes(rois, objects[..., 1:], 1e-6)  # (B, R, 4)
+    masks = np.repeat(positive, 4, axis=1)  # (B, 4R)
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, len(rois), net.num_classes)
+    return calc_loss(scores, classes, offsets, targets.reshape(masks.shape), masks)
+
+
+def mask_head_loss(net, features, rois, labels, masks):
+    (B, G, H, W), R = masks.shape, rois.shape[1]
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    # the target: the object's mask, cut out of the image as the features are
+    first = np.arange(0, B * G, G, ctx=rois.ctx).reshape(B, 1).astype(index.dtype)
+    corners = rois * np.array([W, H, W, H], dtype=rois.dtype, ctx=rois.ctx)
+    regions = _regions(first + index, corners.reshape(-1, 4))  # (B·R, 5)
+    pictures = masks.reshape(B * G, 1, H, W)
+    cut = roi_align(pictures, regions, (MASK_SIZE, MASK_SIZE), 1.0, 1, True)
+    target = (cut >= 0.5).astype(features.dtype)  # (B·R, 1, 14, 14)
+    scores = net.mask_head(_cut(features, rois, MASK_SIZE))
+    # Gluon's losses are means over all axes but the first: (B·R,)
+    losses = gluon.loss.SigmoidBinaryCrossEntropyLoss()(scores, target)
+    positive = (overlap >= 0.5).astype(losses.dtype).reshape(B * R)
+    return (losses * positive).sum() / (positive.sum() + 1e-6)
+
+
+def detect_instances(
+    net, X, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    (B, _, H, W), D = X.shape, num_detections
+    features, anchors, scores, offsets = predict(net, X)
+    rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
+    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, B, net.num_classes)
+    probs = npx.softmax(scores, axis=-1).transpose(0, 2, 1)  # (B, C+1, R)
+    rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
+    rows = rows[:, :D]  # (B, D, 6)
+    boxes = rows[..., 2:]
+    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    masks = npx.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
+    masks = paste_masks(masks, _finite(boxes).reshape(-1, 4), H, W)
+    return rows, masks.reshape(B, D, H, W)
+
+
+def paste_masks(masks, boxes, height, width):
+    # RoI align the other way round: the whole image is a region of the mask
+    low, size = boxes[:, :2], (boxes[:, 2:] - boxes[:, :2]).clip(1e-3, 1e3)
+    ends = np.concatenate((-low / size, (1 - low) / size), axis=1)
+    ends = ends * masks.shape[-1] + 1
+    rois = _regions(np.arange(len(boxes), ctx=boxes.ctx), ends)  # (N, 5)
+    # a ring of zeros, so that the mask ends where its box does
+    framed = np.pad(masks, ((0, 0), (1, 1), (1, 1)))[:, None]  # (N, 1, h + 2, w + 2)
+    return roi_align(framed, rois, (height, width), 1.0, 1, True)[:, 0]

@@ -5,26 +5,32 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.vision import ops
 
-from ...anchors import multibox_prior
-from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
-from ...ssd import flatten_pred
+from ...rcnn import (
+    BOX_SIZE,
+    MASK_SIZE,
+    PROPOSAL_OVERLAP,
+    RPN_ANCHORS,
+    RPN_RATIOS,
+    RPN_SIZES,
+    check_picture,
+)
+from .anchors import multibox_prior, multibox_target, offset_boxes
 from .boxes import box_iou
-from .ssd import base_net, bbox_predictor, cls_predictor
+from .detection import multibox_detection
+from .ssd import base_net, bbox_predictor, calc_loss, cls_predictor, flatten_pred
+from .training import predict
 
 __all__ = [
     "TinyRCNN",
-    "best_objects",
-    "image_range",
+    "box_head_loss",
+    "detect_instances",
+    "mask_head_loss",
+    "paste_masks",
+    "propose",
     "roi_align",
     "roi_pool",
-    "roi_rows",
-    "stop_gradient",
+    "rpn_loss",
 ]
-
-
-def image_range(rois):
-    # the operators read whatever memory an index points to
-    return (rois[:, 0].min().item(), rois[:, 0].max().item()) if len(rois) else None
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
@@ -86,33 +92,6 @@ def _weights(start, length, cells, samples, size):
     return hat.sum(2) / count.clip(min=1)
 
 
-def stop_gradient(x):
-    return x.detach()
-
-
-def roi_rows(boxes):
-    """(B, R, 4) → (B·R, 5): each box with the index of its image."""
-    B, R, _ = boxes.shape
-    image = paddle.arange(B).repeat_interleave(R)
-    return paddle.concat([image[:, None].astype(boxes.dtype), boxes.flatten(0, 1)], 1)
-
-
-@paddle.no_grad()
-def best_objects(rois, labels):
-    """The object that each region (B, R, 4) overlaps most, of labels (B, G, 5).
-
-    IoU (B, R), label rows (B, R, 5) and indices among all B·G rows (B·R,).
-    """
-    (B, R), G = rois.shape[:2], labels.shape[1]
-    rows = labels.flatten(0, 1)
-    iou = box_iou(rois.flatten(0, 1), rows[:, 1:])
-    iou = iou * (rows[:, 0] >= 0).astype(iou.dtype)
-    same_image = paddle.eye(B).repeat_interleave(R, 0).repeat_interleave(G, 1)
-    iou = iou * same_image
-    index = iou.argmax(1)
-    return iou.max(1).reshape([B, R]), rows[index].reshape([B, R, 5]), index
-
-
 def _conv(in_channels, out_channels):
     return nn.Sequential(
         nn.Conv2D(in_channels, out_channels, 3, padding=1, bias_attr=False),
@@ -144,7 +123,111 @@ class TinyRCNN(nn.Layer):
         )
 
     def forward(self, X):
-        Y = self.features(X)
-        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)
-        scores = flatten_pred(self.rpn_cls(Y)).reshape([len(X), -1, 2])
+        check_picture(X.shape, 8)
+        Y = self.features(X)  # (B, 64, H/8, W/8)
+        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)  # (1, A, 4)
+        scores = flatten_pred(self.rpn_cls(Y)).unflatten(1, [anchors.shape[1], 2])
         return Y, anchors, scores, flatten_pred(self.rpn_bbox(Y))
+
+
+@paddle.no_grad()
+def propose(anchors, scores, offsets, num, nms_threshold):
+    probs = F.softmax(scores, axis=-1).transpose([0, 2, 1])  # (B, 2, A)
+    rows = multibox_detection(probs, offsets, anchors, nms_threshold, 0.0)
+    return rows[:, :num, 2:].clip(0, 1)  # (B, num, 4)
+
+
+def rpn_loss(anchors, scores, offsets, labels):
+    # one class: 0 for every object, −1 for padding
+    one_class = paddle.concat([labels[..., :1].clip(-1, 0), labels[..., 1:]], axis=-1)
+    targets, masks, classes = multibox_target(anchors, one_class, 0.5)
+    return calc_loss(scores, classes, offsets, targets, masks)
+
+
+@paddle.no_grad()
+def _best_objects(rois, labels):
+    """IoU (B, R) with the object that each region overlaps most, and its row (B, R)."""
+    pairs = zip(rois, labels)  # noqa: B905 - of one batch
+    iou = paddle.stack([box_iou(boxes, rows[:, 1:]) for boxes, rows in pairs])
+    # padding overlaps nothing
+    iou = iou * (labels[:, None, :, 0] >= 0).astype(iou.dtype)  # (B, R, G)
+    return iou.max(axis=2), iou.argmax(axis=2)
+
+
+def _finite(boxes):
+    # a net that has diverged proposes NaN, at which other operators end the process
+    return paddle.nan_to_num(boxes, 0.0, 0.0, 0.0)
+
+
+def _cut(maps, boxes, size):
+    """(B, C, H, W) maps, (B, R, 4) boxes in fractions → (B·R, C, size, size)."""
+    B, _, H, W = maps.shape
+    corners = _finite(boxes) * paddle.to_tensor([W, H, W, H], boxes.dtype)
+    image = paddle.arange(B).repeat_interleave(boxes.shape[1])
+    image = image[:, None].astype(boxes.dtype)
+    rois = paddle.concat([image, corners.flatten(0, 1)], axis=1)  # (B·R, 5)
+    return roi_align(maps, rois, (size, size), 1.0, 2, True)
+
+
+def _split(predicted, B, num_classes):
+    """(B·R, C+1+4) of the box head → scores (B, R, C+1), offsets (B, 4R)."""
+    scores, offsets = predicted.split([num_classes + 1, 4], axis=1)
+    return scores.reshape([B, -1, num_classes + 1]), offsets.reshape([B, -1])
+
+
+def box_head_loss(net, features, rois, labels):
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    objects = labels.take_along_axis(index[..., None], 1)  # (B, R, 5)
+    positive = overlap >= 0.5
+    classes = (objects[..., 0].astype("int64") + 1) * positive.astype("int64")
+    targets = offset_boxes(rois, objects[..., 1:], 1e-6)  # (B, R, 4)
+    masks = positive[..., None].expand_as(targets).astype(targets.dtype)
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, len(rois), net.num_classes)
+    return calc_loss(scores, classes, offsets, targets.flatten(1), masks.flatten(1))
+
+
+def mask_head_loss(net, features, rois, labels, masks):
+    B, G, H, W = masks.shape
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    # the target: the object's mask, cut out of the image as the features are
+    place = (index + G * paddle.arange(B)[:, None]).reshape([-1, 1])
+    corners = (rois * paddle.to_tensor([W, H, W, H], rois.dtype)).flatten(0, 1)
+    regions = paddle.concat([place.astype(rois.dtype), corners], axis=1)  # (B·R, 5)
+    pictures = masks.reshape([B * G, 1, H, W])
+    cut = roi_align(pictures, regions, (MASK_SIZE, MASK_SIZE), 1.0, 1, True)
+    target = (cut >= 0.5).astype(features.dtype)  # (B·R, 1, 14, 14)
+    scores = net.mask_head(_cut(features, rois, MASK_SIZE))
+    losses = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
+    positive = (overlap >= 0.5).astype(losses.dtype).flatten()  # (B·R,)
+    return (losses.mean([1, 2, 3]) * positive).sum() / (positive.sum() + 1e-6)
+
+
+@paddle.no_grad()
+def detect_instances(
+    net, X, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    (B, _, H, W), D = X.shape, num_detections
+    features, anchors, scores, offsets = predict(net, X)
+    rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
+    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, B, net.num_classes)
+    probs = F.softmax(scores, axis=-1).transpose([0, 2, 1])  # (B, C+1, R)
+    rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
+    rows = rows[:, :D]  # (B, D, 6)
+    boxes = rows[..., 2:]
+    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    masks = F.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
+    masks = paste_masks(masks, _finite(boxes).flatten(0, 1), H, W)
+    return rows, masks.reshape([B, D, H, W])
+
+
+def paste_masks(masks, boxes, height, width):
+    # RoI align the other way round: the whole image is a region of the mask
+    low, size = boxes[:, :2], (boxes[:, 2:] - boxes[:, :2]).clip(1e-3, 1e3)
+    ends = paddle.concat([-low / size, (1 - low) / size], 1) * masks.shape[-1] + 1
+    image = paddle.arange(len(boxes))[:, None].astype(ends.dtype)
+    rois = paddle.concat([image, ends], axis=1)  # (N, 5)
+    # a ring of zeros, so that the mask ends where its box does
+    framed = F.pad(masks[:, None], [1, 1, 1, 1])  # (N, 1, h + 2, w + 2)
+    return roi_align(framed, rois, (height, width), 1.0, 1, True)[:, 0]

@@ -3,28 +3,33 @@
 import keras
 import tensorflow as tf
 
-from ...anchors import multibox_prior
-from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
-from ...ssd import flatten_pred
+from ...rcnn import (
+    BOX_SIZE,
+    MASK_SIZE,
+    PROPOSAL_OVERLAP,
+    RPN_ANCHORS,
+    RPN_RATIOS,
+    RPN_SIZES,
+    check_picture,
+)
+from .anchors import multibox_prior, multibox_target, offset_boxes
 from .boxes import box_iou
+from .detection import multibox_detection
 from .layers import BatchNorm2d, conv2d, dense
-from .ssd import base_net, bbox_predictor, cls_predictor
+from .ssd import base_net, bbox_predictor, calc_loss, cls_predictor, flatten_pred
+from .training import predict
 
 __all__ = [
     "TinyRCNN",
-    "best_objects",
-    "image_range",
+    "box_head_loss",
+    "detect_instances",
+    "mask_head_loss",
+    "paste_masks",
+    "propose",
     "roi_align",
     "roi_pool",
-    "roi_rows",
-    "stop_gradient",
+    "rpn_loss",
 ]
-
-
-def image_range(rois):
-    if not tf.executing_eagerly() or not len(rois):  # a compiled step has no values yet
-        return None
-    return float(tf.reduce_min(rois[:, 0])), float(tf.reduce_max(rois[:, 0]))
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
@@ -96,33 +101,6 @@ def _weights(start, length, cells, samples, least, size):
     return tf.reduce_sum(weights, axis=2)
 
 
-def stop_gradient(x):
-    return tf.stop_gradient(x)
-
-
-def roi_rows(boxes):
-    """(B, R, 4) → (B·R, 5): each box with the index of its image."""
-    B, R, _ = keras.ops.shape(boxes)
-    image = tf.cast(tf.repeat(tf.range(B), R), boxes.dtype)
-    return tf.concat((image[:, None], tf.reshape(boxes, (-1, 4))), axis=1)
-
-
-def best_objects(rois, labels):
-    """The object that each region (B, R, 4) overlaps most, of labels (B, G, 5).
-
-    IoU (B, R), label rows (B, R, 5) and indices among all B·G rows (B·R,).
-    """
-    (B, R), G = keras.ops.shape(rois)[:2], keras.ops.shape(labels)[1]
-    rows = tf.reshape(labels, (-1, 5))
-    iou = box_iou(tf.reshape(rois, (-1, 4)), rows[:, 1:])
-    iou *= tf.cast(rows[:, 0] >= 0, iou.dtype)
-    same_image = tf.repeat(tf.repeat(tf.eye(B), R, axis=0), G, axis=1)
-    iou = tf.stop_gradient(iou * same_image)
-    index = tf.argmax(iou, axis=1)
-    overlap = tf.reshape(tf.reduce_max(iou, axis=1), (B, R))
-    return overlap, tf.reshape(tf.gather(rows, index), (B, R, 5)), index
-
-
 def _conv(in_channels, out_channels):
     return keras.Sequential(
         [
@@ -161,8 +139,116 @@ class TinyRCNN(keras.Model):
         self.built = True
 
     def call(self, X):
-        Y = self.features(X)
-        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)
+        check_picture(X.shape, 8)
+        Y = self.features(X)  # (B, 64, H/8, W/8)
+        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)  # (1, A, 4)
         scores = flatten_pred(self.rpn_cls(Y))
         scores = tf.reshape(scores, (-1, anchors.shape[1], 2))
         return Y, anchors, scores, flatten_pred(self.rpn_bbox(Y))
+
+
+def propose(anchors, scores, offsets, num, nms_threshold):
+    probs = tf.linalg.matrix_transpose(tf.nn.softmax(scores))  # (B, 2, A)
+    rows = multibox_detection(probs, offsets, anchors, nms_threshold, 0.0)
+    boxes = tf.clip_by_value(rows[:, :num, 2:], 0, 1)
+    # a compiled step may have lost the shape
+    return tf.stop_gradient(tf.reshape(boxes, (-1, num, 4)))
+
+
+def rpn_loss(anchors, scores, offsets, labels):
+    # one class: 0 for every object, −1 for padding
+    one_class = tf.clip_by_value(labels[..., :1], -1, 0)
+    one_class = tf.concat((one_class, labels[..., 1:]), axis=-1)
+    targets, masks, classes = multibox_target(anchors, one_class, 0.5)
+    return calc_loss(scores, classes, offsets, targets, masks)
+
+
+def _best_objects(rois, labels):
+    """IoU (B, R) with the object that each region overlaps most, and its row (B, R)."""
+    iou = tf.map_fn(
+        lambda image: box_iou(image[0], image[1][:, 1:]),
+        (rois, labels),
+        fn_output_signature=rois.dtype,
+    )  # (B, R, G)
+    iou = iou * tf.cast(labels[:, None, :, 0] >= 0, iou.dtype)  # padding: nothing
+    return tf.stop_gradient(tf.reduce_max(iou, axis=2)), tf.argmax(iou, axis=2)
+
+
+def _regions(image, corners):
+    """Rows (N, 5) of regions: image indices and corners (N, 4)."""
+    image = tf.cast(tf.reshape(image, (-1, 1)), corners.dtype)
+    return tf.concat((image, corners), axis=1)
+
+
+def _cut(maps, boxes, size):
+    """(B, C, H, W) maps, (B, R, 4) boxes in fractions → (B·R, C, size, size)."""
+    (B, R, _), (H, W) = keras.ops.shape(boxes), keras.ops.shape(maps)[2:]
+    corners = tf.reshape(boxes * tf.cast((W, H, W, H), boxes.dtype), (-1, 4))
+    rois = _regions(tf.repeat(tf.range(B), R), corners)
+    return roi_align(maps, rois, (size, size), 1.0, 2, True)
+
+
+def _split(predicted, rois, num_classes):
+    """(B·R, C+1+4) of the box head → scores (B, R, C+1), offsets (B, 4R)."""
+    B, R, _ = keras.ops.shape(rois)
+    scores, offsets = tf.split(predicted, (num_classes + 1, 4), axis=1)
+    return tf.reshape(scores, (B, R, num_classes + 1)), tf.reshape(offsets, (B, 4 * R))
+
+
+def box_head_loss(net, features, rois, labels):
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    objects = tf.gather(labels, index, batch_dims=1)  # (B, R, 5)
+    positive = overlap >= 0.5
+    classes = tf.where(positive, tf.cast(objects[..., 0], tf.int64) + 1, 0)
+    targets = offset_boxes(rois, objects[..., 1:], 1e-6)  # (B, R, 4)
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, rois, net.num_classes)
+    targets = tf.reshape(targets, tf.shape(offsets))  # (B, 4R)
+    masks = tf.repeat(tf.cast(positive, targets.dtype), 4, axis=1)
+    return calc_loss(scores, classes, offsets, targets, masks)
+
+
+def mask_head_loss(net, features, rois, labels, masks):
+    B, G, H, W = keras.ops.shape(masks)
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    # the target: the object's mask, cut out of the image as the features are
+    place = index + tf.cast(G * tf.range(B)[:, None], index.dtype)
+    corners = tf.reshape(rois * tf.cast((W, H, W, H), rois.dtype), (-1, 4))
+    pictures = tf.reshape(masks, (-1, 1, H, W))
+    cut = roi_align(
+        pictures, _regions(place, corners), (MASK_SIZE, MASK_SIZE), 1.0, 1, True
+    )
+    target = tf.cast(cut >= 0.5, features.dtype)  # (B·R, 1, 14, 14)
+    scores = net.mask_head(_cut(features, rois, MASK_SIZE))
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(target, scores)
+    positive = tf.reshape(tf.cast(overlap >= 0.5, losses.dtype), [-1])  # (B·R,)
+    total = tf.reduce_sum(tf.reduce_mean(losses, axis=(1, 2, 3)) * positive)
+    return total / (tf.reduce_sum(positive) + 1e-6)
+
+
+def detect_instances(
+    net, X, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    B, _, H, W = keras.ops.shape(X)
+    features, anchors, scores, offsets = predict(net, X)
+    rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
+    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, rois, net.num_classes)
+    probs = tf.linalg.matrix_transpose(tf.nn.softmax(scores))  # (B, C+1, R)
+    rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
+    rows = rows[:, :num_detections]  # (B, D, 6)
+    boxes = rows[..., 2:]
+    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    masks = tf.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
+    masks = paste_masks(masks, tf.reshape(boxes, (-1, 4)), H, W)
+    return rows, tf.reshape(masks, (B, num_detections, H, W))
+
+
+def paste_masks(masks, boxes, height, width):
+    # RoI align the other way round: the whole image is a region of the mask
+    low, size = boxes[:, :2], tf.clip_by_value(boxes[:, 2:] - boxes[:, :2], 1e-3, 1e3)
+    ends = tf.concat((-low / size, (1 - low) / size), axis=1) * masks.shape[-1] + 1
+    rois = _regions(tf.range(tf.shape(boxes)[0]), ends)  # (N, 5)
+    # a ring of zeros, so that the mask ends where its box does
+    framed = tf.pad(masks, ((0, 0), (1, 1), (1, 1)))[:, None]  # (N, 1, h + 2, w + 2)
+    return roi_align(framed, rois, (height, width), 1.0, 1, True)[:, 0]

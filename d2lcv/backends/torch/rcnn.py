@@ -2,29 +2,36 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torchvision import ops
 
-from ...anchors import multibox_prior
-from ...rcnn import BOX_SIZE, RPN_ANCHORS, RPN_RATIOS, RPN_SIZES
-from ...ssd import flatten_pred
+from ...rcnn import (
+    BOX_SIZE,
+    MASK_SIZE,
+    PROPOSAL_OVERLAP,
+    RPN_ANCHORS,
+    RPN_RATIOS,
+    RPN_SIZES,
+    check_picture,
+)
+from .anchors import multibox_prior, multibox_target, offset_boxes
 from .boxes import box_iou
+from .detection import multibox_detection
 from .layers import BatchNorm2d
-from .ssd import base_net, bbox_predictor, cls_predictor
+from .ssd import base_net, bbox_predictor, calc_loss, cls_predictor, flatten_pred
+from .training import predict
 
 __all__ = [
     "TinyRCNN",
-    "best_objects",
-    "image_range",
+    "box_head_loss",
+    "detect_instances",
+    "mask_head_loss",
+    "paste_masks",
+    "propose",
     "roi_align",
     "roi_pool",
-    "roi_rows",
-    "stop_gradient",
+    "rpn_loss",
 ]
-
-
-def image_range(rois):
-    # the operators read whatever memory an index points to
-    return (rois[:, 0].min().item(), rois[:, 0].max().item()) if len(rois) else None
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
@@ -36,31 +43,6 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     return ops.roi_align(
         X, rois.to(X), output_size, spatial_scale, sampling_ratio, aligned
     )
-
-
-def stop_gradient(x):
-    return x.detach()
-
-
-def roi_rows(boxes):
-    """(B, R, 4) → (B·R, 5): each box with the index of its image."""
-    B, R, _ = boxes.shape
-    image = torch.arange(B, device=boxes.device).repeat_interleave(R)
-    return torch.cat((image[:, None].to(boxes), boxes.flatten(0, 1)), dim=1)
-
-
-@torch.no_grad()
-def best_objects(rois, labels):
-    """The object that each region (B, R, 4) overlaps most, of labels (B, G, 5).
-
-    IoU (B, R), label rows (B, R, 5) and indices among all B·G rows (B·R,).
-    """
-    (B, R), G = rois.shape[:2], labels.shape[1]
-    rows = labels.flatten(0, 1)
-    iou = box_iou(rois.flatten(0, 1), rows[:, 1:]) * (rows[:, 0] >= 0)
-    same_image = torch.eye(B, device=rois.device).repeat_interleave(R, 0)
-    overlap, index = (iou * same_image.repeat_interleave(G, 1)).max(dim=1)
-    return overlap.view(B, R), rows[index].view(B, R, 5), index
 
 
 def _conv(in_channels, out_channels):
@@ -94,7 +76,108 @@ class TinyRCNN(nn.Module):
         )
 
     def forward(self, X):
-        Y = self.features(X)
-        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)
-        scores = flatten_pred(self.rpn_cls(Y)).reshape(len(X), -1, 2)
+        check_picture(X.shape, 8)
+        Y = self.features(X)  # (B, 64, H/8, W/8)
+        anchors = multibox_prior(Y, RPN_SIZES, RPN_RATIOS)  # (1, A, 4)
+        scores = flatten_pred(self.rpn_cls(Y)).unflatten(1, (anchors.shape[1], 2))
         return Y, anchors, scores, flatten_pred(self.rpn_bbox(Y))
+
+
+@torch.no_grad()
+def propose(anchors, scores, offsets, num, nms_threshold):
+    probs = scores.softmax(dim=-1).mT  # (B, 2, A)
+    rows = multibox_detection(probs, offsets, anchors, nms_threshold, 0.0)
+    return rows[:, :num, 2:].clamp(0, 1)  # (B, num, 4)
+
+
+def rpn_loss(anchors, scores, offsets, labels):
+    # one class: 0 for every object, −1 for padding
+    one_class = torch.cat((labels[..., :1].clamp(-1, 0), labels[..., 1:]), dim=-1)
+    targets, masks, classes = multibox_target(anchors, one_class, 0.5)
+    return calc_loss(scores, classes, offsets, targets, masks)
+
+
+@torch.no_grad()
+def _best_objects(rois, labels):
+    """IoU (B, R) with the object that each region overlaps most, and its row (B, R)."""
+    pairs = zip(rois, labels)  # noqa: B905 - of one batch
+    iou = torch.stack([box_iou(boxes, rows[:, 1:]) for boxes, rows in pairs])
+    return (iou * (labels[:, None, :, 0] >= 0)).max(dim=2)  # padding overlaps nothing
+
+
+def _finite(boxes):
+    # a net that has diverged proposes NaN, at which the operator ends the process
+    return boxes.nan_to_num(0.0, 0.0, 0.0)
+
+
+def _cut(maps, boxes, size):
+    """(B, C, H, W) maps, (B, R, 4) boxes in fractions → (B·R, C, size, size)."""
+    B, _, H, W = maps.shape
+    corners = _finite(boxes) * boxes.new_tensor((W, H, W, H))
+    image = torch.arange(B, device=maps.device).repeat_interleave(boxes.shape[1])
+    rois = torch.cat((image[:, None].to(corners), corners.flatten(0, 1)), dim=1)
+    return roi_align(maps, rois, (size, size), 1.0, 2, True)
+
+
+def _split(predicted, B, num_classes):
+    """(B·R, C+1+4) of the box head → scores (B, R, C+1), offsets (B, 4R)."""
+    scores, offsets = predicted.split((num_classes + 1, 4), dim=1)
+    return scores.reshape(B, -1, num_classes + 1), offsets.reshape(B, -1)
+
+
+def box_head_loss(net, features, rois, labels):
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    objects = labels.gather(1, index[..., None].expand(-1, -1, 5))  # (B, R, 5)
+    positive = overlap >= 0.5
+    classes = torch.where(positive, objects[..., 0].long() + 1, 0)
+    targets = offset_boxes(rois, objects[..., 1:], 1e-6)  # (B, R, 4)
+    masks = positive[..., None].expand(-1, -1, 4).to(targets)
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, len(rois), net.num_classes)
+    return calc_loss(scores, classes, offsets, targets.flatten(1), masks.flatten(1))
+
+
+def mask_head_loss(net, features, rois, labels, masks):
+    (B, G, H, W), R = masks.shape, rois.shape[1]
+    overlap, index = _best_objects(rois, labels)  # (B, R)
+    # the target: the object's mask, cut out of the image as the features are
+    place = (index + G * torch.arange(B, device=index.device)[:, None]).reshape(-1, 1)
+    corners = (rois * rois.new_tensor((W, H, W, H))).reshape(-1, 4)
+    regions = torch.cat((place.to(corners), corners), dim=1)  # (B·R, 5)
+    pictures = masks.reshape(B * G, 1, H, W)
+    cut = roi_align(pictures, regions, (MASK_SIZE, MASK_SIZE), 1.0, 1, True)
+    target = (cut >= 0.5).to(features)  # (B·R, 1, 14, 14)
+    scores = net.mask_head(_cut(features, rois, MASK_SIZE))
+    losses = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
+    positive = (overlap >= 0.5).to(losses).reshape(B * R)
+    return (losses.mean((1, 2, 3)) * positive).sum() / (positive.sum() + 1e-6)
+
+
+@torch.no_grad()
+def detect_instances(
+    net, X, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    (B, _, H, W), D = X.shape, num_detections
+    features, anchors, scores, offsets = predict(net, X)
+    rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
+    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    scores, offsets = _split(predicted, B, net.num_classes)
+    probs = scores.softmax(dim=-1).mT  # (B, C+1, R)
+    rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
+    rows = rows[:, :D]  # (B, D, 6)
+    boxes = rows[..., 2:]
+    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    masks = scores.sigmoid()[:, 0]  # (B·D, 14, 14)
+    masks = paste_masks(masks, _finite(boxes).reshape(-1, 4), H, W)
+    return rows, masks.reshape(B, D, H, W)
+
+
+def paste_masks(masks, boxes, height, width):
+    # RoI align the other way round: the whole image is a region of the mask
+    low, size = boxes[:, :2], (boxes[:, 2:] - boxes[:, :2]).clamp(1e-3, 1e3)
+    ends = torch.cat((-low / size, (1 - low) / size), dim=1) * masks.shape[-1] + 1
+    image = torch.arange(len(boxes), device=boxes.device)[:, None]
+    rois = torch.cat((image.to(ends), ends), dim=1)  # (N, 5)
+    # a ring of zeros, so that the mask ends where its box does
+    framed = F.pad(masks, (1, 1, 1, 1))[:, None]  # (N, 1, h + 2, w + 2)
+    return roi_align(framed, rois, (height, width), 1.0, 1, True)[:, 0]
