@@ -22,7 +22,7 @@ FIGURES = {
         *("targets", "nms", "soft-nms", "sizes-and-ratios"),
     ],
     "multiscale_object_detection": [
-        *("scale-015", "scale-040", "scale-080", "size-and-scale"),
+        *("scale-015", "scale-040", "scale-080", "size-and-scale", "overlapping"),
     ],
     "object_detection_dataset": ["batch", "centres-and-sizes", "mirrored"],
 }
@@ -177,13 +177,13 @@ def test_anchor_values_of_the_exercises(runs):
     )
 
 
-@pytest.mark.parametrize("side", [4, 2, 1])
-def test_multiscale_values(runs, side):
+@pytest.mark.parametrize(("side", "scale"), [(4, 0.15), (2, 0.4), (1, 0.8)])
+def test_multiscale_values(runs, side, scale):
     run = runs("multiscale_object_detection")
     worked = WORKED[f"multiscale_prior_{side}x{side}"]["expected_for_unit_aspect"]
     count = len(worked[0])
-    label = f"anchors of a map of {side} × {side}: {count}"
-    near(run.values(label), worked)
+    assert f"map of {side} × {side}, scale {scale}: {count} anchors" in run.output
+    near(run.values(f"the first pixel's, scale {scale}:"), np.ravel(worked[0][:3]))
     assert count == 3 * side**2
 
 
@@ -191,8 +191,11 @@ def test_multiscale_values_of_the_exercises(runs):
     run = runs("multiscale_object_detection")
     assert "5444 anchors, 4096 of them (75%) first" in run.output
     best = dict(
-        re.findall(r"^(.*): best for objects of size ([\d.]+)", run.output, re.M)
+        re.findall(r"^(.*): best for objects of size ([\d.]+),", run.output, re.M)
     )
+    assert "class scores: map (1, 44, 8, 8), flattened (1, 2816)" in run.output
+    assert "offsets: map (1, 16, 8, 8), flattened (1, 1024)" in run.output
+    assert run.output.count("def multibox_prior(") == 1
     sizes = [float(size) for size in best.values()]
     assert len(sizes) == 3 and sizes == sorted(sizes)  # each scale has its own range
 
