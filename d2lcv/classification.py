@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import check_tensor
+from .checks import check_labels, check_tensor, floats
 from .data.hub import DownloadError, check_reachable
 from .weights import get_weights, initialize, read_weights, set_weights
 
@@ -26,7 +26,6 @@ __all__ = [
     "pretrained",
     "replace_output",
     "resnet18",
-    "resnet_blocks",
 ]
 
 SOURCE_CLASSES = tuple(
@@ -40,21 +39,6 @@ SOURCE_CLASSES = tuple(
 
 DATA = Path(__file__).parent / "data"
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of the four stages, by depth
-
-
-def resnet_blocks(depth: int, width: int) -> list[list[tuple[int, int, bool, int]]]:
-    """What each block of the four stages is made of, as arguments of `Residual`.
-
-    The first stage has `width` channels; each later one halves the map and doubles the
-    channels in its first block.
-    """
-    stages, channels = [], width
-    for i, number in enumerate(BLOCKS[depth]):
-        wide = width * 2**i
-        first = (channels, wide, i > 0, 2 if i else 1)
-        stages.append([first] + [(wide, wide, False, 1)] * (number - 1))
-        channels = wide
-    return stages
 
 
 def Residual(
@@ -144,8 +128,7 @@ def ResNet(
     if depth not in BLOCKS:
         raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
     _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    if hidden < 0:
-        raise ValueError(f"hidden: expected at least 0, got {hidden}")
+    _check_hidden(hidden)
     net = backend.classification.ResNet(depth, num_classes, in_channels, width, hidden)
     net.classes = None
     return initialize(net)
@@ -157,22 +140,26 @@ def _check_positive(**numbers: int) -> None:
             raise ValueError(f"{name}: expected at least 1, got {value}")
 
 
+def _check_hidden(hidden: int) -> None:
+    if hidden < 0:
+        raise ValueError(f"hidden: expected at least 0, got {hidden}")
+
+
 def cross_entropy(y_hat: Any, y: Any) -> Any:
     """Cross-entropy of each example, or of each pixel, −log softmax(y_hat)[y].
 
     Args:
         y_hat: (B, C) scores (logits), or (B, C, H, W) for each pixel.
-        y: (B,) or (B, H, W) integers in [0, C).
+        y: (B,) or (B, H, W) integers of any type, in [0, C).
 
     Returns:
         Of the shape of `y`; take `reduce_mean` of it to train. PaddlePaddle gives a value
-        beyond 64 as 64, with the right gradient.
+        beyond 64 as 64, with the right gradient. Inside a compiled step, where numbers
+        are not known yet, the loss of a label that is no class is NaN.
 
     Raises:
-        TypeError: not a tensor of the active framework.
-        ValueError: shapes that do not fit each other.
-        IndexError, or another error of the framework: a label is not one of the classes.
-            MXNet has none: the loss of that label is NaN.
+        TypeError: not a tensor of the active framework, or labels that are not integers.
+        ValueError: shapes that do not fit each other, or a label that is no class.
     """
     check_tensor("y_hat", y_hat)
     check_tensor("y", y)
@@ -185,7 +172,17 @@ def cross_entropy(y_hat: Any, y: Any) -> Any:
         )
     if any(a != b for a, b in zip(labels, expected, strict=True) if None not in (a, b)):
         raise ValueError(f"y: expected shape {expected}, as y_hat has, got {labels}")
-    return backend.classification.cross_entropy(y_hat, y)
+    if scores[1] == 0:
+        raise ValueError(f"y_hat: expected at least one class, got shape {scores}")
+    t = backend.tensors
+    (y_hat,) = floats(y_hat=(y_hat, "..."))
+    if check_labels("y", y, scores[1]):
+        if 0 in labels:  # which ends the process on some frameworks
+            return t.zeros(labels)
+        return backend.classification.cross_entropy(y_hat, y)
+    is_class = (y >= 0) & (y < scores[1])
+    losses = backend.classification.cross_entropy(y_hat, t.where(is_class, y, 0 * y))
+    return t.where(is_class, losses, float("nan"))
 
 
 def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
@@ -208,14 +205,11 @@ def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
     """
     if not isinstance(net, backend.classification.ResNet):
         raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
-    new = ResNet(net.depth, num_classes, net.in_channels, net.width, hidden)
-    return _copy(net, new, "features.")
-
-
-def _copy(source: Any, target: Any, prefix: str) -> Any:
-    """Put the weights of `source` whose names start so into `target`; returns it."""
-    taken = {k: v for k, v in get_weights(source).items() if k.startswith(prefix)}
-    return set_weights(target, get_weights(target) | taken)
+    _check_positive(num_classes=num_classes)
+    _check_hidden(hidden)
+    new = backend.classification.replace_output(net, num_classes, hidden)
+    new.classes = None
+    return initialize(new, "output.")
 
 
 # ---- networks that were trained already ------------------------------------------------
@@ -290,17 +284,17 @@ def _from_zoo(depth: int) -> Any:
         f"{depth}, 'resnet{depth}.safetensors'). A safetensors file with torchvision's "
         f"names serves, too"
     )
-    found = backend.classification.zoo(depth)
+    found = backend.classification.zoo_file(depth)
     if found is None:
         raise ValueError(
             f"weights: {backend.entry.title} has no ResNet-{depth} trained on ImageNet. "
             + way
         )
-    url, file, load = found
+    url, file = found
     try:
         if not os.path.isfile(file):
             check_reachable(url)
-        model = load()
+        model = backend.classification.zoo(depth)
     except (OSError, RuntimeError, ValueError) as error:
         raise DownloadError(
             f"weights: those of ResNet-{depth} cannot be had from {url} ({error}). {way}"

@@ -5,15 +5,15 @@ Sizes: B images, C classes or channels, H × W image or map, h × w kernel.
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .backends import backend
-from .checks import checked, floats
-from .classification import cross_entropy
+from .checks import check_labels, checked, floats
 from .data.voc import IGNORE, voc_palette
 from .training import predict
 from .weights import get_weights, initialize, set_weights
@@ -25,8 +25,6 @@ __all__ = [
     "conv2d",
     "conv_transpose2d",
     "corr2d",
-    "fcn_scores",
-    "fcn_stages",
     "kernel2matrix",
     "label2image",
     "mean_iou",
@@ -62,11 +60,7 @@ def corr2d(X: Any, K: Any) -> Any:
         raise ValueError(
             f"K: expected a kernel no larger than X, {H} × {W}, got {h} × {w}"
         )
-    return sum(
-        K[u, v] * X[u : u + H - h + 1, v : v + W - w + 1]
-        for u in range(h)
-        for v in range(w)
-    )
+    return backend.segmentation.corr2d(X, K)
 
 
 def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
@@ -90,16 +84,13 @@ def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
     """
     X, K = floats(X=(X, "H W"), K=(K, "h w"))
     stride, padding = _at_least("stride", stride, 1), _at_least("padding", padding, 0)
-    X = _spread(X, stride)
-    h, w = K.shape
-    height, width = X.shape[0] + h - 1, X.shape[1] + w - 1
-    if 2 * padding >= min(height, width):
+    (H, W), (h, w) = X.shape, K.shape
+    smaller = min(stride * (H - 1) + h, stride * (W - 1) + w)
+    if 2 * padding >= smaller:
         raise ValueError(
-            f"padding: expected less than half of {min(height, width)}, got {padding}"
+            f"padding: expected less than half of {smaller}, got {padding}"
         )
-    zeros = _zeros(X, height, width)
-    Y = sum(_placed(K[u, v] * X, u, v, zeros) for u in range(h) for v in range(w))
-    return Y[padding : height - padding, padding : width - padding]
+    return backend.segmentation.trans_conv(X, K, stride, padding)
 
 
 def kernel2matrix(K: Any, input_size: tuple[int, int] = (3, 3)) -> Any:
@@ -124,37 +115,7 @@ def kernel2matrix(K: Any, input_size: tuple[int, int] = (3, 3)) -> Any:
         raise ValueError(
             f"input_size: expected at least the kernel's, {h} × {w}, got {H} × {W}"
         )
-    t, zeros = backend.tensors, _zeros(K, H, W)
-    rows = [
-        t.reshape(_placed(K, i, j, zeros), (H * W,))
-        for i in range(H - h + 1)
-        for j in range(W - w + 1)
-    ]
-    return t.stack(rows)
-
-
-def _zeros(like: Any, H: int, W: int) -> Any:
-    """(H, W) zeros where the matrix `like` is, on a GPU or not."""
-    t, zero = backend.tensors, 0 * like[:1, :1]
-    return t.concat([zero] * H, axis=0) + t.concat([zero] * W, axis=1)
-
-
-def _placed(part: Any, top: int, left: int, zeros: Any) -> Any:
-    """`zeros` with `part` in it, put together: not all tensors can be written into."""
-    t, (h, w) = backend.tensors, part.shape
-    row = t.concat([zeros[:h, :left], part, zeros[:h, left + w :]], axis=1)
-    return t.concat([zeros[:top], row, zeros[top + h :]], axis=0)
-
-
-def _spread(X: Any, stride: int) -> Any:
-    """X with stride − 1 zeros between neighbours."""
-    t = backend.tensors
-    H, W = X.shape
-    rows = t.stack([X] + [0 * X] * (stride - 1), axis=1)  # (H, stride, W)
-    X = t.reshape(rows, (H * stride, W))
-    columns = t.stack([X] + [0 * X] * (stride - 1), axis=2)
-    X = t.reshape(columns, (H * stride, W * stride))
-    return X[: stride * (H - 1) + 1, : stride * (W - 1) + 1]
+    return backend.segmentation.kernel2matrix(K, (H, W))
 
 
 def _at_least(name: str, value: int, least: int) -> int:
@@ -227,22 +188,11 @@ def bilinear_kernel(in_channels: int, out_channels: int, kernel_size: int) -> An
     Returns:
         (in_channels, out_channels, kernel_size, kernel_size), float32, a native tensor.
     """
-    weights = _bilinear_kernel(
+    return backend.segmentation.bilinear_kernel(
         _at_least("in_channels", in_channels, 1),
         _at_least("out_channels", out_channels, 1),
         _at_least("kernel_size", kernel_size, 1),
     )
-    return backend.tensors.tensor(weights)
-
-
-def _bilinear_kernel(
-    in_channels: int, out_channels: int, kernel_size: int
-) -> np.ndarray:
-    reach = (kernel_size + 1) // 2
-    distance = np.abs(np.arange(kernel_size) - (kernel_size - 1) / 2)
-    profile = 1 - distance / reach
-    same = np.eye(in_channels, out_channels)[:, :, None, None]
-    return (same * np.outer(profile, profile)).astype(np.float32)
 
 
 # ---- the fully convolutional network ---------------------------------------------------
@@ -284,56 +234,13 @@ def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
         raise TypeError(
             f"backbone: expected a ResNet of d2lcv, got {type(backbone).__name__}"
         )
-    net = initialize(
-        backend.segmentation.FCN(
-            num_classes, backbone.depth, backbone.in_channels, backbone.width, stride
-        )
+    net = backend.segmentation.FCN(
+        num_classes, backbone.depth, backbone.in_channels, backbone.width, stride
     )
-    given, weights = get_weights(backbone), get_weights(net)
-    for name, value in weights.items():
-        part, number, *_ = name.split(".")
-        if part == "features":
-            weights[name] = given[name]
-        elif part == "upsamplers":
-            weights[name] = _bilinear_kernel(*value.shape[:3])
-        elif number != "0":
-            weights[name] = 0 * value
-    return set_weights(net, weights)
-
-
-def fcn_stages(width: int, stride: int) -> tuple[list[int], list[int]]:
-    """Channels of the stages that have scores, last first; by how much each is enlarged.
-
-    For a `ResNet` of `width` channels: ([8·width], [32]) at stride 32, ([8·width,
-    4·width, 2·width], [2, 2, 8]) at stride 8.
-    """
-    skips = STRIDES.index(stride)
-    return [8 * width // 2**i for i in range(skips + 1)], [2] * skips + [stride]
-
-
-def fcn_scores(X: Any, features: Any, scores: Any, upsamplers: Any) -> Any:
-    """Forward pass of an `FCN`: scores of the deepest map, enlarged, plus the next, …
-
-    Args:
-        X: (B, C, H, W).
-        features: module with `stages(X)`, the maps at strides 4, 8, 16 and 32.
-        scores: 1 × 1 convolutions of the maps, the last map's first.
-        upsamplers: transposed convolutions, one after each of `scores`.
-
-    Returns:
-        (B, num_classes, H, W).
-    """
-    maps = features.stages(X)
-    Y = scores[0](maps[-1])
-    for i in range(1, len(scores)):
-        skip = scores[i](maps[-1 - i])
-        Y = _cut(upsamplers[i - 1](Y), skip.shape) + skip
-    return _cut(upsamplers[len(scores) - 1](Y), X.shape)
-
-
-def _cut(Y: Any, shape: Sequence[int]) -> Any:
-    """Y as high and wide as a tensor of `shape`."""
-    return Y[:, :, : shape[2], : shape[3]]
+    initialize(net, "scores.0.")
+    given = get_weights(backbone).items()
+    copied = {name: value for name, value in given if name.startswith("features.")}
+    return set_weights(net, copied, "features.")
 
 
 def segmentation_loss(preds: Any, labels: Any, ignore_index: int = IGNORE) -> Any:
@@ -341,23 +248,32 @@ def segmentation_loss(preds: Any, labels: Any, ignore_index: int = IGNORE) -> An
 
     Args:
         preds: (B, C, H, W) scores (logits).
-        labels: (B, H, W) integers in [0, C), or `ignore_index` where nothing is known:
-            such a pixel gives no loss and no gradient.
+        labels: (B, H, W) integers of any type in [0, C), or `ignore_index` where nothing
+            is known: such a pixel gives no loss and no gradient.
 
     Returns:
-        (B,); 0 for an image without a labelled pixel.
+        (B,); 0 for an image without a labelled pixel. Inside a compiled step, where
+        numbers are not known yet, NaN for an image with a label that is no class.
 
     Raises:
-        TypeError: not a tensor of the active framework.
-        ValueError: a wrong shape.
+        TypeError: not a tensor of the active framework, or labels that are not integers.
+        ValueError: a wrong shape, or a label that is neither a class nor `ignore_index`.
     """
+    (preds,) = floats(preds=(preds, "B C H W"))
     checked(preds=(preds, "B C H W"), labels=(labels, "B H W"))
-    t = backend.tensors
-    known = t.astype(labels != ignore_index, t.float32)
-    losses = cross_entropy(preds, t.where(labels != ignore_index, labels, 0 * labels))
-    total = t.reduce_sum(t.reduce_sum(losses * known, 2), 1)
-    count = t.reduce_sum(t.reduce_sum(known, 2), 1)
-    return total / t.clip(count, 1, float("inf"))
+    t, C = backend.tensors, preds.shape[1]
+    if C == 0:
+        raise ValueError(f"preds: expected at least one class, got {preds.shape}")
+    if check_labels("labels", labels, C, ignore_index):
+        if 0 in tuple(labels.shape):  # which ends the process on some frameworks
+            return t.zeros((labels.shape[0],))
+        return backend.segmentation.segmentation_loss(preds, labels, ignore_index)
+    none = (labels != ignore_index) & ((labels < 0) | (labels >= C))
+    losses = backend.segmentation.segmentation_loss(
+        preds, t.where(none, 0 * labels, labels), ignore_index
+    )
+    count = t.reduce_sum(t.reduce_sum(t.astype(none, t.float32), 2), 1)
+    return t.where(count > 0, float("nan"), losses)
 
 
 def predict_tiles(
@@ -373,7 +289,8 @@ def predict_tiles(
     that fits as a whole is predicted at once.
 
     Args:
-        net: called as `d2lcv.predict(net, tile)`, (B, C, h, w) → (B, classes, h, w).
+        net: called as `d2lcv.predict(net, tile)`, (B, C, h, w) → (B, classes, h, w); or
+            a plain function of a tile.
         X: (B, C, H, W).
         tile: (height, width) of a tile, or one number for both.
         overlap: pixels, down and across, or one number for both; less than the tile.
@@ -392,26 +309,24 @@ def predict_tiles(
             f"overlap: expected less than the tile, {tile[0]} × {tile[1]}, got "
             f"{overlap[0]} × {overlap[1]}"
         )
-    B, _, H, W = X.shape
-    rows, columns = (
-        list(_spans(*sizes)) for sizes in zip((H, W), tile, overlap, strict=True)
-    )
-    total, count = None, np.zeros((H, W))
-    for down in rows:
-        for across in columns:
-            part = X[:, :, down, across]
-            scores = backend.tensors.numpy(predict(net, part))
-            if scores.shape[2:] != tuple(part.shape[2:]):
-                raise ValueError(
-                    f"net: expected scores as large as the tile, "
-                    f"{tuple(part.shape[2:])}, got {scores.shape[2:]}"
-                )
-            if total is None:
-                total = np.zeros((B, scores.shape[1], H, W))
-            total[:, :, down, across] += scores
-            count[down, across] += 1
-    assert total is not None  # an image has at least one tile
-    return backend.tensors.tensor((total / count).astype(np.float32))
+    _, _, H, W = X.shape
+    if 0 in tuple(X.shape):
+        raise ValueError(f"X: expected at least one pixel, got {tuple(X.shape)}")
+    rows = list(_spans(H, tile[0], overlap[0]))
+    columns = list(_spans(W, tile[1], overlap[1]))
+
+    is_plain = inspect.isroutine(net)  # has no modes
+
+    def scores_of(part: Any) -> Any:
+        scores = net(part) if is_plain else predict(net, part)
+        if tuple(scores.shape)[2:] != tuple(part.shape)[2:]:
+            raise ValueError(
+                f"net: expected scores as large as the tile, "
+                f"{tuple(part.shape)[2:]}, got {tuple(scores.shape)[2:]}"
+            )
+        return scores
+
+    return backend.segmentation.predict_tiles(scores_of, X, rows, columns)
 
 
 def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
@@ -465,25 +380,17 @@ class Confusion:
             labels: (B, H, W) or (H, W), integers. Tensors or arrays, both of them.
 
         Raises:
-            ValueError: shapes that do not fit, or a class that there is not.
+            TypeError: classes that are not integers, such as a soft mask.
+            ValueError: shapes that do not fit, scores of one channel, or a class that
+                there is not.
         """
-        preds, labels, C = _array(preds), _array(labels), self.num_classes
-        if preds.ndim == labels.ndim + 1 > 2 and preds.shape[-3] == C:
-            preds = preds.argmax(-3)
-        if preds.shape != labels.shape:
-            raise ValueError(
-                f"preds: expected classes of shape {labels.shape}, as labels have, or "
-                f"scores of {C} classes, got {preds.shape}"
-            )
+        C = self.num_classes
+        preds, labels = _as_classes(preds, labels, C)
         counted = labels != self.ignore_index
-        preds, labels = preds[counted].astype(np.int64), labels[counted]
-        for name, classes in (("preds", preds), ("labels", labels)):
-            if classes.size and not 0 <= classes.min() <= classes.max() < C:
-                raise ValueError(
-                    f"{name}: expected classes from 0 to {C - 1}, got {classes.min()} "
-                    f"to {classes.max()}"
-                )
-        found = np.bincount(labels.astype(np.int64) * C + preds, minlength=C**2)
+        preds, labels = preds[counted], labels[counted]
+        _check_range("preds", preds, C)
+        _check_range("labels", labels, C)
+        found = np.bincount(labels * C + preds, minlength=C**2)
         self.counts += found.reshape(self.counts.shape)
 
     @property
@@ -507,31 +414,77 @@ class Confusion:
 
 
 def pixel_accuracy(preds: Any, labels: Any, ignore_index: int = IGNORE) -> float:
-    """Share of the labelled pixels whose class is right.
+    """Share of the labelled pixels whose class is right; NaN where none is labelled.
 
     `preds` and `labels` are those of `Confusion.add`, which adds up over batches.
     """
-    return _confusion(preds, labels, ignore_index).pixel_accuracy
+    masks = _known_masks(preds, labels, ignore_index)
+    if not masks:
+        return float("nan")
+    return backend.segmentation.pixel_accuracy(*masks, ignore_index)
 
 
 def mean_iou(preds: Any, labels: Any, ignore_index: int = IGNORE) -> float:
-    """Mean intersection over union of the classes that occur.
+    """Mean intersection over union of the classes that occur; NaN where none does.
 
     A class that neither labels nor predictions have does not count. `preds` and `labels`
     are those of `Confusion.add`, which adds up over batches.
     """
-    return _confusion(preds, labels, ignore_index).mean_iou
+    masks = _known_masks(preds, labels, ignore_index)
+    if not masks:
+        return float("nan")
+    return backend.segmentation.mean_iou(*masks, ignore_index)
 
 
-def _confusion(preds: Any, labels: Any, ignore_index: int) -> Confusion:
+def _known_masks(preds: Any, labels: Any, ignore_index: int) -> tuple[Any, ...]:
+    """Both as tensors of classes; nothing where no pixel is labelled."""
+    preds, labels = _as_classes(preds, labels)
+    known = labels != ignore_index
+    if not known.any():
+        return ()
+    _check_range("preds", preds[known])
+    _check_range("labels", labels[known])
+    return tuple(backend.tensors.tensor(x) for x in (preds * known, labels))
+
+
+def _as_classes(
+    preds: Any, labels: Any, num_classes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays of classes, of one shape; of scores the greatest counts."""
     preds, labels = _array(preds), _array(labels)
-    if preds.ndim == labels.ndim + 1 > 2:
+    if preds.ndim == labels.ndim + 1 > 2 and num_classes in (None, preds.shape[-3]):
+        if preds.shape[-3] == 1:
+            raise ValueError(
+                f"preds: expected scores of two classes or more, got one channel, "
+                f"{preds.shape}; give its classes, such as those above a threshold"
+            )
         preds = preds.argmax(-3)
-    known = labels[labels != ignore_index]
-    largest = max((int(x.max()) for x in (preds, known) if x.size), default=0)
-    confusion = Confusion(max(largest, 0) + 1, ignore_index)
-    confusion.add(preds, labels)
-    return confusion
+    if preds.shape != labels.shape:
+        scores = f"{num_classes} classes" if num_classes else "each class"
+        raise ValueError(
+            f"preds: expected classes of shape {labels.shape}, as labels have, or "
+            f"scores of {scores}, got {preds.shape}"
+        )
+    for name, classes in (("preds", preds), ("labels", labels)):
+        if classes.dtype.kind not in "biu":
+            raise TypeError(
+                f"{name}: expected classes, integers, got {classes.dtype}; of a soft "
+                f"mask give those above a threshold"
+            )
+    return preds.astype(np.int64), labels.astype(np.int64)
+
+
+def _check_range(
+    name: str, classes: np.ndarray, num_classes: int | None = None
+) -> None:
+    if not classes.size:
+        return
+    least, greatest = classes.min(), classes.max()
+    if least < 0 or (num_classes and greatest >= num_classes):
+        to = f" to {num_classes - 1}" if num_classes else ""
+        raise ValueError(
+            f"{name}: expected classes from 0{to}, got {least} to {greatest}"
+        )
 
 
 def label2image(classes: Any) -> Any:

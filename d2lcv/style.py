@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .augmentation import IMAGENET_MEAN, IMAGENET_STD
+from .augmentation import IMAGENET_MEAN, IMAGENET_STD  # noqa: F401 - for the columns
 from .backends import backend
-from .checks import check_tensor, checked, floats
+from .checks import check_shapes, checked, floats
 from .filters import random_filters
+from .randomness import next_net
 from .training import freeze
 from .weights import get_weights, initialize, read_weights, set_weights
 
@@ -72,9 +73,7 @@ def preprocess(img: Any, image_shape: tuple[int, int]) -> Any:
             f"{tuple(image_shape)}"
         )
     channels = [_resized(pixels[:, :, c], (width, height)) for c in range(3)]
-    pairs = zip(channels, IMAGENET_MEAN, IMAGENET_STD, strict=True)
-    normalized = np.stack([(channel - mean) / std for channel, mean, std in pairs])
-    return backend.tensors.tensor(normalized[None].astype(np.float32))
+    return backend.style.preprocess(np.stack(channels, axis=2))
 
 
 def _pixels(img: Any) -> np.ndarray:
@@ -96,7 +95,7 @@ def _resized(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(channel))
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR), np.float64)
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
 
 
 def postprocess(img: Any) -> Any:
@@ -104,11 +103,8 @@ def postprocess(img: Any) -> Any:
 
     A tensor; what lies outside of 0–1 is clipped.
     """
-    (img,) = checked(img=(img, "1 3 H W"))
-    t = backend.tensors
-    statistics = zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)
-    channels = [img[0, c] * std + mean for c, (mean, std) in enumerate(statistics)]
-    return t.clip(t.stack(channels, axis=2), 0.0, 1.0)
+    (img,) = floats(img=(img, "1 3 H W"))
+    return backend.style.postprocess(img)
 
 
 # ---- the network that looks ------------------------------------------------------------
@@ -235,21 +231,19 @@ def extract_features(
         ValueError: another shape, or the network has no such layer.
     """
     checked(X=(X, "B 3 _ _"))
-    layers = backend.style.layers(_default_network() if net is None else net)
+    net = _default_network() if net is None else net
     wanted = {*content_layers, *style_layers}
-    if not wanted or not 0 <= min(wanted) <= max(wanted) < len(layers):
+    found: tuple[list[Any], list[Any]] = ([], [])
+    if wanted and min(wanted) >= 0:
+        found = backend.style.extract_features(X, content_layers, style_layers, net)
+    if not wanted or [len(Ys) for Ys in found] != [
+        len({*layers}) for layers in (content_layers, style_layers)
+    ]:
         raise ValueError(
-            f"content_layers, style_layers: expected numbers from 0 to "
-            f"{len(layers) - 1}, got {list(content_layers)} and {list(style_layers)}"
+            f"content_layers, style_layers: expected numbers of layers that the net has, "
+            f"from 0, got {list(content_layers)} and {list(style_layers)}"
         )
-    contents, styles = [], []
-    for i, layer in enumerate(layers[: max(wanted) + 1]):
-        X = layer(X)
-        if i in content_layers:
-            contents.append(X)
-        if i in style_layers:
-            styles.append(X)
-    return contents, styles
+    return found
 
 
 # ---- losses ----------------------------------------------------------------------------
@@ -257,10 +251,9 @@ def extract_features(
 
 def content_loss(Y_hat: Any, Y: Any) -> Any:
     """Mean squared difference of two outputs of a layer, of equal shape: a scalar."""
-    for name, value in (("Y_hat", Y_hat), ("Y", Y)):
-        check_tensor(name, value)
+    Y_hat, Y = floats(Y_hat=(Y_hat, "..."), Y=(Y, "..."))
     _same_shape("Y_hat", Y_hat, "Y", Y)
-    return backend.tensors.reduce_mean((Y_hat - Y) ** 2)
+    return backend.style.content_loss(Y_hat, Y)
 
 
 def gram(X: Any) -> Any:
@@ -270,10 +263,8 @@ def gram(X: Any) -> Any:
     C. Where things are in the picture is lost; that is what makes it a measure of style.
     """
     (X,) = floats(X=(X, "1 C H W"))
-    t = backend.tensors
-    _, C, H, W = X.shape
-    rows = t.reshape(X, (C, H * W))
-    return t.matmul(rows, t.transpose(rows, (1, 0))) / (C * H * W)
+    _not_empty("X", X)
+    return backend.style.gram(X)
 
 
 def style_loss(Y_hat: Any, gram_Y: Any) -> Any:
@@ -283,10 +274,9 @@ def style_loss(Y_hat: Any, gram_Y: Any) -> Any:
         Y_hat: (1, C, H, W), the output of a layer.
         gram_Y: (C, C), from `gram` of the style picture's.
     """
-    gram_hat = gram(Y_hat)
-    check_tensor("gram_Y", gram_Y)
-    _same_shape("gram(Y_hat)", gram_hat, "gram_Y", gram_Y)
-    return backend.tensors.reduce_mean((gram_hat - gram_Y) ** 2)
+    Y_hat, gram_Y = floats(Y_hat=(Y_hat, "1 C H W"), gram_Y=(gram_Y, "C C"))
+    _not_empty("Y_hat", Y_hat)
+    return backend.style.style_loss(Y_hat, gram_Y)
 
 
 def tv_loss(Y_hat: Any) -> Any:
@@ -300,10 +290,13 @@ def tv_loss(Y_hat: Any) -> Any:
         raise ValueError(
             f"Y_hat: expected at least two rows and columns, got {tuple(Y_hat.shape)}"
         )
-    t = backend.tensors
-    down = t.abs(Y_hat[:, :, 1:, :] - Y_hat[:, :, :-1, :])
-    across = t.abs(Y_hat[:, :, :, 1:] - Y_hat[:, :, :, :-1])
-    return 0.5 * (t.reduce_mean(down) + t.reduce_mean(across))
+    _not_empty("Y_hat", Y_hat)
+    return backend.style.tv_loss(Y_hat)
+
+
+def _not_empty(name: str, value: Any) -> None:
+    if 0 in tuple(value.shape):
+        raise ValueError(f"{name}: expected some numbers, got {tuple(value.shape)}")
 
 
 def _same_shape(name: str, value: Any, other_name: str, other: Any) -> None:
@@ -350,16 +343,26 @@ def compute_loss(
                 f"{name}: expected as many layers of both, got {len(found)} and "
                 f"{len(given)}"
             )
-    contents = [
-        content_loss(Y_hat, Y) * content_weight
-        for Y_hat, Y in zip(contents_Y_hat, contents_Y, strict=True)
-    ]
-    styles = [
-        style_loss(Y_hat, Y) * style_weight
-        for Y_hat, Y in zip(styles_Y_hat, styles_Y_gram, strict=True)
-    ]
-    tv = tv_loss(X) * tv_weight
-    return contents, styles, tv, sum(contents) + 10 * sum(styles) + tv
+    checked(X=(X, "1 3 _ _"))
+    for i, (Y_hat, Y) in enumerate(zip(contents_Y_hat, contents_Y, strict=True)):
+        _same_shape(f"contents_Y_hat[{i}]", Y_hat, f"contents_Y[{i}]", Y)
+    for i, (Y_hat, Y) in enumerate(zip(styles_Y_hat, styles_Y_gram, strict=True)):
+        check_shapes(
+            **{
+                f"styles_Y_hat[{i}]": (Y_hat, "1 C H W"),
+                f"styles_Y_gram[{i}]": (Y, "C C"),
+            }
+        )
+    return backend.style.compute_loss(
+        X,
+        contents_Y_hat,
+        styles_Y_hat,
+        contents_Y,
+        styles_Y_gram,
+        content_weight,
+        style_weight,
+        tv_weight,
+    )
 
 
 # ---- the picture that is trained ---------------------------------------------------------
@@ -379,11 +382,10 @@ def SynthesizedImage(img_shape: Sequence[int], start: Any = None) -> Any:
     Raises:
         ValueError: `start` has another shape.
     """
-    net = initialize(backend.style.SynthesizedImage(tuple(int(n) for n in img_shape)))
+    net = backend.style.SynthesizedImage(tuple(int(n) for n in img_shape))
+    stream_for = next_net()
     if start is None:
-        (drawn,) = get_weights(net).values()
-        low, high = drawn.min(), drawn.max()
-        start = (drawn - low) / max(high - low, np.finfo(np.float32).tiny)
+        start = stream_for("weight").uniform(0, 1, tuple(img_shape))
     elif backend.tensors.is_tensor(start):
         start = backend.tensors.numpy(start)
     return set_weights(net, {"weight": np.asarray(start, np.float32)})

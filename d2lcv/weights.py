@@ -38,8 +38,10 @@ KINDS = {
 ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
 
-def initialize(net: Any) -> Any:
+def initialize(net: Any, part: str = "") -> Any:
     """Give `net` fresh weights from the seed, and return it.
+
+    With `part` only those whose names start so; the rest stays.
 
     Matrices and kernels are drawn from U(−a, a), a = √(6/(fan_in + fan_out)) (Glorot and
     Bengio, 2010); biases and running means are 0, scales and running variances 1. Each
@@ -47,7 +49,8 @@ def initialize(net: Any) -> Any:
     """
     stream_for = next_net()
     for name, slot in backend.weights.slots(net).items():
-        slot.put(_initial(name, slot.shape, stream_for(name)))
+        if name.startswith(part):
+            slot.put(_initial(name, slot.shape, stream_for(name)))
     return net
 
 
@@ -67,14 +70,17 @@ def get_weights(net: Any) -> dict[str, np.ndarray]:
     return {name: slot.get() for name, slot in backend.weights.slots(net).items()}
 
 
-def set_weights(net: Any, weights: Mapping[str, np.ndarray]) -> Any:
+def set_weights(net: Any, weights: Mapping[str, np.ndarray], part: str = "") -> Any:
     """Put arrays in the canonical layout into `net`, all or none, and return it.
+
+    With `part` into those whose names start so; the rest stays.
 
     Raises:
         ValueError: tensors are missing, superfluous or of another shape (all are listed);
             `net` is then as it was.
     """
     slots = backend.weights.slots(net)
+    slots = {name: slot for name, slot in slots.items() if name.startswith(part)}
     wrong = [f"missing: {name}" for name in slots if name not in weights]
     wrong += [f"not in this net: {name}" for name in weights if name not in slots]
     wrong += [

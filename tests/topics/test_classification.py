@@ -253,16 +253,95 @@ def test_cross_entropy_exception(d2l, scores_shape, labels_shape):
         d2l.cross_entropy(d2l.tensor(y_hat), y)
 
 
-@pytest.mark.parametrize("label", [3, 255, -1])
+@pytest.mark.parametrize("label", [3, 255, -1, -100])
 def test_cross_entropy_of_no_class(d2l, label):
-    """Never the loss of another class: an error of the framework, or NaN."""
-    y_hat, y = d2l.zeros((2, 3)), d2l.tensor(np.array([label, 1]))
+    y_hat, y = d2l.zeros((2, 3)), d2l.tensor(np.array([1, label]))
+    with pytest.raises(
+        ValueError, match=f"y: expected classes from 0 to 2, got {label}"
+    ):
+        d2l.cross_entropy(y_hat, y)
+
+
+def test_cross_entropy_of_no_class_in_a_step(d2l):
+    """An error that names it, or, where the step is compiled, a loss that is no number."""
+    net = small(d2l)
+    trainer = d2l.Trainer(net, "sgd", lr=0.1)
+
+    def step(X, y):
+        losses = d2l.cross_entropy(net(X), y)
+        return d2l.reduce_mean(losses), losses
+
+    X, y = d2l.tensor(images(2)), d2l.tensor(np.array([1, 3]))
     try:
-        losses = d2l.numpy(d2l.cross_entropy(y_hat, y))
-    except Exception as error:  # each framework has its own
-        assert str(label) in str(error)
+        _, losses = trainer.step(step, X, y)
+    except ValueError as error:
+        assert "got 3" in str(error) or "finite" in str(error)
     else:
-        assert np.isnan(losses[0]) and losses[1] == pytest.approx(np.log(3), rel=1e-5)
+        assert np.isnan(d2l.numpy(losses)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int32", "int64"])
+def test_cross_entropy_of_any_integers(d2l, kind):
+    y_hat = np.float32([[0, 1, 2], [3, 1, 0]])
+    found = d2l.cross_entropy(d2l.tensor(y_hat), d2l.tensor(np.array([2, 0], kind)))
+    expected = np.log(np.exp(y_hat).sum(1)) - [2, 3]
+    np.testing.assert_allclose(d2l.numpy(found), expected, rtol=1e-5)
+
+
+def test_cross_entropy_of_labels_that_are_no_integers(d2l):
+    with pytest.raises(TypeError, match="y: expected integers"):
+        d2l.cross_entropy(d2l.zeros((2, 3)), d2l.zeros((2,)))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 3, 0, 4)])
+def test_cross_entropy_of_nothing(d2l, shape):
+    y = np.zeros(shape[:1] + shape[2:], np.int64)
+    found = d2l.cross_entropy(d2l.tensor(np.zeros(shape, np.float32)), d2l.tensor(y))
+    assert d2l.numpy(found).shape == y.shape
+
+
+def test_cross_entropy_without_classes(d2l):
+    y_hat, y = np.zeros((2, 0), np.float32), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match=r"y_hat: expected at least one class"):
+        d2l.cross_entropy(d2l.tensor(y_hat), d2l.tensor(y))
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf])
+def test_cross_entropy_of_scores_that_are_no_numbers(d2l, wild):
+    y_hat = d2l.tensor(np.float32([[0.1, wild, 0.2], [0, 0, 0]]))
+    found = d2l.numpy(d2l.cross_entropy(y_hat, d2l.tensor(np.array([1, 0]))))
+    assert not np.isfinite(found[0])
+    assert found[1] == pytest.approx(np.log(3), rel=1e-5)
+
+
+# ---- batch norm over one value per channel -------------------------------------------
+
+
+def test_batch_norm_of_one_value_per_channel(d2l):
+    """By the formula: the mean is the value, the variance 0, the output the shift."""
+    net = shaken(d2l, d2l.Residual(2, 3, True))
+    before = d2l.get_weights(net)
+    X = f32_of([[[[1.5]], [[-2.0]]]])
+    trainer = d2l.Trainer(net, "sgd", lr=0.0)
+
+    def step(X):
+        Y = net(X)
+        return d2l.reduce_mean(Y), Y
+
+    _, Y = trainer.step(step, d2l.tensor(X))
+    after = d2l.get_weights(net)
+    Z = np_conv(X, before["conv1.weight"], 1)[0, :, 0, 0]
+    kept = 0.9 * before["bn1.running_mean"] + 0.1 * Z
+    np.testing.assert_allclose(after["bn1.running_mean"], kept, rtol=1e-5, atol=1e-6)
+    kept = 0.9 * before["bn1.running_var"]
+    np.testing.assert_allclose(after["bn1.running_var"], kept, rtol=1e-5)
+    other = np_conv(X, before["downsample.weight"], 1, before["downsample.bias"])
+    expected = np.maximum(other + before["bn2.bias"].reshape(-1, 1, 1), 0)
+    np.testing.assert_allclose(d2l.numpy(Y), expected, rtol=1e-5, atol=1e-6)
+
+
+def f32_of(values):
+    return np.array(values, np.float32)
 
 
 # ---- a new output layer, frozen parts ------------------------------------------------
@@ -555,14 +634,15 @@ def test_from_zoo_exception(d2l):
 
 
 def pretend_zoo(monkeypatch, file, load, url="http://127.0.0.1:9/resnet18.zip"):
-    found = (url, str(file), load)
-    monkeypatch.setattr(backend.classification, "zoo", lambda depth: found)
+    found = (url, str(file))
+    monkeypatch.setattr(backend.classification, "zoo_file", lambda depth: found)
+    monkeypatch.setattr(backend.classification, "zoo", lambda depth: load())
 
 
 def test_pretrained_imagenet_value(d2l, monkeypatch, tmp_path, zoo_model):
     """What is kept from an earlier download is used, and no network."""
     model = zoo_model(18)
-    url, file, _ = backend.classification.zoo(18)
+    url, file = backend.classification.zoo_file(18)
     assert url.startswith("http") and "resnet18" in url and "resnet18" in file
     kept = tmp_path / "kept"
     kept.write_bytes(b"")
@@ -598,7 +678,7 @@ def test_pretrained_imagenet_that_breaks_off(d2l, monkeypatch, tmp_path):
 
 
 def test_pretrained_imagenet_where_there_is_none(d2l, monkeypatch):
-    monkeypatch.setattr(backend.classification, "zoo", lambda depth: None)
+    monkeypatch.setattr(backend.classification, "zoo_file", lambda depth: None)
     with pytest.raises(
         ValueError, match=r"has no ResNet-34.*pretrained\(34, .*safetensors"
     ):

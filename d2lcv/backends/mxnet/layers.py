@@ -13,6 +13,12 @@ class BatchNorm2d(nn.BatchNorm):
         super().__init__(in_channels=num_features)
 
 
+def sequential(*layers):
+    net = nn.HybridSequential()
+    net.add(*layers)
+    return net
+
+
 def _cross_entropy(scores, labels, axis):
     losses = -npx.pick(npx.log_softmax(scores, axis=axis), labels, axis=axis)
     # for a label that is none, `pick` takes the nearest class

@@ -1,40 +1,124 @@
 """Style transfer in MXNet."""
 
+from mxnet import init, np, npx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
-from ...style import vgg19_plan
+from ...style import IMAGENET_MEAN, IMAGENET_STD, VGG19_BLOCKS
 
-__all__ = ["SynthesizedImage", "VGG19", "layers", "zoo_vgg19"]
+__all__ = [
+    "SynthesizedImage",
+    "VGG19",
+    "compute_loss",
+    "content_loss",
+    "extract_features",
+    "gram",
+    "postprocess",
+    "preprocess",
+    "style_loss",
+    "tv_loss",
+    "zoo_vgg19",
+]
+
+
+def preprocess(pixels):  # (H, W, 3), from 0 to 1
+    X = np.array(pixels).transpose(2, 0, 1)
+    return npx.image.normalize(X, IMAGENET_MEAN, IMAGENET_STD)[None]
+
+
+def postprocess(img):
+    std = np.array(IMAGENET_STD, dtype=img.dtype, ctx=img.ctx)
+    mean = np.array(IMAGENET_MEAN, dtype=img.dtype, ctx=img.ctx)
+    pixels = img[0].transpose(1, 2, 0) * std + mean  # (H, W, 3)
+    return np.clip(pixels, 0, 1)
 
 
 class VGG19(nn.HybridSequential):
-    def __init__(self, num_layers, width, pooling):
+    def __init__(self, num_layers=29, width=64, pooling="max"):
         super().__init__()
-        self.add(*(_layer(step, pooling) for step in vgg19_plan(num_layers, width)))
-
-
-def _layer(step, pooling):
-    if step == "relu":
-        return nn.Activation("relu")
-    if step == "pool":
-        return nn.MaxPool2D(2) if pooling == "max" else nn.AvgPool2D(2)
-    in_channels, channels = step
-    return nn.Conv2D(channels, 3, padding=1, in_channels=in_channels)
-
-
-def layers(net):
-    return list(net)
+        pool = nn.MaxPool2D if pooling == "max" else nn.AvgPool2D
+        layers, in_channels = [], 3
+        for channels, convolutions in VGG19_BLOCKS:
+            channels = channels * width // 64
+            for _ in range(convolutions):
+                layers += [
+                    nn.Conv2D(channels, 3, padding=1, in_channels=in_channels),
+                    nn.Activation("relu"),
+                ]
+                in_channels = channels
+            layers.append(pool(2))  # the map is halved
+        self.add(*layers[:num_layers])
 
 
 def zoo_vgg19(pretrained):
     return vision.vgg19(pretrained=pretrained)
 
 
+def extract_features(X, content_layers, style_layers, net):
+    contents, styles = [], []
+    last = max([*content_layers, *style_layers])
+    for i, layer in enumerate(list(net)[: last + 1]):
+        X = layer(X)  # (1, C, H, W)
+        if i in content_layers:
+            contents.append(X)
+        if i in style_layers:
+            styles.append(X)
+    return contents, styles
+
+
+def content_loss(Y_hat, Y):
+    return np.square(Y_hat - Y).mean()
+
+
+def gram(X):
+    _, C, H, W = X.shape
+    rows = X.reshape(C, H * W)  # one of each channel
+    return np.dot(rows, rows.T) / (C * H * W)
+
+
+def style_loss(Y_hat, gram_Y):
+    return np.square(gram(Y_hat) - gram_Y).mean()
+
+
+def tv_loss(Y_hat):
+    down = np.abs(Y_hat[:, :, 1:, :] - Y_hat[:, :, :-1, :])
+    across = np.abs(Y_hat[:, :, :, 1:] - Y_hat[:, :, :, :-1])
+    return 0.5 * (down.mean() + across.mean())
+
+
+def compute_loss(
+    X,
+    contents_Y_hat,
+    styles_Y_hat,
+    contents_Y,
+    styles_Y_gram,
+    content_weight=1.0,
+    style_weight=1e3,
+    tv_weight=10.0,
+):
+    contents = [
+        content_loss(Y_hat, Y) * content_weight
+        for Y_hat, Y in zip(contents_Y_hat, contents_Y)
+    ]
+    styles = [
+        style_loss(Y_hat, gram_Y) * style_weight
+        for Y_hat, gram_Y in zip(styles_Y_hat, styles_Y_gram)
+    ]
+    tv = tv_loss(X) * tv_weight
+    return contents, styles, tv, sum(contents) + 10 * sum(styles) + tv
+
+
 class SynthesizedImage(nn.Block):
     def __init__(self, img_shape):
         super().__init__()
-        self.weight = self.params.get("weight", shape=img_shape)
+        self.weight = self.params.get("weight", shape=img_shape, init=Picture())
 
     def forward(self):
         return self.weight.data()
+
+
+class Picture(init.Initializer):
+    """Draws from U(0, 1)."""
+
+    def _init_weight(self, name, array):
+        array[:] = np.random.uniform(0, 1, array.shape)

@@ -3,10 +3,18 @@
 import keras
 import tensorflow as tf
 
-from ...classification import resnet_blocks
+from ...classification import BLOCKS
 from .layers import BatchNorm2d, MaxPool2d, conv2d, dense
 
-__all__ = ["ResNet", "Residual", "cross_entropy", "resnet18", "zoo"]
+__all__ = [
+    "ResNet",
+    "Residual",
+    "cross_entropy",
+    "replace_output",
+    "resnet18",
+    "zoo",
+    "zoo_file",
+]
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1):
@@ -33,12 +41,30 @@ class Residual(keras.Model):
         return tf.nn.relu(Y + X)
 
 
+def resnet18(num_classes, in_channels=1, width=64):
+    w = width
+    return keras.Sequential(
+        [
+            keras.Sequential(
+                [_conv(in_channels, w, 3), BatchNorm2d(w), keras.layers.ReLU()]
+            ),
+            keras.Sequential([Residual(w, w), Residual(w, w)]),  # (B, w, H, W)
+            keras.Sequential([Residual(w, 2 * w, True, 2), Residual(2 * w, 2 * w)]),
+            keras.Sequential([Residual(2 * w, 4 * w, True, 2), Residual(4 * w, 4 * w)]),
+            keras.Sequential([Residual(4 * w, 8 * w, True, 2), Residual(8 * w, 8 * w)]),
+            keras.layers.GlobalAveragePooling2D(data_format="channels_first"),
+            keras.layers.Flatten(),  # has nothing to do here: the others' has
+            dense(8 * w, num_classes),
+        ]
+    )
+
+
 class BasicBlock(Residual):
     """The block of the model zoos: its 1 × 1 convolution has a batch norm, too."""
 
-    def __init__(self, in_channels, num_channels, use_1x1conv, strides):
+    def __init__(self, in_channels, num_channels, strides):
         super().__init__(in_channels, num_channels, False, strides)
-        if use_1x1conv:
+        if strides > 1:
             self.downsample = keras.Sequential(
                 [
                     _conv(in_channels, num_channels, 1, strides),
@@ -47,42 +73,33 @@ class BasicBlock(Residual):
             )
 
 
-def resnet18(num_classes, in_channels, width):
-    return keras.Sequential(
-        [
-            keras.Sequential(
-                [_conv(in_channels, width, 3), BatchNorm2d(width), keras.layers.ReLU()]
-            ),
-            *(
-                keras.Sequential([Residual(*block) for block in stage])
-                for stage in resnet_blocks(18, width)
-            ),
-            keras.layers.GlobalAveragePooling2D(data_format="channels_first"),
-            keras.layers.Flatten(),  # has nothing to do here: the others' has
-            dense(8 * width, num_classes),
-        ]
-    )
+def _stage(number, in_channels, num_channels, strides):
+    blocks = [BasicBlock(in_channels, num_channels, strides)]
+    for _ in range(number - 1):
+        blocks.append(BasicBlock(num_channels, num_channels, 1))
+    return keras.Sequential(blocks)
 
 
 class Features(keras.Model):
-    def __init__(self, depth, in_channels, width):
+    def __init__(self, depth=18, in_channels=3, width=64):
         super().__init__()
-        self.conv1 = _conv(in_channels, width, 7, 2)
-        self.bn1 = BatchNorm2d(width)
+        n, w = BLOCKS[depth], width
+        self.conv1 = _conv(in_channels, w, 7, 2)
+        self.bn1 = BatchNorm2d(w)
         self.pool = MaxPool2d(3, 2)
-        self.layer1, self.layer2, self.layer3, self.layer4 = (
-            keras.Sequential([BasicBlock(*block) for block in stage])
-            for stage in resnet_blocks(depth, width)
-        )
+        self.layer1 = _stage(n[0], w, w, 1)
+        self.layer2 = _stage(n[1], w, 2 * w, 2)
+        self.layer3 = _stage(n[2], 2 * w, 4 * w, 2)
+        self.layer4 = _stage(n[3], 4 * w, 8 * w, 2)
         self.built = True
 
     def stages(self, X):
-        X = self.pool(tf.nn.relu(self.bn1(self.conv1(X))))
-        maps = []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            X = layer(X)
-            maps.append(X)
-        return maps
+        X = tf.nn.relu(self.bn1(self.conv1(X)))  # (B, w, H/2, W/2)
+        X1 = self.layer1(self.pool(X))  # (B, w, H/4, W/4)
+        X2 = self.layer2(X1)  # (B, 2w, H/8, W/8)
+        X3 = self.layer3(X2)  # (B, 4w, H/16, W/16)
+        X4 = self.layer4(X3)  # (B, 8w, H/32, W/32)
+        return [X1, X2, X3, X4]
 
     def call(self, X):
         return self.stages(X)[-1]
@@ -99,7 +116,7 @@ def _output(in_features, num_classes, hidden):
 class ResNet(keras.Model):
     output = None  # else a property of every Keras layer, which cannot be set
 
-    def __init__(self, depth, num_classes, in_channels, width, hidden):
+    def __init__(self, depth=18, num_classes=1000, in_channels=3, width=64, hidden=0):
         super().__init__()
         self.depth, self.in_channels, self.width = depth, in_channels, width
         self.features = Features(depth, in_channels, width)
@@ -113,12 +130,22 @@ class ResNet(keras.Model):
         return self.output(tf.reduce_mean(self.features(X), (2, 3)))
 
 
+def replace_output(net, num_classes, hidden=0):
+    new = ResNet(net.depth, num_classes, net.in_channels, net.width, hidden)
+    new.features.set_weights(net.features.get_weights())
+    return new
+
+
 def cross_entropy(y_hat, y):
-    classes_last = (0, *range(2, len(y_hat.shape)), 1)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        y, tf.transpose(y_hat, classes_last)
-    )
+    if len(y_hat.shape) > 2:  # (B, C, H, W) → (B, H, W, C)
+        y_hat = tf.transpose(y_hat, (0, *range(2, len(y_hat.shape)), 1))
+    labels = tf.cast(y, tf.int64)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, y_hat)
 
 
 def zoo(depth):
+    raise ValueError(f"Keras has no ResNet-{depth}")
+
+
+def zoo_file(depth):
     return None  # Keras has none of this depth

@@ -6,14 +6,27 @@ __all__ = ["BatchNorm2d"]
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Keeps the biased running variance that the three other frameworks keep."""
+    """Keeps the biased running variance, and takes one value per channel, too."""
 
     def forward(self, input):
         if not (self.training and self.track_running_stats):
             return super().forward(input)
+        n = input.numel() // input.shape[1]
+        if n == 1:
+            return self._of_one_value(input)
         kept = (1 - self.momentum) * self.running_var
         output = super().forward(input)
-        n = input.numel() // input.shape[1]
         # a new tensor, since the backward pass holds on to the one it was given
         self.running_var = kept + (self.running_var - kept) * ((n - 1) / n)
         return output
+
+    def _of_one_value(self, input):
+        # PyTorch refuses it; by the formula the mean is the value and the variance 0
+        mean = input.mean((0, 2, 3))
+        kept = 1 - self.momentum
+        self.running_mean = kept * self.running_mean + self.momentum * mean.detach()
+        self.running_var = kept * self.running_var
+        scale = self.weight / self.eps**0.5
+        return (input - mean[:, None, None]) * scale[:, None, None] + self.bias[
+            :, None, None
+        ]

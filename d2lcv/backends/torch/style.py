@@ -3,38 +3,114 @@
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.transforms import functional as F
 
-from ...style import vgg19_plan
+from ...style import IMAGENET_MEAN, IMAGENET_STD, VGG19_BLOCKS
 
-__all__ = ["SynthesizedImage", "VGG19", "layers", "zoo_vgg19"]
+__all__ = [
+    "SynthesizedImage",
+    "VGG19",
+    "compute_loss",
+    "content_loss",
+    "extract_features",
+    "gram",
+    "postprocess",
+    "preprocess",
+    "style_loss",
+    "tv_loss",
+    "zoo_vgg19",
+]
+
+
+def preprocess(pixels):  # (H, W, 3), from 0 to 1
+    X = torch.tensor(pixels).permute(2, 0, 1)
+    return F.normalize(X, IMAGENET_MEAN, IMAGENET_STD)[None]
+
+
+def postprocess(img):
+    std, mean = img.new_tensor(IMAGENET_STD), img.new_tensor(IMAGENET_MEAN)
+    pixels = img[0].permute(1, 2, 0) * std + mean  # (H, W, 3)
+    return pixels.clamp(0, 1)
 
 
 class VGG19(nn.Sequential):
-    def __init__(self, num_layers, width, pooling):
-        plan = vgg19_plan(num_layers, width)
-        super().__init__(*(_layer(step, pooling) for step in plan))
-
-
-def _layer(step, pooling):
-    if step == "relu":
-        return nn.ReLU()
-    if step == "pool":
-        return nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2)
-    return nn.Conv2d(*step, kernel_size=3, padding=1)
-
-
-def layers(net):
-    return list(net)
+    def __init__(self, num_layers=29, width=64, pooling="max"):
+        pool = nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2)
+        layers, in_channels = [], 3
+        for channels, convolutions in VGG19_BLOCKS:
+            channels = channels * width // 64
+            for _ in range(convolutions):
+                layers += [
+                    nn.Conv2d(in_channels, channels, 3, padding=1),
+                    nn.ReLU(),
+                ]
+                in_channels = channels
+            layers.append(pool)  # the map is halved
+        super().__init__(*layers[:num_layers])
 
 
 def zoo_vgg19(pretrained):
     return models.vgg19(weights="IMAGENET1K_V1" if pretrained else None)
 
 
+def extract_features(X, content_layers, style_layers, net):
+    contents, styles = [], []
+    last = max([*content_layers, *style_layers])
+    for i, layer in enumerate(list(net)[: last + 1]):
+        X = layer(X)  # (1, C, H, W)
+        if i in content_layers:
+            contents.append(X)
+        if i in style_layers:
+            styles.append(X)
+    return contents, styles
+
+
+def content_loss(Y_hat, Y):
+    return torch.square(Y_hat - Y).mean()
+
+
+def gram(X):
+    _, C, H, W = X.shape
+    rows = X.reshape(C, H * W)  # one of each channel
+    return rows @ rows.T / (C * H * W)
+
+
+def style_loss(Y_hat, gram_Y):
+    return torch.square(gram(Y_hat) - gram_Y).mean()
+
+
+def tv_loss(Y_hat):
+    down = torch.abs(Y_hat[:, :, 1:, :] - Y_hat[:, :, :-1, :])
+    across = torch.abs(Y_hat[:, :, :, 1:] - Y_hat[:, :, :, :-1])
+    return 0.5 * (down.mean() + across.mean())
+
+
+def compute_loss(
+    X,
+    contents_Y_hat,
+    styles_Y_hat,
+    contents_Y,
+    styles_Y_gram,
+    content_weight=1.0,
+    style_weight=1e3,
+    tv_weight=10.0,
+):
+    contents = [
+        content_loss(Y_hat, Y) * content_weight
+        for Y_hat, Y in zip(contents_Y_hat, contents_Y)
+    ]
+    styles = [
+        style_loss(Y_hat, gram_Y) * style_weight
+        for Y_hat, gram_Y in zip(styles_Y_hat, styles_Y_gram)
+    ]
+    tv = tv_loss(X) * tv_weight
+    return contents, styles, tv, sum(contents) + 10 * sum(styles) + tv
+
+
 class SynthesizedImage(nn.Module):
     def __init__(self, img_shape):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(img_shape))
+        self.weight = nn.Parameter(torch.rand(img_shape))
 
     def forward(self):
         return self.weight
