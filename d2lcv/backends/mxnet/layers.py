@@ -5,7 +5,7 @@ from mxnet.gluon import nn
 
 from .tensors import where
 
-__all__ = ["BatchNorm2d"]
+__all__ = ["BatchNorm2d", "sequential"]
 
 
 class BatchNorm2d(nn.BatchNorm):
