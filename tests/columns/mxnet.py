@@ -124,3 +124,14 @@ def optimizer_and_losses(rate):
 
     softmax = gluon.loss.SoftmaxCrossEntropyLoss(axis=1)
     return optimizer, [softmax, lambda y_hat, y: softmax(y_hat, y).mean()]
+
+
+def exported(net, X, folder):
+    """What the net gives when it is compiled, and when it is saved and loaded."""
+    net.hybridize()
+    compiled = net(X)
+    net.export(str(folder / "net"))
+    loaded = gluon.SymbolBlock.imports(
+        str(folder / "net-symbol.json"), ["data"], str(folder / "net-0000.params")
+    )
+    return [compiled, loaded(X)]

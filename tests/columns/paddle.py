@@ -128,3 +128,12 @@ def optimizer_and_losses(rate):
 
     losses = [nn.CrossEntropyLoss(axis=1, reduction=r) for r in ("none", "mean", "sum")]
     return optimizer, losses
+
+
+def exported(net, X, folder):
+    """What the net gives when it is saved and loaded."""
+    net.eval()
+    spec = paddle.static.InputSpec(X.shape, X.dtype)
+    paddle.jit.save(net, str(folder / "net"), input_spec=[spec])
+    with paddle.no_grad():
+        return [paddle.jit.load(str(folder / "net"))(X)]

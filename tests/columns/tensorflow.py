@@ -129,3 +129,14 @@ def optimizer_and_losses(rate):
     kinds = ("none", "sum", "sum_over_batch_size")
     losses = [kind(from_logits=True, reduction=r) for r in kinds]
     return (lambda net: keras.optimizers.SGD(rate)), [*losses, own]
+
+
+def exported(net, X, folder):
+    """What the net gives when it is compiled, and when it is saved and loaded."""
+    run = tf.function(lambda X: net(X, training=False))
+    signature = run.get_concrete_function(tf.TensorSpec((None, *X.shape[1:]), X.dtype))
+    module = tf.Module()
+    module.net, module.run = net, run
+    tf.saved_model.save(module, str(folder), signatures=signature)
+    loaded = tf.saved_model.load(str(folder))
+    return [signature(X), loaded.run(X)]

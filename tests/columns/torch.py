@@ -125,3 +125,13 @@ def optimizer_and_losses(rate):
 
     losses = [nn.CrossEntropyLoss(reduction=r) for r in ("none", "mean", "sum")]
     return optimizer, [*losses, nn.functional.cross_entropy]
+
+
+def exported(net, X, folder):
+    """What the net gives when it is compiled, and when it is saved and loaded."""
+    net.eval()
+    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    torch.export.save(torch.export.export(net, (X,)), folder / "net.pt2")
+    loaded = torch.export.load(folder / "net.pt2").module()
+    with torch.no_grad():
+        return [compiled(X), loaded(X)]

@@ -20,7 +20,7 @@ def conv_blk(channels):
     return block
 
 
-class TinyYOLO(nn.Block):
+class TinyYOLO(nn.HybridBlock):
     def __init__(self, num_classes, num_boxes):
         super().__init__()
         self.num_classes, self.num_boxes = num_classes, num_boxes
@@ -30,7 +30,7 @@ class TinyYOLO(nn.Block):
         )
         self.head = nn.Conv2D(5 * num_boxes + num_classes, 1, in_channels=128)
 
-    def forward(self, X):
+    def hybrid_forward(self, F, X):
         Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.transpose(0, 2, 3, 1)  # the numbers of a cell stand together
 
