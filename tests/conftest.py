@@ -1,5 +1,6 @@
 """Fixtures of all tests: the package on the active backend, a seed, no display."""
 
+import builtins
 import importlib
 import os
 import random
@@ -36,6 +37,22 @@ def require_framework():
             f"no framework is installed: one of {', '.join(REGISTRY)} is needed",
             allow_module_level=True,
         )
+
+
+def bare(code):
+    """The names that a program defines where the package cannot be imported."""
+    honest = builtins.__import__
+
+    def importer(name, *arguments, **options):
+        assert not name.startswith("d2lcv"), f"the program imports {name}"
+        return honest(name, *arguments, **options)
+
+    names = {
+        "__builtins__": {**vars(builtins), "__import__": importer},
+        "__name__": "page",
+    }
+    exec(compile(code, "page", "exec"), names)
+    return names
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The framework's code on the page: what is shown, what is left out, and shown once."""
 
 import ast
-import builtins
 import inspect
 import json
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from conftest import bare
 
 import d2lcv
 from d2lcv.backends import backend, backend_name
@@ -35,22 +35,6 @@ def notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return shown
-
-
-def bare(code):
-    """The names that a program defines where the package cannot be imported."""
-    honest = builtins.__import__
-
-    def importer(name, *arguments, **options):
-        assert not name.startswith("d2lcv"), f"the program imports {name}"
-        return honest(name, *arguments, **options)
-
-    names = {
-        "__builtins__": {**vars(builtins), "__import__": importer},
-        "__name__": "page",
-    }
-    exec(compile(code, "page", "exec"), names)
-    return names
 
 
 def defined(code):
