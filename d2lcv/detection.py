@@ -316,7 +316,12 @@ def array(name: str, value: Any) -> np.ndarray:
 def _images(name: str, images: Any, width: int) -> list[np.ndarray]:
     """Rows of each image: a float64 array (n, width) of finite numbers."""
     if not isinstance(images, (list, tuple)):
-        images = list(array(name, images))
+        images = array(name, images)
+        if images.ndim != 3:
+            raise ValueError(
+                f"{name}: expected shape (N, n, {width}), or a list of arrays "
+                f"(n, {width}), got {images.shape}"
+            )
     rows = [array(f"{name}[{i}]", image) for i, image in enumerate(images)]
     rows = [x.reshape(0, width) if x.shape == (0,) else x for x in rows]
     for i, x in enumerate(rows):

@@ -232,7 +232,14 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         nms_threshold=0.3,
         pos_threshold=0.05,
     )
-    add("mask_iou", MI)
+    add(
+        "mask_iou",
+        detections=lambda: [np.array(rows[0], np.float32)],
+        masks=lambda: [np.ones((1, 8, 8), np.float32)],
+        labels=lambda: d2l.numpy(labels()),
+        true_masks=lambda: [np.ones((2, 8, 8), np.float32)],
+        confidence=0.5,
+    )
     # segmentation
     add("corr2d", X=lambda: t(4, 4), K=lambda: t(2, 2))
     add("trans_conv", X=lambda: t(4, 4), K=lambda: t(2, 2), stride=1, padding=0)
@@ -769,7 +776,8 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
         if name in vocabulary():
             return "error"
         last = traceback.extract_tb(error.__traceback__)[-1].filename
-        named = re.search(rf"\b{argument}\b", str(error))
+        # of two that do not fit together either may be named
+        named = re.search(rf"\b({'|'.join(arguments)})\b", str(error))
         promised = isinstance(error, (TypeError, ValueError, OSError, HubError))
         ours = last.startswith(PACKAGE)
         if promised and ours and (named or isinstance(error, (OSError, HubError))):
