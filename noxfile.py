@@ -96,6 +96,15 @@ def site(session):
 
 
 @nox.session(default=False)
+def fuzz(session):
+    """Wrong arguments for every public function: `nox -s fuzz -- --calls 100000`."""
+    session.install("-e", ".[all,test]", *CONSTRAINED)
+    for backend in REGISTRY:
+        env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+        session.run("python", "tests/topics/contract.py", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def bench(session):
     """The package against plain loops, on all backends."""
     session.install("-e", ".[all]", *CONSTRAINED)

@@ -82,7 +82,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     def add(name, /, call=None, is_run=True, **arguments):
         lazy = {k: v if callable(v) else (lambda v=v: v) for k, v in arguments.items()}
         found[name] = Entry(
-            lambda: {k: v() for k, v in lazy.items()}, call or getattr(d2l, name), is_run
+            lambda: {k: v() for k, v in lazy.items()},
+            call or getattr(d2l, name),
+            is_run,
         )
 
     def fn(value):  # a function that is an argument itself
@@ -110,7 +112,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         device=None,
         iou_threshold=0.5,
     )
-    add("offset_boxes", anchors=lambda: boxes(3), assigned_bb=lambda: boxes(3), eps=1e-6)
+    add(
+        "offset_boxes", anchors=lambda: boxes(3), assigned_bb=lambda: boxes(3), eps=1e-6
+    )
     add("offset_inverse", anchors=lambda: boxes(3), offset_preds=lambda: t(3, 4))
     add(
         "multibox_target",
@@ -197,6 +201,20 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     add("hard_negative_loss", **classified, ratio=3)
     add("focal_cls_loss", **classified, gamma=2.0, alpha=0.25)
     add("smooth_l1_loss", **masked, sigma=1.0)
+    # yolo
+    add("TinyYOLO", num_classes=1, num_boxes=1)
+    add("yolo_target", labels=labels, height=2, width=2)
+    cells = {"preds": lambda: t(1, 2, 2, 7), "num_classes": 2}
+    add("yolo_decode", **cells)
+    add(
+        "yolo_loss",
+        **cells,
+        classes=lambda: whole(1, 2, 2, high=2),
+        boxes=lambda: t(1, 2, 2, 4),
+        coord_weight=5.0,
+        noobj_weight=0.5,
+    )
+    add("yolo_detection", **cells, nms_threshold=0.5, pos_threshold=0.01)
     # rcnn
     regions = {
         "X": lambda: t(1, 2, 6, 6),
@@ -314,7 +332,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         "CenterCrop": {"size": (8, 8)},
         "RandomCrop": {"size": 8},
         "RandomResizedCrop": {"size": 8, "scale": (0.5, 1), "ratio": (0.5, 2)},
-        "ColorJitter": dict.fromkeys(("brightness", "contrast", "saturation", "hue"), 0.4),
+        "ColorJitter": dict.fromkeys(
+            ("brightness", "contrast", "saturation", "hue"), 0.4
+        ),
         "PCALighting": {"std": 0.1},
         "ToTensor": {},
     }.items():
@@ -350,7 +370,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         weight_decay=0.0,
     )
     add("freeze", module=lambda: d2l.initialize(d2l.conv2d(1, 1, 1)))
-    add("predict", lambda net, X: d2l.predict(net, X), net=conv, X=lambda: t(1, 3, 8, 8))
+    add(
+        "predict", lambda net, X: d2l.predict(net, X), net=conv, X=lambda: t(1, 3, 8, 8)
+    )
     add(
         "gradients",
         lambda function, X: d2l.gradients(function, X),
@@ -374,9 +396,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     )
     tiny = lambda: net("tiny", lambda: d2l.initialize(d2l.resnet18(2, 3, 2)))  # noqa: E731
     batches = lambda: [(t(2, 3, 16, 16), whole(2, high=2))]  # noqa: E731
-    add(
-        "evaluate_accuracy_gpu", net=tiny, data_iter=batches, device=None, ignore=None
-    )
+    add("evaluate_accuracy_gpu", net=tiny, data_iter=batches, device=None, ignore=None)
     add(
         "evaluate_accuracy_gpus",
         net=tiny,
@@ -518,7 +538,13 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         voc_dir=str(classes),
         is_run=False,
     )
-    add("load_data_voc", batch_size=2, crop_size=(8, 8), voc_dir=str(classes), is_run=False)
+    add(
+        "load_data_voc",
+        batch_size=2,
+        crop_size=(8, 8),
+        voc_dir=str(classes),
+        is_run=False,
+    )
     add("read_voc_images", voc_dir=str(classes), is_train=True, is_run=False)
     add("ImageFolder", folder=str(folder / "classes"), transform=None)
     add("voc_colormap2label")
@@ -565,7 +591,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         argv=lambda: ["--out", str(folder / "run")],
     )
     # the vocabulary: what comes from the framework itself
-    for name in "exp log sin cos tanh abs sqrt relu sigmoid size numpy as_float".split():
+    for (
+        name
+    ) in "exp log sin cos tanh abs sqrt relu sigmoid size numpy as_float".split():
         add(name, call=lambda x, name=name: getattr(d2l, name)(x), x=lambda: t(2, 3))
     for name in ("reduce_sum", "reduce_mean", "argmax", "softmax"):
         add(
@@ -592,7 +620,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
             xs=lambda: [t(2, 3), t(2, 3)],
             axis=0,
         )
-    add("astype", lambda x, dtype: d2l.astype(x, dtype), x=lambda: t(3), dtype=d2l.int32)
+    add(
+        "astype", lambda x, dtype: d2l.astype(x, dtype), x=lambda: t(3), dtype=d2l.int32
+    )
     add("clip", lambda x, a, b: d2l.clip(x, a, b), x=lambda: t(3), a=0.0, b=1.0)
     add("device_name", lambda: d2l.device_name())
     add("is_tensor", lambda x: d2l.is_tensor(x), x=lambda: t(3))
@@ -665,9 +695,9 @@ PLAIN: dict[str, Callable[[], Any]] = {
     "'text'": lambda: "text",
     "b'x'": lambda: b"x",
     "'\\0'": lambda: "\0",
-    "[]": lambda: [],
+    "[]": list,
     "()": lambda: (),
-    "{}": lambda: {},
+    "{}": dict,
     "{1, 2}": lambda: {1, 2},
     "[1, 'a']": lambda: [1, "a"],
     "(1, 2, 3)": lambda: (1, 2, 3),
@@ -830,7 +860,14 @@ def run(calls: int, seed: int = 0, only: tuple[str, ...] = (), patience: float =
     with tempfile.TemporaryDirectory() as folder:
         while total is None or start < total:
             command = [sys.executable, __file__, "--child", "--folder", folder]
-            command += ["--calls", str(calls), "--seed", str(seed), "--start", str(start)]
+            command += [
+                "--calls",
+                str(calls),
+                "--seed",
+                str(seed),
+                "--start",
+                str(start),
+            ]
             command += ["--only", *only] if only else []
             process = subprocess.Popen(
                 command,
@@ -888,6 +925,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME")
+    parser.add_argument("--json", metavar="FILE", help="also write what is broken")
     parser.add_argument("--start", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -899,6 +937,8 @@ def main() -> int:
     bad = broken(found)
     for name, argument, how, what in bad:
         print(f"{name}({argument} = {how}): {what}")
+    if options.json:
+        Path(options.json).write_text(json.dumps(bad), encoding="utf-8")
     print(f"{len(found)} calls, {len(bad)} that name nothing, hang or end the process")
     return 1 if bad else 0
 

@@ -1,0 +1,46 @@
+"""The promise of errors, held for every public function (`contract.py` makes the calls)."""
+
+import contract
+import pytest
+from contract_gaps import GAPS
+
+CALLS = 500
+
+
+def test_every_public_name_has_an_entry(d2l, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    covered = set(contract.entries(d2l, tmp_path)) | contract.VALUES | contract.RESULTS
+    missing = contract.public_names() - covered
+    assert not missing, f"no entry in tests/topics/contract.py: {sorted(missing)}"
+
+
+@pytest.fixture(scope="module")
+def found(d2l):
+    if d2l.backend_name() not in GAPS:
+        pytest.skip("no list of this backend has been made yet")
+    return contract.run(CALLS)
+
+
+def test_wrong_arguments_end_in_named_errors(d2l, found):
+    known = GAPS[d2l.backend_name()]
+    new = [f for f in contract.broken(found) if f"{f[0]}.{f[1]}" not in known]
+    assert len(found) >= CALLS - 1
+    assert not new, "\n".join(f"{n}({a} = {how}): {what}" for n, a, how, what in new)
+
+
+def test_known_gaps_are_still_there(d2l, found):
+    """An argument that keeps the promise now is to be taken off the list."""
+    bad = {f"{name}.{argument}" for name, argument, _, _ in contract.broken(found)}
+    mended = GAPS[d2l.backend_name()] - bad
+    assert not mended, f"take off tests/topics/contract_gaps.py: {sorted(mended)}"
+
+
+def test_a_death_and_an_unnamed_error_are_seen():
+    """The judge itself: it must not call everything right."""
+    calls = [
+        ("a", "x", "0", "ends the process (-11)"),
+        ("a", "x", "1", "KeyError in f.py: 1"),
+        ("a", "x", "2", "value"),
+        ("a", "x", "3", "error"),
+    ]
+    assert contract.broken(calls) == calls[:2]
