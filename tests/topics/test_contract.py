@@ -4,7 +4,7 @@ import contract
 import pytest
 from contract_gaps import GAPS
 
-CALLS = 500
+CALLS = 200
 
 
 def test_every_public_name_has_an_entry(d2l, tmp_path, monkeypatch):
