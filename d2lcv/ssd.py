@@ -150,13 +150,14 @@ def calc_loss(
         ValueError: a wrong shape, or a label that is no class. (A compiled step cannot
             look at labels: what it makes of such ones is not defined.)
     """
-    _check_classes(cls_preds, cls_labels)
     checked(
         cls_preds=(cls_preds, "B A C"),
+        cls_labels=(cls_labels, "B A"),
         bbox_preds=(bbox_preds, "B 4A"),
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
+    check_labels("cls_labels", cls_labels, cls_preds.shape[-1])
     return backend.ssd.calc_loss(
         cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks
     )

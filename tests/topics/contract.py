@@ -40,7 +40,7 @@ VALUES = set(
     """.split()
 )
 # What a function returns, with nothing to pass.
-RESULTS = {"DetectionScores", "PrecisionRecall", "TrainingResult"}
+RESULTS = {"DetectionScores", "Detections", "PrecisionRecall", "TrainingResult"}
 # Functions of the framework itself, or thin wrappers: their errors are the framework's.
 # They still must not end the process.
 VOCABULARY = "d2lcv.tensors"
@@ -249,6 +249,13 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         num_detections=2,
         nms_threshold=0.3,
         pos_threshold=0.05,
+    )
+    add(
+        "paste_masks",
+        masks=lambda: t(2, 14, 14),
+        boxes=lambda: boxes(2),
+        height=8,
+        width=8,
     )
     add(
         "mask_iou",
@@ -503,6 +510,25 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         ncols=1,
         figsize=(3.5, 2.5),
     )
+    # detectors in use
+    add("load", path=None)
+    add(
+        "detect",
+        net=lambda: net("detector", d2l.load),
+        images=lambda: image(64),
+        threshold=0.5,
+        nms_threshold=0.5,
+    )
+    # learners' functions
+    mine = fn(lambda boxes: boxes)
+    add("check", function=mine, name="box_corner_to_center", quiet=True, is_run=False)
+    add("exercise", name="box_iou", is_run=False)
+    add(
+        "using",
+        lambda box_iou: d2l.using(box_iou=box_iou).__enter__(),
+        box_iou=mine,
+        is_run=False,
+    )
     # backends and source
     add("backend_name")
     add("use", name=d2l.backend_name())
@@ -546,6 +572,13 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         is_run=False,
     )
     add("read_voc_images", voc_dir=str(classes), is_train=True, is_run=False)
+    add(
+        "DetectionDataset",
+        d2l.DetectionDataset.from_folder,
+        folder=str(classes),
+        size=None,
+        is_run=False,
+    )
     add("ImageFolder", folder=str(folder / "classes"), transform=None)
     add("voc_colormap2label")
     add(
