@@ -61,6 +61,9 @@ from .detection import mean_average_precision as mean_average_precision
 from .detection import multibox_detection as multibox_detection
 from .detection import nms as nms
 from .detection import soft_nms as soft_nms
+from .detectors import Detections as Detections
+from .detectors import detect as detect
+from .detectors import load as load
 from .distributed import join_processes as join_processes
 from .distributed import process_mean as process_mean
 from .distributed import rank as rank
@@ -197,9 +200,6 @@ from .training import freeze as freeze
 from .training import gradients as gradients
 from .training import predict as predict
 from .training import warmup_cosine as warmup_cosine
-from .use import Detections as Detections
-from .use import detect as detect
-from .use import load as load
 from .weights import get_weights as get_weights
 from .weights import initialize as initialize
 from .weights import load_weights as load_weights
