@@ -127,7 +127,7 @@ def test_file_of_another_program_exception(d2l, tmp_path):
 def test_detect_exception(d2l, file, image):
     with pytest.raises((TypeError, ValueError), match="images: expected"):
         d2l.detect(d2l.load(file), image)
-    with pytest.raises(TypeError, match="net: expected a TinySSD"):
+    with pytest.raises(TypeError, match="net: expected TinySSD"):
         d2l.detect(d2l.base_net(), picture())
 
 
