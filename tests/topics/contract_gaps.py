@@ -2,7 +2,8 @@
 
 Their wrong values end in an error of a framework, of NumPy or of Python that does not name
 the argument, or the function does more than its arguments ask for. Each is to be mended by
-a check of `d2lcv/checks.py` and taken off the list. `EVERYWHERE` holds on every backend, the others on one.
+a check of `d2lcv/checks.py` and taken off the list. `EVERYWHERE` holds on every
+backend, the others on one.
 """
 
 EVERYWHERE = set(
