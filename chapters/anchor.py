@@ -118,8 +118,8 @@ d2l.show("iou")
 
 # %% [markdown]
 # `box_iou` computes this for every pair of boxes from two lists. From (n, 4) and (m, 4) it
-# makes a matrix (n, m). Where the borders of two boxes show that they do not meet, their
-# width or height would be negative and is set to 0.
+# makes a matrix (n, m). If two boxes do not meet, the width or the height of the shared
+# part would be negative. It is then set to 0.
 
 # %%
 d2l.show_source(d2l.box_iou, imports=True)
