@@ -20,6 +20,7 @@ __all__ = [
     "as_given",
     "at_least",
     "check_labels",
+    "check_module",
     "check_picture",
     "check_shapes",
     "check_tensor",
@@ -28,8 +29,10 @@ __all__ = [
     "finite",
     "floats",
     "in_range",
+    "not_negative",
     "on_device",
     "pair",
+    "positive",
     "real",
     "threshold",
     "whole",
@@ -38,6 +41,7 @@ __all__ = [
 # float32 holds every integer up to this one
 LARGEST_EXACT = 2**24
 HALF = ("float16", "bfloat16")
+LARGEST = float(np.finfo(np.float32).max)  # the largest finite float32
 FLOAT = (*HALF, "float32", "float64")
 
 
@@ -74,6 +78,14 @@ def check_tensor(name: str, value: Any) -> None:
         f"{name}: expected a tensor of {active.title} ({active.tensor}), got {given}; "
         f"make one with d2lcv.tensor(...)"
     )
+
+
+def check_module(name: str, value: Any) -> None:
+    """Raise `TypeError` unless `value` is a net, or a layer, of the active framework."""
+    if not backend.tensors.is_module(value):
+        raise TypeError(
+            f"{name}: expected a net of {backend.entry.title}, got {described(value)}"
+        )
 
 
 def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
@@ -262,6 +274,22 @@ def in_range(name: str, value: Any, low: float, high: float) -> float:
     number = real(name, value)
     if not low <= number <= high:
         raise ValueError(f"{name}: expected a number in [{low}, {high}], got {value}")
+    return number
+
+
+def not_negative(name: str, value: Any) -> float:
+    """`value` as a float; `ValueError` unless it is at least 0 and finite in float32."""
+    number = real(name, value)
+    if not 0 <= number <= LARGEST:
+        raise ValueError(f"{name}: expected a number of at least 0, got {value}")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a float; `ValueError` unless it is above 0 and finite in float32."""
+    number = real(name, value)
+    if not 0 < number <= LARGEST:
+        raise ValueError(f"{name}: expected a positive number, got {value}")
     return number
 
 

@@ -9,7 +9,6 @@ NumPy from `d2lcv.seed`, so that all backends see equal batches; and so is whate
 from __future__ import annotations
 
 import multiprocessing
-import numbers
 import os
 import threading
 import warnings
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .backends import backend
+from .checks import at_least, described
 from .randomness import current_seed, stream_of
 
 __all__ = [
@@ -209,13 +209,14 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
         ValueError: the set is empty, or the batch size is not positive.
         TypeError: the batch size is no whole number.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral):
-        raise TypeError(f"batch_size: expected a whole number, got {batch_size!r}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    batch_size = at_least("batch_size", batch_size, 1)
+    if not (hasattr(examples, "example") and hasattr(examples, "__len__")):
+        raise TypeError(
+            "examples: expected a set with len() and example(i), got "
+            f"{described(examples)}"
+        )
     if not len(examples):
         raise ValueError("examples: expected at least one, the set is empty")
-    batch_size = int(batch_size)
     workers = get_dataloader_workers()
     if backend.loading.WORKERS_ARE_PROCESSES:
         workers = forked(workers)
@@ -224,7 +225,7 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     workers = min(workers, -(-len(examples) // batch_size), most)
     drawn, keys = _Drawn(examples), EpochKeys(len(examples), shuffle)
     if workers and backend.loading.WORKERS_ARE_PROCESSES:
-        drawn.errors = multiprocessing.SimpleQueue()
+        drawn.errors = multiprocessing.SimpleQueue()  # type: ignore[assignment]
 
     def make() -> Any:
         return backend.loading.loader(drawn, keys, batch_size, workers, drawn.collate)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
+from .checks import at_least
 
 __all__ = ["Accumulator", "Timer"]
 
@@ -79,11 +80,7 @@ class Accumulator:
     _ADDS_ON_DEVICE = 256
 
     def __init__(self, n: int) -> None:
-        if isinstance(n, bool) or not isinstance(n, numbers.Integral):
-            raise TypeError(f"n: expected a number of sums, got {n!r}")
-        if n < 1:
-            raise ValueError(f"n: expected at least 1 sum, got {n}")
-        self._n: int = int(n)
+        self._n: int = at_least("n", n, 1)
         self.reset()
 
     def reset(self) -> None:

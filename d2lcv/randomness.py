@@ -16,6 +16,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from .backends import backend
+from .checks import at_least
 
 __all__ = ["current_seed", "next_net", "seed", "stream", "stream_of"]
 
@@ -37,10 +38,9 @@ def seed(n: int) -> None:
     Equal seeds give equal networks on all backends, in the order they are made. What the
     framework itself draws (`d2lcv.rand`, dropout) repeats on that framework only.
     """
-    if n < 0:
-        raise ValueError(f"n: expected an integer of at least 0, got {n}")
-    _Draws.seed, _Draws.nets, _Draws.stream = int(n), 0, None
-    backend.weights.manual_seed(int(n))
+    n = at_least("n", n, 0)
+    _Draws.seed, _Draws.nets, _Draws.stream = n, 0, None
+    backend.weights.manual_seed(n % 2**31)  # more does not fit everywhere
 
 
 def current_seed() -> int:

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from .backends import backend
-from .checks import check_labels, check_tensor, checked, floats, in_range
+from .checks import (
+    at_least,
+    check_labels,
+    check_module,
+    checked,
+    described,
+    floats,
+    in_range,
+    not_negative,
+    positive,
+)
 from .checks import check_picture as check_picture  # the columns' nets ask for it
 from .weights import initialize
 
@@ -53,11 +63,19 @@ def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
 
     Returns the framework's convolution layer, (B, num_inputs, H, W) → (B, …, H, W).
     """
-    return initialize(backend.ssd.cls_predictor(num_inputs, num_anchors, num_classes))
+    sizes = {
+        "num_inputs": num_inputs,
+        "num_anchors": num_anchors,
+        "num_classes": num_classes,
+    }
+    sizes = {name: at_least(name, value, 1) for name, value in sizes.items()}
+    return initialize(backend.ssd.cls_predictor(**sizes))
 
 
 def bbox_predictor(num_inputs: int, num_anchors: int) -> Any:
     """Four offsets of every anchor: a 3 × 3 convolution to num_anchors·4 channels."""
+    num_inputs = at_least("num_inputs", num_inputs, 1)
+    num_anchors = at_least("num_anchors", num_anchors, 1)
     return initialize(backend.ssd.bbox_predictor(num_inputs, num_anchors))
 
 
@@ -66,6 +84,8 @@ def down_sample_blk(in_channels: int, out_channels: int) -> Any:
 
     The convolutions have no bias: the batch norm after them would take it away again.
     """
+    in_channels = at_least("in_channels", in_channels, 1)
+    out_channels = at_least("out_channels", out_channels, 1)
     return initialize(backend.ssd.down_sample_blk(in_channels, out_channels))
 
 
@@ -82,6 +102,11 @@ def flatten_pred(pred: Any) -> Any:
 
 def concat_preds(preds: Sequence[Any]) -> Any:
     """Predictions of several scales, (B, Kᵢ, Hᵢ, Wᵢ) each, as one (B, Σ Hᵢ·Wᵢ·Kᵢ)."""
+    if not isinstance(preds, (list, tuple)) or not preds:
+        raise TypeError(
+            f"preds: expected a list of tensors, one for each scale, got "
+            f"{described(preds)}"
+        )
     for i, pred in enumerate(preds):
         checked(**{f"preds[{i}]": (pred, "B K _ _")})
     return backend.ssd.concat_preds(preds)
@@ -108,6 +133,9 @@ def blk_forward(
         (B, …, H', W').
     """
     checked(X=(X, "B C H W"))
+    check_module("blk", blk)
+    check_module("cls_predictor", cls_predictor)
+    check_module("bbox_predictor", bbox_predictor)
     return backend.ssd.blk_forward(X, blk, size, ratio, cls_predictor, bbox_predictor)
 
 
@@ -127,9 +155,7 @@ def TinySSD(num_classes: int) -> Any:
         least 64 × 64 pixels (`ValueError` for smaller ones), it gives anchors (1, A, 4),
         class scores (B, A, num_classes+1) and offsets (B, 4A); A = 5444 at 256 × 256.
     """
-    if num_classes < 1:
-        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
-    return initialize(backend.ssd.TinySSD(num_classes))
+    return initialize(backend.ssd.TinySSD(at_least("num_classes", num_classes, 1)))
 
 
 def calc_loss(
@@ -194,17 +220,13 @@ def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
 def smooth_l1(x: Any, sigma: float) -> Any:
     """(σx)²/2 where |x| < 1/σ², else |x| − 1/(2σ²), elementwise (Girshick, 2015)."""
     (x,) = floats(x=(x, "..."))
-    if not sigma > 0:
-        raise ValueError(f"sigma: expected a positive number, got {sigma}")
-    return backend.ssd.smooth_l1(x, sigma)
+    return backend.ssd.smooth_l1(x, positive("sigma", sigma))
 
 
 def focal_loss(gamma: float, p: Any) -> Any:
     """−(1 − p)^γ·log p, elementwise; p the probability of the true class (Lin, 2017)."""
-    check_tensor("p", p)
-    if not gamma >= 0:
-        raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
-    return backend.ssd.focal_loss(gamma, p)
+    (p,) = floats(p=(p, "..."))
+    return backend.ssd.focal_loss(not_negative("gamma", gamma), p)
 
 
 def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any:
@@ -228,8 +250,7 @@ def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any
             as in `calc_loss`), or a negative ratio.
     """
     _check_classes(cls_preds, cls_labels)
-    if not ratio >= 0:
-        raise ValueError(f"ratio: expected a number of at least 0, got {ratio}")
+    ratio = not_negative("ratio", ratio)
     return backend.ssd.hard_negative_loss(cls_preds, cls_labels, ratio)
 
 
@@ -258,9 +279,8 @@ def focal_cls_loss(
             as in `calc_loss`), or a number out of its range.
     """
     _check_classes(cls_preds, cls_labels)
-    if not gamma >= 0:
-        raise ValueError(f"gamma: expected a number of at least 0, got {gamma}")
-    in_range("alpha", alpha, 0, 1)
+    gamma = not_negative("gamma", gamma)
+    alpha = in_range("alpha", alpha, 0, 1)
     return backend.ssd.focal_cls_loss(cls_preds, cls_labels, gamma, alpha)
 
 
@@ -282,4 +302,5 @@ def smooth_l1_loss(
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
+    sigma = positive("sigma", sigma)
     return backend.ssd.smooth_l1_loss(bbox_preds, bbox_labels, bbox_masks, sigma)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .backends import backend
-from .checks import check_tensor, in_range
+from .checks import check_module, check_tensor, described, in_range, not_negative, real
 from .distributed import world_size
 
 __all__ = ["FiniteLoss", "Trainer", "freeze", "gradients", "predict", "warmup_cosine"]
@@ -65,25 +65,26 @@ class Trainer:
         eager: bool = False,
         stop_unless_finite: bool = True,
     ) -> None:
-        if optimizer not in OPTIMIZERS:
+        check_module("net", net)
+        if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
             raise ValueError(
                 f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
             )
-        _check_not_negative("lr", lr)
-        _check_not_negative("momentum", momentum)
-        _check_not_negative("weight_decay", weight_decay)
+        lr = not_negative("lr", lr)
+        momentum = not_negative("momentum", momentum)
+        weight_decay = not_negative("weight_decay", weight_decay)
         if momentum and optimizer != "sgd":
             raise ValueError(
                 "momentum: only for the optimizer 'sgd'; 'adam' has its own"
             )
         self.net, self.eager = net, eager
         groups = _rate_groups(net, _factors(net, lr_scale))
-        self._lr, self._factors = float(lr), list(groups)
+        self._lr, self._factors = lr, list(groups)
         native = backend.training.make_optimizer(
             [(parameters, lr * factor) for factor, parameters in groups.items()],
             optimizer,
-            float(momentum),
-            float(weight_decay),
+            momentum,
+            weight_decay,
         )
         self._stepper = backend.training.Stepper(
             net, native, check_loss, eager, world_size() > 1
@@ -96,8 +97,7 @@ class Trainer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        _check_not_negative("lr", value)
-        self._lr = float(value)
+        self._lr = not_negative("lr", value)
         self._stepper.set_rates([self._lr * factor for factor in self._factors])
 
     def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
@@ -162,11 +162,6 @@ def check_loss(loss: Any) -> None:
         )
 
 
-def _check_not_negative(name: str, value: float) -> None:
-    if not value >= 0:  # nor NaN
-        raise ValueError(f"{name}: expected a number of at least 0, got {value}")
-
-
 def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]:
     """{name of a weight: factor} of all weights that a key of `lr_scale` speaks of."""
     factors: dict[str, float] = {}
@@ -175,7 +170,7 @@ def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]
     for start, factor in sorted(
         (lr_scale or {}).items(), key=lambda item: len(item[0])
     ):
-        _check_not_negative(f"lr_scale[{start!r}]", factor)
+        factor = not_negative(f"lr_scale[{start!r}]", factor)
         found = [n for n in names if n == start or n.startswith(f"{start}.")]
         if not found:
             parts = sorted({name.partition(".")[0] for name in names})
@@ -183,7 +178,7 @@ def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]
                 f"lr_scale: no weight of this net is {start!r} or inside of it; its parts "
                 f"are {', '.join(parts)}, and d2lcv.get_weights(net) has all names"
             )
-        factors |= dict.fromkeys(found, float(factor))
+        factors |= dict.fromkeys(found, factor)
     return factors
 
 
@@ -205,6 +200,7 @@ def freeze(module: Any) -> Any:
     use their running statistics, which stay, in training mode, too. Freeze a part before
     the `Trainer` of its net is made.
     """
+    check_module("module", module)
     return backend.training.freeze(module)
 
 
@@ -213,6 +209,7 @@ def predict(net: Any, *inputs: Any) -> Any:
 
     The mode the net was in is restored.
     """
+    check_module("net", net)
     return backend.training.predict(net, *inputs)
 
 
@@ -231,6 +228,8 @@ def gradients(function: Callable[..., Any], *tensors: Any) -> list[Any]:
         TypeError: not a tensor of the active framework.
         ValueError: what `function` returns has not one element.
     """
+    if not callable(function):
+        raise TypeError(f"function: expected a function, got {described(function)}")
     for i, x in enumerate(tensors):
         check_tensor(f"tensors[{i}]", x)
 
@@ -257,8 +256,8 @@ def warmup_cosine(progress: float, warmup: float = 0.1) -> float:
     Returns:
         A number in [0.01, 1].
     """
-    in_range("warmup", warmup, 0, 1)
-    progress = min(1.0, max(0.0, progress))
+    warmup = in_range("warmup", warmup, 0, 1)
+    progress = min(1.0, max(0.0, real("progress", progress)))
     if progress < warmup:
         return max(0.01, progress / warmup)
     falling = (progress - warmup) / (1 - warmup) if warmup < 1 else 0.0

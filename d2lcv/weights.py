@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
+from .checks import check_module, described
 from .files import workspace
 from .randomness import next_net
 
@@ -47,6 +48,7 @@ def initialize(net: Any, part: str = "") -> Any:
     Bengio, 2010); biases and running means are 0, scales and running variances 1. Each
     tensor has its own stream of numbers, chosen by its name.
     """
+    check_module("net", net)
     stream_for = next_net()
     for name, slot in backend.weights.slots(net).items():
         if name.startswith(part):
@@ -67,6 +69,7 @@ def _initial(
 
 def get_weights(net: Any) -> dict[str, np.ndarray]:
     """All weights and statistics of `net` as NumPy arrays in the canonical layout."""
+    check_module("net", net)
     return {name: slot.get() for name, slot in backend.weights.slots(net).items()}
 
 
@@ -81,6 +84,11 @@ def set_weights(net: Any, weights: Mapping[str, np.ndarray], part: str = "") -> 
     """
     slots = backend.weights.slots(net)
     slots = {name: slot for name, slot in slots.items() if name.startswith(part)}
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"weights: expected arrays by name, as get_weights gives them, got "
+            f"{described(weights)}"
+        )
     wrong = [f"missing: {name}" for name in slots if name not in weights]
     wrong += [f"not in this net: {name}" for name in weights if name not in slots]
     wrong += [
@@ -108,7 +116,8 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     """
     from safetensors.numpy import save
 
-    path = Path(path)
+    check_module("net", net)
+    path = _path(path)
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
     described = json.dumps(_description(net), sort_keys=True)
     with workspace(path) as folder:
@@ -116,6 +125,12 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
         partial.write_bytes(save(arrays, metadata={ENTRY: described}))
         partial.replace(path)
     return str(path)
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise TypeError(f"path: expected the path of a file, got {described(path)}")
+    return Path(path)
 
 
 def _description(net: Any) -> dict[str, Any]:
@@ -143,7 +158,7 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not _path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -174,6 +189,7 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
             tensors that are missing, superfluous or of another shape are listed); `net`
             is then as it was.
     """
+    check_module("net", net)
     weights = read_weights(path)
     try:
         return set_weights(net, weights)
@@ -193,7 +209,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not Path(path).is_file():
+    if not _path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         weights = load_file(path)

@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from .backends import backend
-from .checks import checked, floats, in_range
+from .checks import (
+    at_least,
+    check_labels,
+    checked,
+    floats,
+    in_range,
+    not_negative,
+    whole,
+)
 from .weights import initialize
 
 __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
@@ -31,9 +39,8 @@ def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Any:
     Raises:
         ValueError: a number below 1.
     """
-    for name, value in (("num_classes", num_classes), ("num_boxes", num_boxes)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+    num_classes = at_least("num_classes", num_classes, 1)
+    num_boxes = at_least("num_boxes", num_boxes, 1)
     return initialize(backend.yolo.TinyYOLO(num_classes, num_boxes))
 
 
@@ -50,9 +57,7 @@ def yolo_target(labels: Any, height: int, width: int) -> tuple[Any, Any]:
         (B, H, W, 4), 0 there. Of several objects in one cell the first row counts.
     """
     (labels,) = floats(labels=(labels, "B G 5"))
-    for name, value in (("height", height), ("width", width)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+    height, width = at_least("height", height, 1), at_least("width", width, 1)
     return backend.yolo.yolo_target(labels, height, width)
 
 
@@ -106,8 +111,10 @@ def yolo_loss(
         classes=(classes, "B H W"),
         boxes=(boxes, "B H W 4"),
     )
-    in_range("coord_weight", coord_weight, 0, float("inf"))
-    in_range("noobj_weight", noobj_weight, 0, float("inf"))
+    classes = whole("classes", classes)
+    check_labels("classes", classes, num_classes, ignore_index=-1)
+    coord_weight = not_negative("coord_weight", coord_weight)
+    noobj_weight = not_negative("noobj_weight", noobj_weight)
     return backend.yolo.yolo_loss(
         preds, classes, boxes, num_classes, coord_weight, noobj_weight
     )
@@ -143,8 +150,7 @@ def yolo_detection(
 def _numbers(preds: Any, num_classes: int) -> Any:
     """Checked predictions: K is a whole number of boxes."""
     (preds,) = floats(preds=(preds, "B H W N"))
-    if num_classes < 1:
-        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    at_least("num_classes", num_classes, 1)
     boxes, rest = divmod(preds.shape[-1] - num_classes, 5)
     if rest or boxes < 1:
         raise ValueError(

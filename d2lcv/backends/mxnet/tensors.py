@@ -29,11 +29,15 @@ from mxnet.numpy_extension import relu, sigmoid
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
 
 
 def is_tensor(x):
     return isinstance(x, np.ndarray)
+
+
+def is_module(x):
+    return isinstance(x, gluon.Block)
 
 
 def tensor(data, dtype=None, device=None):

@@ -34,7 +34,11 @@ from paddle.nn.functional import relu, sigmoid, softmax
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+
+
+def is_module(x):
+    return isinstance(x, paddle.nn.Layer)
 
 
 def tensor(data, dtype=None, device=None):

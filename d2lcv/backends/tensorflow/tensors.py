@@ -29,7 +29,11 @@ from tensorflow.nn import relu, sigmoid, softmax
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+
+
+def is_module(x):
+    return isinstance(x, keras.Layer)
 
 
 def tensor(data, dtype=None, device=None):

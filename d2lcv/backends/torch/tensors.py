@@ -35,7 +35,11 @@ from torch import (
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "type_name"]
+__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+
+
+def is_module(x):
+    return isinstance(x, torch.nn.Module)
 
 
 def tensor(data, dtype=None, device=None):
