@@ -10,11 +10,12 @@
 # # Fully convolutional networks
 #
 # Semantic segmentation asks for the class of every pixel. A classifier gives one answer for
-# the whole picture, since its last layers squeeze the map into a vector. A *fully
-# convolutional network* (Long et al., 2015) never does: it takes the features of a
-# classifier, turns their channels into classes by a 1 × 1 convolution, and brings the map
-# back to the size of the picture by a transposed convolution. At each pixel of the output,
-# the channels are the scores of the classes for that very pixel.
+# the whole picture, since its last layers squeeze the map into a vector. A **fully
+# convolutional network** (FCN, [Long et al., 2015](https://arxiv.org/abs/1411.4038)) keeps
+# the map: it takes the features of a classifier, turns their channels into classes by a
+# 1 × 1 convolution, and brings the map back to the size of the picture by a [transposed
+# convolution](transposed_conv.py). At each pixel of the output, the channels are the scores
+# of the classes for that very pixel.
 
 # %%
 import numpy as np
@@ -30,6 +31,7 @@ run = d2l.Chapter(
           "weights": "imagenet", "optimizer": "sgd", "lr": 0.1, "weight_decay": 1e-3,
           "exercises": False},
 )  # fmt: skip
+d2l.show_diagram("fcn")
 
 # %% [markdown]
 # ## The model
@@ -59,7 +61,7 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 # straight line with the distance, in both directions.
 
 # %%
-print(d2l.source(d2l.bilinear_kernel))
+d2l.show_source(d2l.bilinear_kernel, imports=True)
 
 # %% [markdown]
 # To see that it works, we enlarge a picture by two.
@@ -84,7 +86,7 @@ d2l.show("upsampling")
 
 # %%
 net = d2l.FCN(len(d2l.VOC_CLASSES), classifier)
-print(d2l.source(type(net)))
+d2l.show_source(d2l.FCN)
 X = d2l.zeros((1, 3, 320, 480))
 print("scores:", tuple(d2l.predict(net, X).shape))
 
@@ -110,6 +112,15 @@ print("a batch:", tuple(X.shape), tuple(Y.shape))
 # The loss is the cross-entropy of each pixel, averaged over the pixels of a picture that
 # have a label, and then over the pictures of a batch: the learning rates are for a mean.
 # The accuracy counts pixels.
+
+# %%
+d2l.show_source(d2l.segmentation_loss)
+
+# %% [markdown]
+# Each step goes from the loss to the gradients and to new weights, in the framework's way:
+
+# %%
+d2l.show_source("training.train_step", imports=True)
 
 
 # %%
@@ -195,7 +206,11 @@ show_predictions(net, "predictions")
 #
 # A test picture need not have the size of the crops. `predict_tiles` covers it with
 # overlapping tiles and averages the scores where tiles overlap: at the border of a tile
-# half of what surrounds a pixel is unknown, and the other tile knows it.
+# half of what surrounds a pixel is unknown, and the other tile knows it. The sides of a
+# picture need not be divisible by 32 then.
+
+# %%
+d2l.show_source(d2l.predict_tiles, fold="How tiles are put together")
 
 # %%
 val_set = d2l.VOCSegDataset(False, crop_size, folder, "ignore")
@@ -252,8 +267,14 @@ for stride in (32, 16, 8):
 #    becomes of the curves?
 # 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
+# 4. The scores come from the last map. Could earlier layers help, too?
 #
-# ### Solutions
+# ### Answer to exercise 4
+#
+# Yes: this is what the skip connections above do. Earlier maps know better where an outline
+# runs, and later ones what is inside it.
+#
+# ### Answers to exercises 1, 2 and 3
 #
 # `--exercises true` trains all of these networks. A random start of the transposed
 # convolution:

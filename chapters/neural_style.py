@@ -9,14 +9,13 @@
 # %% [markdown]
 # # Neural style transfer
 #
-# Give one photograph the colours and brush strokes of a painting, and leave in it what it
-# shows. *Style transfer* does this with the tools of the other chapters, used the wrong way
-# round: the network stays as it is, and what we train is the picture. A network looks at
-# the *content picture*, at the *style picture* and at ours. Ours shall look like the first
-# to some layers of the network, and like the second to others
-# ([Gatys et al., 2016](https://doi.org/10.1109/CVPR.2016.265)).
-#
-# The script is the same for every framework; `D2L_BACKEND` chooses which one computes.
+# Filters on a phone make photographs look warmer or older. **Style transfer** goes further:
+# it gives a photograph the colours and brush strokes of a painting, and leaves in it what
+# it shows ([Gatys et al., 2016](https://doi.org/10.1109/CVPR.2016.265)). It uses the tools
+# of the other sections in an unusual way: the network stays as it is, and what we train is
+# the picture. A network looks at the **content picture**, at the **style picture** and at
+# ours. To some layers of the network ours should look like the first, and to others like
+# the second.
 
 # %%
 import numpy as np
@@ -33,6 +32,7 @@ run = d2l.Chapter(
           "exercises": False},
     data=(),
 )  # fmt: skip
+d2l.show_diagram("style_transfer")
 
 # %% [markdown]
 # ## The two pictures
@@ -61,6 +61,7 @@ height, width = run.image_height, run.image_width
 if not width:  # keep the shape of the content picture
     width = round(height * content_img.shape[1] / content_img.shape[0])
 image_shape = (height, width)
+d2l.show_source(d2l.preprocess, d2l.postprocess, imports=True)
 X = d2l.preprocess(content_img, image_shape)
 print("for the network:", tuple(X.shape))
 print("a picture again:", tuple(d2l.postprocess(X).shape))
@@ -69,8 +70,8 @@ print("a picture again:", tuple(d2l.postprocess(X).shape))
 # ## The network that looks
 #
 # VGG-19 is a plain sequence of 3 × 3 convolutions, in five blocks with a pooling after
-# each. The close-up features are in its first layers, such as edges and spots of colour;
-# what lies deeper sees larger pieces of the picture, and knows less exactly where they are.
+# each. Its first layers see small pieces of the picture: edges and spots of colour. Deeper
+# layers see larger pieces, and they know less exactly where these are.
 #
 # Which weights? `--weights imagenet`, as the preset `book` has it, takes those that were
 # trained on ImageNet, from the framework's own collection (on TensorFlow give a file: Keras
@@ -97,7 +98,8 @@ print("network:", kinds.get(run.weights, f"VGG-19, its weights from {run.weights
 # %%
 style_layers = [0, 5, 10, 19, 28]
 content_layers = [7] if run.weights == "random" else [25]
-print(d2l.source(d2l.extract_features))
+d2l.show_source(d2l.VGG19, fold="The network in full")
+d2l.show_source(d2l.extract_features)
 
 # %% [markdown]
 # What the two pictures look like to these layers is computed once; it does not change.
@@ -124,16 +126,22 @@ print("Gram matrices:", [tuple(G.shape) for G in styles_Y_gram])
 #
 # **Content.** The mean squared difference of the features of our picture and the content
 # picture. Each feature has its place, so shapes stay where they are.
-#
+
+# %%
+d2l.show_source(d2l.content_loss)
+
+# %% [markdown]
 # **Style.** A style has no place: strokes are the same wherever they are. Let a layer's
 # output be a matrix $\mathbf{X}$ with a row for each of its $c$ channels and a column for
 # each of its $n$ pixels. The *Gram matrix* $\mathbf{X}\mathbf{X}^\top$ has at $(i, j)$ the
 # product of channels $i$ and $j$, summed over all pixels: how often and how strongly they
 # are active together. It has forgotten where. Since its numbers grow with the size of the
-# layer, we divide by $c n$; the style loss is the mean squared difference of these.
+# layer, we divide by $c n$; the style loss is the mean squared difference of these. One can
+# say that the content is described by the features themselves, and the style by products of
+# two features: statistics of the first and of the second order.
 
 # %%
-print(d2l.source(d2l.gram))
+d2l.show_source(d2l.gram, d2l.style_loss)
 
 # %%
 _, styles_Y_hat = d2l.extract_features(content_X, content_layers, style_layers, net)
@@ -165,7 +173,7 @@ d2l.show("gram")
 # 10 for the total variation, and the style terms count ten times in the sum.
 
 # %%
-print(d2l.source(d2l.compute_loss))
+d2l.show_source(d2l.tv_loss, d2l.compute_loss)
 
 # %% [markdown]
 # ## A picture as the parameter
@@ -175,6 +183,9 @@ print(d2l.source(d2l.compute_loss))
 # to what we want than noise would be. Each step takes the features of the picture as it is
 # now, and changes its pixels. Adam moves every pixel about equally far per step, at first
 # 0.3 standard deviations; a rate that falls lets the picture settle.
+
+# %%
+d2l.show_source(d2l.SynthesizedImage, "training.train_step", imports=True)
 
 
 # %%
@@ -277,8 +288,9 @@ print("the picture:", path)
 #    left?
 # 3. Begin with noise. Does the same picture come out?
 # 4. Set the weight of the total variation to 0. Why does the picture get noisy?
+# 5. Can the style of a text be transferred in the same way?
 #
-# ### A solution of exercise 1
+# ### Answer to exercise 1
 #
 # Half as large and with half the steps, to be quick. With little weight on the content its
 # lines dissolve in strokes and patches of colour; with much they stay, and the strokes do
@@ -294,13 +306,14 @@ d2l.show_images(results, 1, 3, titles, scale=3)
 d2l.show("content-weight")
 
 # %% [markdown]
-# ### Solutions of exercises 2, 3 and 4
+# ### Answers to exercises 2, 3 and 4
 #
 # `--exercises true` makes these four pictures. Style in the first layers is little more
 # than colours; in the last ones it is wide strokes that tear the shapes apart. Noise takes
-# on the style, but in so few steps no content appears: its loss is small beside the others,
-# and the content picture had it for nothing. And without the total variation nothing speaks
-# against fine grain: a single pixel hardly changes what the network sees.
+# on the style, but in so few steps no content appears, because the content loss is small
+# compared with the others. The run from the content picture has its content from the
+# start. Without the total variation nothing acts against fine grain: a single pixel hardly
+# changes what the network sees.
 
 # %%
 if run.exercises:
@@ -314,6 +327,13 @@ if run.exercises:
     results["no total variation"] = transfer(small, half, tv_weight=0)
     d2l.show_images(results.values(), 2, 2, list(results), scale=3)
     d2l.show("other-choices")
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# Not directly. A picture can be changed a little in every pixel, and gradients say how. A
+# text is made of words, and there is nothing between two words. Style transfer for texts
+# therefore trains models that rewrite sentences, with examples of both styles.
 
 # %%
 first, last = log[0], log[max(log)]

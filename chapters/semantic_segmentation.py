@@ -9,16 +9,19 @@
 # %% [markdown]
 # # Semantic segmentation and its data
 #
-# A detector answers with boxes. *Semantic segmentation* answers for every pixel: this one
+# A detector answers with boxes. **Semantic segmentation** answers for every pixel: this one
 # belongs to a cat, that one to the background. The answer is as large as the picture, and
-# it follows outlines that no box can.
+# it follows outlines that no box can. Video calls blur the background with it, and cars
+# find out which pixels are road.
 #
-# Two neighbours have similar names. *Image segmentation* cuts a picture into regions of
-# similar pixels, without labels and without naming them. *Instance segmentation* also
-# tells the pixels of one cat from those of the cat beside it. Here all cats are "cat".
+# Two neighbours have similar names. **Image segmentation** cuts a picture into regions of
+# similar pixels, without labels and without naming them. **Instance segmentation** also
+# tells the pixels of one cat from those of the cat beside it, as the [two-stage
+# detector](rcnn.py) does. In semantic segmentation all cats are "cat".
 #
-# This chapter is about the best known data set for it, Pascal VOC 2012: how it lies on
-# disk, how colours become classes, and how pictures of many sizes become a batch.
+# This section is about the best known data set for it, Pascal VOC 2012 ([Everingham et al.,
+# 2010](https://doi.org/10.1007/s11263-009-0275-4)): how it is stored on disk, how colours
+# become classes, and how pictures of many sizes become a batch.
 
 # %%
 from pathlib import Path
@@ -55,9 +58,9 @@ for part in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
     print(f"{part}: {len(files)} files, {', '.join(files[:3])}, …")
 
 # %% [markdown]
-# A label is itself a picture, as large as the photograph, and its colours are classes. The
-# five first pictures over their labels: black is background, cream the *void*, a narrow
-# border around every object where even people cannot agree.
+# A label is itself a picture, as large as the photograph, and its colours are classes.
+# Below are the first five pictures with their labels. Black is background. Cream is the
+# **void**, a narrow border around every object where even people cannot agree.
 
 # %%
 train_features, train_labels = d2l.read_voc_images(voc_dir, is_train=True)
@@ -93,6 +96,9 @@ d2l.show("classes")
 # colours would compare every pixel 21 times. A table does it in one step: a colour
 # $(r, g, b)$ is the number $(256 r + g) \cdot 256 + b$, and at that place of the table
 # stands its class. It has $2^{24}$ entries, of one byte each, and is made once.
+
+# %%
+d2l.show_source(d2l.voc_colormap2label, d2l.voc_label_indices)
 
 # %%
 table = d2l.voc_colormap2label()
@@ -156,10 +162,11 @@ print(f"background: {shares[0]:.1%} of all labelled pixels")
 # The pictures have many sizes, and a batch needs one. A classifier's pictures are resized,
 # but a *label* cannot be interpolated: between two numbers of classes lie other classes.
 # The nearest neighbour invents none, and makes ragged outlines. So we cut: a rectangle of
-# fixed size at a random place, the same one out of the picture and its label.
+# fixed size at a random place, the same one out of the picture and its label. The book's
+# size is 320 × 480, because most VOC pictures are about 375 × 500 and few are lost.
 
 # %%
-print(d2l.source(d2l.voc_rand_crop))
+d2l.show_source(d2l.voc_rand_crop)
 
 # %%
 n, size = 5, (run.height, run.width)
@@ -190,7 +197,11 @@ print("one example:", tuple(image.shape), tuple(label.shape))
 
 # %% [markdown]
 # `load_data_voc` makes such sets and their loaders in one call. A batch of labels has no
-# axis of channels: it is (batch, height, width), whole numbers.
+# axis of channels: it is (batch, height, width), whole numbers. This is the data set and
+# the loader in your framework:
+
+# %%
+d2l.show_source("loading.loader", imports=True)
 
 # %%
 train_iter, val_iter = d2l.load_data_voc(run.batch_size, size, voc_dir, void="ignore")
@@ -217,7 +228,8 @@ d2l.show("batch")
 #
 # - Semantic segmentation gives each pixel a class; its labels are pictures of classes.
 # - A table turns colours into classes; a border of the void counts nowhere.
-# - Picture and label are cropped by the same random rectangle, never resized apart.
+# - Picture and label are cropped by the same random rectangle. Labels are not interpolated.
+# - Most pixels are background, so the mean IoU over the classes is measured as well.
 # - Memory does not grow with the set: it holds names, and reads what it is asked for.
 #
 # ## Exercises
@@ -230,7 +242,20 @@ d2l.show("batch")
 # 4. A label was resized with bilinear interpolation of its class numbers. What may stand
 #    between sheep (17) and background (0)?
 #
-# ### A solution of exercise 3
+# ### Answer to exercise 1
+#
+# Wherever an outline or an area matters: tumours in medical pictures, fields and forests
+# from satellites, roads for cars, the background of a video call. Instances must be told
+# apart where things are counted or followed one by one, such as cells, cars and people.
+#
+# ### Answer to exercise 2
+#
+# Changes of colour can be used as they are: they leave every pixel's class as it is. Flips,
+# crops and changes of size must be applied to the label, too, with the same random numbers,
+# and the label takes the nearest neighbour. What mixes two pictures or covers a part of one
+# makes sense only if the label is mixed or covered in the same way.
+#
+# ### Answer to exercise 3
 
 
 # %%
@@ -249,7 +274,7 @@ d2l.show_images([a for a, _ in pairs] + [b for _, b in pairs], 2, 5, scale=2)
 d2l.show("flipped-crops")
 
 # %% [markdown]
-# ### A solution of exercise 4
+# ### Answer to exercise 4
 #
 # Classes that are not there: what lies between is a bird, a car, a cow and a motorbike.
 

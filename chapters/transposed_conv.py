@@ -11,8 +11,10 @@
 #
 # Convolutions and poolings keep a feature map's size or shrink it. A network that names
 # the class of every pixel must come back up: from a small map of many channels to a map
-# as large as the picture. The *transposed convolution* does that. It is a layer with
-# weights like any other, and it undoes what a convolution does to the size.
+# as large as the picture. The **transposed convolution** does that ([Dumoulin and Visin,
+# 2016](https://arxiv.org/abs/1603.07285)). It is a layer with weights like any other, and
+# it undoes what a convolution does to the size. It is also called *deconvolution* or
+# *fractionally strided convolution*.
 
 # %%
 import numpy as np
@@ -23,6 +25,7 @@ run = d2l.Chapter(
     "transposed_conv", quick={"image": ""}, book={"image": ""}, data=()
 )  # fmt: skip
 np.set_printoptions(precision=4, suppress=True)
+d2l.show_diagram("transposed")
 
 # %% [markdown]
 # ## One channel, stride 1
@@ -74,21 +77,21 @@ def show_copies(X, K, stride, name):
 show_copies(X, K, 1, "copies")
 
 # %% [markdown]
-# `trans_conv` is a few lines in the small vocabulary of these chapters. Instead of going
-# through the elements of the input one by one it goes through those of the kernel: each
-# multiplies the whole input and lays it down where the element stands in the kernel.
+# `trans_conv` is the definition as a loop of a few lines.
 
 # %%
-print(d2l.source(d2l.trans_conv))
+d2l.show_source(d2l.trans_conv, imports=True)
 
 # %% [markdown]
 # ## The layer
 #
-# Every framework has transposed convolution as a layer for batches and channels:
-# `ConvTranspose2d`, `Conv2DTranspose`. We make it with one channel in and out, put our
-# kernel in, and get the same numbers. Like `Dense` or `Linear`, it differs between the
-# frameworks in how it lays out its weights in memory; in `get_weights` and in files it
-# is (channels in, channels out, height, width) on all of them.
+# Every framework has transposed convolution as a layer for batches and channels. We make it
+# with one channel in and out, put our kernel in, and get the same numbers. The frameworks
+# lay out its weights in memory in different ways; in `get_weights` and in files it is
+# (channels in, channels out, height, width) on all of them.
+
+# %%
+d2l.show_source(d2l.conv_transpose2d)
 
 # %%
 layer = d2l.conv_transpose2d(1, 1, kernel_size=2, bias=False)
@@ -102,9 +105,9 @@ assert np.array_equal(d2l.numpy(layer(images))[0, 0], d2l.numpy(Y))
 # %% [markdown]
 # ## Padding, stride and channels
 #
-# All three mean what they mean in the convolution that is undone, so each acts on the
-# *output*. **Padding** is not added but taken away: with a padding of 1 the first and last
-# row and column of the output go.
+# The three settings are those of the convolution whose effect on the size is undone.
+# Therefore they act on the output. **Padding** is not added but taken away: with a padding
+# of 1 the first and last row and column of the output are cut off.
 
 # %%
 layer = d2l.conv_transpose2d(1, 1, kernel_size=2, padding=1, bias=False)
@@ -146,7 +149,8 @@ print("g(f(X)):", tuple(g(f(batch)).shape))
 assert tuple(g(f(batch)).shape) == tuple(batch.shape)
 
 # %% [markdown]
-# The values of $X$ do not come back: $g$ is no inverse. What it is stands in its name.
+# The values of $X$ do not come back: $g$ is not the inverse of $f$. The next section shows
+# what it is, and why it is called transposed.
 #
 # ## Why "transposed"?
 #
@@ -159,6 +163,7 @@ X = d2l.reshape(d2l.arange(9, dtype=d2l.float32), (3, 3))
 K = d2l.tensor([[1.0, 2.0], [3.0, 4.0]])
 Y = d2l.corr2d(X, K)
 print("corr2d(X, K):\n", d2l.numpy(Y), sep="")
+d2l.show_source(d2l.corr2d, d2l.kernel2matrix)
 W = d2l.kernel2matrix(K)
 print("kernel2matrix(K):\n", d2l.numpy(W).astype(int), sep="")
 
@@ -200,7 +205,8 @@ d2l.show("matrices")
 # This is also why every framework has had the code for it from the start.
 # Backpropagation through $\mathbf{y} = \mathbf{W}\mathbf{x}$ multiplies by
 # $\mathbf{W}^\top$: the *gradient* of a convolution with respect to its input is a
-# transposed convolution, and the other way round. Ask the framework:
+# transposed convolution, and the other way round: the forward pass of the one is the
+# backward pass of the other. The framework's own gradient shows it:
 
 # %%
 (gradient,) = d2l.gradients(lambda x: d2l.reduce_sum(Y * d2l.corr2d(x, K)), X)
@@ -212,8 +218,8 @@ assert np.array_equal(d2l.numpy(gradient), d2l.numpy(Z))
 #
 # Which kernel enlarges well? One that interpolates. With kernel 4, stride 2 and padding 1
 # each output pixel lies under four copies, and if the kernel falls linearly from its
-# middle, they mix the four nearest input pixels by their distance. That is bilinear
-# interpolation. Networks for segmentation start from this kernel and go on learning. A
+# middle, they mix the four nearest input pixels by their distance. That is **bilinear
+# interpolation**. Networks for segmentation start from this kernel and go on learning. A
 # kernel drawn at random has other weights at odd than at even pixels, which shows as a
 # chequered pattern.
 
@@ -250,6 +256,7 @@ d2l.show("enlarged")
 #   kernel; its stride sets the copies apart, its padding is cut off the output.
 # - Shapes are those of a convolution, the other way round; values are not.
 # - As matrices, the two are transposes of each other, and so each is the other's gradient.
+# - With a bilinear kernel a transposed convolution enlarges a picture smoothly.
 #
 # ## Exercises
 #
@@ -259,8 +266,11 @@ d2l.show("enlarged")
 #    convolution be given to compute `trans_conv(X, K)`?
 # 3. Is the transposed convolution of a convolution ever the inverse, $g(f(X)) = X$?
 # 4. Which kernel, stride and padding enlarge a map threefold? Try it with bilinear weights.
+# 5. Is it efficient to compute a convolution by the matrix of `kernel2matrix`?
 #
-# ### A solution of exercise 1
+# ### Answer to exercise 1
+#
+# Nearly all of the matrix is zero:
 
 # %%
 matrix = d2l.kernel2matrix(d2l.ones((3, 3)), (32, 32))
@@ -269,7 +279,7 @@ print(f"matrix {tuple(matrix.shape)}: {d2l.size(matrix)} numbers for 9 weights,"
 print(f"{filled / d2l.size(matrix):.2%} of them not zero")
 
 # %% [markdown]
-# ### A solution of exercise 2
+# ### Answer to exercise 2
 #
 # Pad the input with $k - 1$ zeros on every side and turn the kernel by 180°.
 
@@ -281,10 +291,24 @@ print("by a convolution:\n", d2l.numpy(again), sep="")
 assert np.array_equal(d2l.numpy(again), d2l.numpy(Z))
 
 # %% [markdown]
-# ### A solution of exercise 4
+# ### Answer to exercise 3
 #
-# $3(n - 1) + k - 2p = 3n$ asks for $k = 3 + 2p$: kernel 5 with padding 1, or kernel 3
-# with none, whose copies only touch. A slope stays a slope, but for the border.
+# Only in special cases. $g(f(X))$ is $\mathbf W^\top \mathbf W \mathbf x$, and this is
+# $\mathbf x$ for all $X$ only if the columns of $\mathbf W$ are orthonormal. A kernel with
+# a single 1 and stride 1 shifts the picture and shifts it back, up to the border. In
+# general the output is smaller than the input, so information is lost that no layer can bring back.
+
+# %%
+shift = d2l.tensor([[0.0, 0.0], [0.0, 1.0]])
+square = d2l.reshape(d2l.arange(9, dtype=d2l.float32), (3, 3))
+print("there and back:\n", d2l.numpy(d2l.trans_conv(d2l.corr2d(square, shift), shift)))
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# $3(n - 1) + k - 2p = 3n$ asks for $k = 3 + 2p$. One choice is a kernel of 5 with a padding
+# of 1. A kernel of 3 without padding also fits, but then the copies do not overlap, and
+# nothing is interpolated. A slope stays a slope, except at the border.
 
 # %%
 triple = d2l.conv_transpose2d(1, 1, kernel_size=5, stride=3, padding=1, bias=False)
@@ -293,6 +317,28 @@ slope = d2l.reshape(d2l.arange(5, dtype=d2l.float32), (1, 1, 1, 5))
 slope = d2l.concat([slope] * 3, axis=2)
 threefold = d2l.numpy(triple(slope))[0, 0]
 print("threefold:", threefold.shape, "the middle row:", threefold[4])
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# No. The matrix needs memory and multiplications for all of its zeros. Frameworks either
+# go over the windows directly or copy the windows into a smaller, dense matrix. We measure
+# a 3 × 3 kernel on 32 × 32 numbers:
+
+# %%
+image, kernel3 = d2l.ones((32, 32)), d2l.ones((3, 3))
+layer = d2l.conv2d(1, 1, kernel_size=3, bias=False)
+column, stacked = d2l.reshape(image, (-1, 1)), d2l.reshape(image, (1, 1, 32, 32))
+timer = d2l.Timer()
+for name, product in {
+    "matrix": lambda: d2l.matmul(matrix, column),
+    "convolution": lambda: layer(stacked),
+}.items():
+    d2l.numpy(product())  # the first call warms up
+    timer.start()
+    for _ in range(20):
+        d2l.numpy(product())
+    print(f"{name}: {timer.stop() / 20 * 1e6:.0f} µs")
 
 # %%
 run.report({"not_zero": filled / d2l.size(matrix), "bilinear_slope": threefold[4, 7]})

@@ -145,6 +145,9 @@ class _Loader:
     def __len__(self) -> int:
         return len(self.native)
 
+    def __call__(self) -> _Loader:
+        return self  # as readers of Paddle's loaders begin a pass: `for X, Y in loader()`
+
     def __iter__(self) -> Iterator[Any]:
         batches = iter(self.native)
         while True:
@@ -172,8 +175,8 @@ def get_dataloader_workers() -> int:
 
     They are processes, or threads where MXNet and TensorFlow read; without a number
     TensorFlow chooses its own. There are never more than batches, or than four for each
-    core. Decoding keeps up with training on a CPU, and processes
-    forked after a framework has started its threads can hang.
+    core. Decoding keeps up with training on a CPU, and processes forked after a framework
+    has started its threads can hang.
     """
     given = os.environ.get("D2L_WORKERS", "").strip() or "0"
     if not given.isdecimal():
