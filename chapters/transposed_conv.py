@@ -296,7 +296,8 @@ assert np.array_equal(d2l.numpy(again), d2l.numpy(Z))
 # Only in special cases. $g(f(X))$ is $\mathbf W^\top \mathbf W \mathbf x$, and this is
 # $\mathbf x$ for all $X$ only if the columns of $\mathbf W$ are orthonormal. A kernel with
 # a single 1 and stride 1 shifts the picture and shifts it back, up to the border. In
-# general the output is smaller than the input, so information is lost that no layer can bring back.
+# general the output is smaller than the input, so information is lost that no layer can
+# bring back.
 
 # %%
 shift = d2l.tensor([[0.0, 0.0], [0.0, 1.0]])

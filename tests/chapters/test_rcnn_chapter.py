@@ -15,8 +15,8 @@ from d2lcv.proof.inputs import WORKED
 
 ROOT = Path(__file__).parents[2]
 FIGURES = [
-    *("diagram-rcnn", "diagram-fast-rcnn", "diagram-faster-rcnn", "diagram-mask-rcnn"),
-    *("roi", "data", "curves", "instances", "curve-ssd", "curves-without-true-boxes"),
+    *("roi", "data", "curves", "instances", "curve-ssd", "curve-yolo"),
+    "curves-without-true-boxes",
 ]
 
 
