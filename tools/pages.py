@@ -23,6 +23,7 @@ import notebooks
 from notebooks import Run
 
 from d2lcv.backends import REGISTRY
+from d2lcv.lesson.page import MIME
 from d2lcv.run import chapters as book
 
 WEB = Path(__file__).resolve().parent / "web"
@@ -168,6 +169,8 @@ class Page:
                     _add_text(items, output.text)
             elif "application/vnd.jupyter.widget-view+json" in data:
                 continue  # a progress bar that has come to its end
+            elif MIME in data:
+                items.append(_lesson(data[MIME]))
             elif "image/svg+xml" in data or "image/png" in data:
                 items.append(self._image(data))
             elif "text/plain" in data and not data["text/plain"].startswith("<Figure"):
@@ -219,6 +222,19 @@ class Page:
             r"\n\s*\n", self.cells[0].source.partition("\n")[2].strip()
         )
         return re.sub(r"[*`$]", "", " ".join(paragraphs[0].split()))
+
+
+def _lesson(shown: dict[str, Any]) -> dict[str, Any]:
+    """What `d2lcv.show_source` put out: code, where it stands, and whether it is folded."""
+    pieces = shown["pieces"]
+    code = "\n\n\n".join(filter(None, [shown["imports"], *(p["code"] for p in pieces)]))
+    places = {p["file"]: p["line"] for p in reversed(pieces) if p["file"]}
+    return {
+        "kind": "code",
+        "text": code.strip("\n"),
+        "fold": shown["fold"],
+        "places": [[file, places[file]] for file in reversed(places)],
+    }
 
 
 def _markdown(text: str) -> str:
@@ -297,6 +313,11 @@ def _number(value: float | None) -> str:
 def _svg_size(text: str) -> tuple[int, int]:
     head = text[text.index("<svg") :].partition(">")[0]
     sizes = dict(re.findall(r'\b(width|height)="([\d.]+)(?:pt)?"', head))
+    if len(sizes) < 2:  # a diagram, as wide as its page: its own units are pixels
+        box = re.search(r'viewBox="([^"]+)"', head)
+        if box is not None:
+            _, _, width, height = map(float, box[1].split())
+            return round(width), round(height)
     return round(float(sizes["width"]) * POINT), round(float(sizes["height"]) * POINT)
 
 

@@ -32,7 +32,7 @@ CHOOSE = """<script>
 """
 # Without scripts nothing is hidden, and each panel says whose it is
 RULE = (
-    'html[data-framework="{name}"] [data-for]:not([data-for~="{name}"])'
+    'html[data-framework="{name}"] [data-for]:not([data-for~="{name}"]):not(.beside)'
     "{{display:none!important}}"
 )
 
@@ -122,8 +122,22 @@ class Outputs(SiteDirective):
         if missing := [name for name in runs if not runs[name]]:
             note = raw('<p class="same">Not executed in this build.</p>')
             panels.append(self._panel(missing, [note]))
-        start = f'<div class="output tabbed">{self.site.tabs("small")}'
+        code = all(i["kind"] == "code" for group in groups for i in group["items"])
+        kind, beside = ("tabbed code", self._beside(groups)) if code else ("tabbed", "")
+        start = f'<div class="output {kind}">{self.site.tabs("small")}{beside}'
         return [around(start, panels, "</div>")]
+
+    def _beside(self, groups: list[dict[str, Any]]) -> str:
+        """A choice of a second framework, whose code is put beside the first one's."""
+        options = "".join(
+            f'<option value="{name}">{self.site.frameworks[name]}</option>'
+            for group in groups
+            for name in group["for"]
+        )
+        return (
+            '<select class="beside-choice" data-beside aria-label="side by side with">'
+            f'<option value="">side by side with …</option>{options}</select>'
+        )
 
     def _once(self, items: list[dict[str, Any]], number: int) -> nodes.Node:
         end = "</div>"
@@ -138,7 +152,19 @@ class Outputs(SiteDirective):
     def _item(self, item: dict[str, Any]) -> nodes.Node:
         if item["kind"] == "code":
             code = nodes.literal_block(item["text"], item["text"], language="python")
-            return around('<div class="source">', [code], "</div>")
+            places = ", ".join(
+                f"{file}:{line}" for file, line in item.get("places", ())
+            )
+            end = (
+                f'<p class="place">{html.escape(places)}</p></div>'
+                if places
+                else "</div>"
+            )
+            if not item.get("fold"):
+                return around('<div class="source">', [code], end)
+            title = html.escape(item["fold"])
+            start = f'<details class="source"><summary>{title}</summary><div>'
+            return around(start, [code], f"{end}</details>")
         if item["kind"] == "image":
             return raw(self._image(item))
         if item["kind"] == "report":

@@ -28,6 +28,8 @@
     var before = still && still.getBoundingClientRect().top;
     root.dataset.framework = name;
     mark();
+    var choice = document.querySelector("[data-beside]");
+    if (choice) putBeside(choice.value);
     if (!still) return;
     var moved = still.getBoundingClientRect().top - before;
     window.scrollBy({ top: moved, behavior: "instant" });
@@ -59,6 +61,25 @@
   window.addEventListener("storage", function (event) {
     var known = document.querySelector('[data-choose="' + event.newValue + '"]');
     if (event.key === KEY && known) choose(event.newValue);
+  });
+
+  // A second framework beside the chosen one, wherever code is shown in tabs
+  function putBeside(name) {
+    document.querySelectorAll("[data-beside]").forEach(function (choice) {
+      choice.value = name;
+      var box = choice.closest(".output"), two = false;
+      box.querySelectorAll("[data-for]").forEach(function (panel) {
+        var names = panel.dataset.for.split(" ");
+        var beside = names.indexOf(name) >= 0 && names.indexOf(root.dataset.framework) < 0;
+        panel.classList.toggle("beside", beside);
+        two = two || beside;
+      });
+      box.classList.toggle("two", two);
+    });
+  }
+
+  document.addEventListener("change", function (event) {
+    if (event.target.matches("[data-beside]")) putBeside(event.target.value);
   });
 
   mark();
