@@ -146,7 +146,9 @@ class _Loader:
         return len(self.native)
 
     def __call__(self) -> _Loader:
-        return self  # as readers of Paddle's loaders begin a pass: `for X, Y in loader()`
+        return (
+            self  # as readers of Paddle's loaders begin a pass: `for X, Y in loader()`
+        )
 
     def __iter__(self) -> Iterator[Any]:
         batches = iter(self.native)

@@ -118,7 +118,7 @@ def test_missing_weights(d2l, tmp_path):
 def test_text_has_its_parts():
     """A summary, exercises, a solution; prose before every piece of code."""
     text = (ROOT / "chapters" / "neural_style.py").read_text(encoding="utf-8")
-    for part in ("# ## Summary", "# ## Exercises", "# ### A solution of exercise"):
+    for part in ("# ## Summary", "# ## Exercises", "# ### Answer"):
         assert part in text, part
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
     kinds = "".join("p" if c.startswith(" [markdown]") else "c" for c in cells)

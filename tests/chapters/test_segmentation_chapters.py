@@ -60,7 +60,7 @@ def test_result_is_reported(runs, name):
 def test_text_has_its_parts(name):
     """A summary, exercises, a solution; prose before most pieces of code."""
     text = (ROOT / "chapters" / f"{name}.py").read_text(encoding="utf-8")
-    for part in ("# ## Summary", "# ## Exercises", "# ### A solution of exercise"):
+    for part in ("# ## Summary", "# ## Exercises", "# ### Answer"):
         assert part in text, part
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
     kinds = ["prose" if cell.startswith(" [markdown]") else "code" for cell in cells]

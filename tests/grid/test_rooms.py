@@ -6,9 +6,10 @@ function from sources to breaches; a planted breach shows that it sees them.
 
 import ast
 import graphlib
+import re
 
 import pytest
-from reading import MODULES, froms, parse, uses
+from reading import MODULES, PACKAGE, froms, parse, uses
 
 from d2lcv.backends import REGISTRY
 
@@ -193,3 +194,12 @@ def test_framework_knowledge_exception(code):
     assert not framework_knowledge(
         planted("boxes", "backend.tensors.detach(row.place)")
     )
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    """A module `d2lcv.use`, once imported, would take the place of the function."""
+    stub = (PACKAGE / "__init__.pyi").read_text(encoding="utf-8")
+    public = set(re.findall(r" as (\w+)$", stub, re.MULTILINE))
+    modules = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert "load" in public and "boxes" in modules
+    assert not public & modules
