@@ -82,6 +82,7 @@ def set_weights(net: Any, weights: Mapping[str, np.ndarray], part: str = "") -> 
         ValueError: tensors are missing, superfluous or of another shape (all are listed);
             `net` is then as it was.
     """
+    check_module("net", net)
     slots = backend.weights.slots(net)
     slots = {name: slot for name, slot in slots.items() if name.startswith(part)}
     if not isinstance(weights, Mapping):

@@ -30,7 +30,7 @@ EVERYWHERE = set(
     evaluate_accuracy_gpus.ignore evaluate_accuracy_gpus.net
     evaluate_accuracy_gpus.split_f extract_features.content_layers
     extract_features.net focal_cls_loss.cls_preds focal_cls_loss.gamma
-    focal_loss.gamma freeze.module get_weights.net gradients.X gradients.function
+    focal_loss.gamma get_weights.net gradients.X gradients.function
     hard_negative_loss.ratio initialize.net load_weights.net load_weights.path
     mask_head_loss.net mask_iou.confidence mask_iou.detections mask_iou.labels
     mask_iou.masks mask_iou.true_masks mean_iou.preds pixel_accuracy.ignore_index
@@ -38,7 +38,7 @@ EVERYWHERE = set(
     pretrained.weights replace_output.hidden replace_output.num_classes
     resnet18.num_classes resnet18.width roi_align.output_size
     roi_align.spatial_scale roi_pool.output_size save_weights.net save_weights.path
-    seed.n set_axes.xscale set_weights.net set_weights.weights smooth_l1.sigma
+    seed.n set_axes.xscale set_weights.weights smooth_l1.sigma
     smooth_l1_loss.sigma split_batch.X split_batch.devices style_loss.Y_hat
     style_network.weights train_batch_ch13.X train_batch_ch13.devices
     train_batch_ch13.loss train_batch_ch13.split_f train_batch_ch13.trainer
