@@ -9,17 +9,22 @@
 # %% [markdown]
 # # Fine-tuning
 #
-# Who wants to tell a hundred kinds of mushrooms apart may find a few dozen pictures of
-# each. A large network would learn these by heart, and a million pictures are not to be
-# had. Yet a network that was trained on a million pictures of *other* things already knows
-# edges, textures and shapes, and mushrooms consist of these as well. *Fine-tuning* hands
-# that knowledge on:
+# Suppose that you want to tell a hundred kinds of mushrooms apart. You may find a few dozen
+# pictures of each, and it costs time and money to label more. A large network would learn
+# these few by heart. But a network that was trained on a million pictures of *other* things
+# already knows edges, textures and shapes, and mushrooms consist of these as well. To use
+# what was learned for one task in another one is called **transfer learning**, and its most
+# common form is **fine-tuning**:
 #
 # 1. Train a network on a large **source** set.
 # 2. Make a new one for the **target** set: copy all layers but the output layer, which
 #    belongs to the source's classes, and give it a new output layer with random weights.
 # 3. Train it on the target set. The output layer starts from nothing and learns fast; the
 #    copied layers need small corrections only, and get a smaller learning rate.
+#
+# The first layers are the most general. If the target set is very small, they can be
+# frozen, and only later layers are trained. It helps if the source set has things that
+# look like those of the target.
 
 # %%
 import numpy as np
@@ -35,6 +40,7 @@ run = d2l.Chapter(
           "min_area": 0.08, "weights": "imagenet", "lr": 1e-2, "lr_scratch": 1e-1,
           "weight_decay": 1e-3, "exercises": False},
 )  # fmt: skip
+d2l.show_diagram("fine_tuning")
 
 # %% [markdown]
 # ## Hot dogs
@@ -110,13 +116,17 @@ print(source_net.output)
 # copy: training the new network leaves the source as it was.
 
 # %%
-print(d2l.source(d2l.replace_output))
+d2l.show_source("classification.zoo", d2l.replace_output, imports=True)
 finetune_net = d2l.replace_output(source_net, 2)
 
 # %% [markdown]
 # ## Training
 #
-# The features are trained at a learning rate η, the output layer at 10η.
+# The features are trained at a learning rate η, the output layer at 10η. The framework's
+# optimizer takes groups of parameters, each with its rate:
+
+# %%
+d2l.show_source("training.make_optimizer", "training.train_step", imports=True)
 
 
 # %%
@@ -222,7 +232,9 @@ print(f"test accuracy before any training: {accuracy_before:.3f}")
 #    which one needs fewer epochs, and which one ends higher?
 # 3. Train the network with the reused row. Does it start, and end, above the others?
 #
-# ### A solution of exercise 3
+# ### Answer to exercise 3
+#
+# The accuracies after each epoch, with a fresh output layer and with the reused row:
 
 # %%
 reused = train_fine_tuning(reused_net, run.lr, "reused")
@@ -230,7 +242,7 @@ for epoch, (a, b) in enumerate(zip(tuned.history, reused.history), 1):
     print(f"epoch {epoch}: test accuracy {a[2]:.3f} fresh, {b[2]:.3f} reused")
 
 # %% [markdown]
-# ### Solutions of exercises 1 and 2
+# ### Answers to exercises 1 and 2
 #
 # `--exercises true` trains with five more rates.
 

@@ -120,7 +120,7 @@ apply(cat, augs, "composed")
 
 # %%
 for name in ("crop", "adjust_hue"):
-    print(d2l.source(f"augmentation.{name}"))
+    d2l.show_source(f"augmentation.{name}", imports=True)
 
 # %% [markdown]
 # Pillow rounds to whole grey levels and keeps a hue in one byte, so the two results differ
@@ -154,7 +154,11 @@ d2l.show("pictures")
 
 # %% [markdown]
 # For CIFAR-10 a horizontal flip is enough. Then the picture becomes a tensor of numbers
-# from 0 to 1. The test pictures are turned into tensors only.
+# from 0 to 1. The test pictures are turned into tensors only. A **loader** reads the
+# pictures of a data set, puts them into batches, and shuffles them anew in every pass.
+
+# %%
+d2l.show_source("loading.loader", imports=True)
 
 # %%
 to_tensor = d2l.ToTensor()
@@ -170,9 +174,61 @@ X, y = next(iter(load_cifar10(True, flip)))
 print("a batch:", tuple(X.shape), tuple(y.shape))
 
 # %% [markdown]
-# The network is ResNet-18 for small pictures, trained with Adam. In the quick preset the
-# learning rate goes up first and then down along a cosine, which saves epochs. Augmentation
-# is a matter of the data alone: the loop does not know of it.
+# The network is a **residual network**, ResNet-18 ([He et al.,
+# 2016](https://arxiv.org/abs/1512.03385)), in a form for small pictures. Its blocks add
+# what they compute to their input, which lets gradients pass through many layers.
+
+# %%
+d2l.show_diagram("residual")
+d2l.show_source(d2l.resnet18, imports=True, fold="The network in full")
+
+# %% [markdown]
+# One training step computes the loss, its gradients, and new weights. This is the step in
+# your framework:
+
+# %%
+d2l.show_source("training.train_step", imports=True)
+
+# %% [markdown]
+# ### Several devices
+#
+# With several graphics processors each gets a part of the batch and has a copy of the
+# weights. The gradients of the parts are summed, and one step changes all copies alike:
+# **data parallelism**. `split_batch` cuts a batch, and `train_batch_ch13` trains on it:
+# each part counts by its share of the examples, so that the result is that of the whole
+# batch.
+
+# %%
+d2l.show_diagram("data_parallel")
+d2l.show_source(d2l.split_batch, d2l.train_batch_ch13, imports=True)
+
+# %% [markdown]
+# Here the batch is cut for two devices; both are this processor where there is no other.
+
+# %%
+devices = (d2l.try_all_gpus() * 2)[:2]
+parts, _ = d2l.split_batch(X, y, devices)
+print("parts of a batch:", [tuple(part.shape) for part in parts])
+
+# %% [markdown]
+# Several processes, also on several machines, train in the same way: see
+# `docs/distributed.md` in the repository. `python tools/distributed.py --processes 2`
+# runs two of them on this machine and compares their losses with those of one.
+#
+# ### The loop
+#
+# `train_ch13` goes through all batches for several epochs and measures the accuracy on
+# pictures that are not trained on. For that no gradients are needed, and layers such as
+# batch normalisation work in evaluation mode.
+
+# %%
+d2l.show_source(d2l.accuracy, d2l.evaluate_accuracy_gpu, imports=True)
+d2l.show_source("engine.train_ch13", imports=True, fold="The loop over epochs")
+
+# %% [markdown]
+# We train with Adam. In the quick preset the learning rate goes up first and then down
+# along a cosine, which saves epochs. Augmentation concerns only the data: the loop does not
+# know of it.
 
 
 # %%
@@ -234,11 +290,12 @@ for name, result in {"with": augmented, "without": plain}.items():
 # 2. Replace the flip by a random crop: pictures resized to 40 pixels, crops of 32. What
 #    becomes of the gap?
 # 3. Which changes would you not use for handwritten digits, for X-ray pictures, for leaves?
+# 4. Which other changes does your framework offer?
 #
-# ### A solution of exercises 1 and 2
+# ### Answers to exercises 1 and 2
 #
-# `--exercises true` trains twice more. A hue of any kind makes a bird that may be green or
-# purple: the network cannot use a colour any more that tells some classes apart.
+# `--exercises true` trains twice more. With any hue a bird may become green or purple. Then
+# the colour no longer tells some classes apart, and the network cannot use it.
 
 # %%
 solutions = {
@@ -250,6 +307,20 @@ for name, augs in solutions.items() if run.exercises else ():
         d2l.Compose([*augs, to_tensor]), name.replace(" ", "-")
     )
     print(f"{name}: test accuracy {result.test_acc:.3f}, gap {gap(result):.3f}")
+
+# %% [markdown]
+# ### Answer to exercise 3
+#
+# Digits must not be mirrored or turned far: a 6 would become a 9. X-ray pictures have no
+# colours, and the heart is on one side, so hue and horizontal flips make no sense. Leaves
+# may be turned and mirrored in any way, but a change of hue may hide what tells species
+# apart.
+#
+# ### Answer to exercise 4
+#
+# Besides those used here, the frameworks offer rotations, perspective changes, blur, random
+# erasing of a part, and policies that combine many changes at random. The documentation of
+# your framework lists them under image transforms or preprocessing layers.
 
 # %%
 run.report(

@@ -10,10 +10,10 @@
 # # A Kaggle competition: dog breeds
 #
 # This competition (<https://www.kaggle.com/c/dog-breed-identification>) has 120 breeds of
-# dogs, some of which differ in little but the coat, about 10 000 labelled photographs of
-# many sizes, and wants a probability for every breed. That is few photographs for so many
-# classes, and ImageNet, of which these are a part, has a million: the place for a
-# network that has already learned to see.
+# dogs, some of which differ only in the coat. There are 10 222 labelled photographs of many
+# sizes and 10 357 without labels, and the answer is a probability for every breed. That is
+# few photographs for so many classes. They are a part of ImageNet, which has more than a
+# million, so a network that was trained on ImageNet has good features for them.
 
 # %%
 import os
@@ -110,6 +110,8 @@ def get_net(frozen=True):
     return net
 
 
+d2l.show_diagram("frozen_features")
+d2l.show_source(d2l.replace_output, "training.freeze", imports=True)
 print("weights:", run.weights)
 print(get_net().output)
 
@@ -117,7 +119,10 @@ print(get_net().output)
 # ## Training
 #
 # By stochastic gradient descent with momentum; every few epochs the learning rate falls.
-# Frozen features cost a forward pass and nothing more.
+# Frozen features cost a forward pass and nothing more. The step in your framework:
+
+# %%
+d2l.show_source("training.train_step", imports=True)
 
 
 # %%
@@ -219,7 +224,15 @@ d2l.show("top-five")
 # 3. Train the features as well, at a tenth of the rate, as in the section on fine-tuning.
 #    Is it worth it?
 #
-# ### A solution of exercise 3
+# ### Answers to exercises 1 and 2
+#
+# With all pictures take batches of 128, a learning rate of 0.01 that falls by a factor of
+# 0.1 every ten epochs, and more epochs. This needs the original photographs, ImageNet
+# weights and a GPU, and we could not measure it here. In the small sample the book reports
+# a validation loss of about 2.1 with a ResNet-34. A deeper source network has better
+# features and costs more time for each picture.
+#
+# ### Answer to exercise 3
 #
 # `--exercises true` trains it.
 

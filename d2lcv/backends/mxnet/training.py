@@ -143,7 +143,11 @@ class Stepper:
         if not isinstance(optimizer, Trainers):
             optimizer = Trainers([optimizer])
         else:
-            net.hybridize(not eager, static_alloc=not eager)
+            # part by part: in one graph of all, a part that the loss does not depend on
+            # would get gradients of 0, and decay
+            net.hybridize(False)
+            for part in net._children.values() or [net]:
+                part.hybridize(not eager, static_alloc=not eager)
         self.net, self.optimizer, self.check = net, optimizer, check
         if several:
             optimizer.before_step = self._average_gradients
