@@ -28,7 +28,7 @@ def options(name, folder):
     data = ("--data", str(folder / "data"), "--seed", "3", "--exercises", "true")
     if name == "image_augmentation":
         make_cifar10(folder / "data", num_train=4, num_test=2)
-        return *data, *SMALL, "--num-epochs", "2"
+        return *data, *SMALL, "--num-epochs", "2", "--code"
     make_cifar10_tiny(folder / "data", num_train=60, num_test=12)
     return *data, *SMALL, "--num-epochs", "2", "--lr", "0.01"
 
