@@ -22,7 +22,7 @@ def run(d2l, folder, *options):
     return subprocess.run(
         [
             *(sys.executable, str(ROOT / "chapters" / "neural_style.py")),
-            *("--out", str(folder / "out"), *options),
+            *("--out", str(folder / "out"), "--code", *options),
         ],
         cwd=folder,  # the script finds nothing by accident
         env={**os.environ, "D2L_BACKEND": d2l.backend_name(), "MPLBACKEND": "agg"},

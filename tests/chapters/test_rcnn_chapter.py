@@ -33,6 +33,7 @@ def chapter(d2l, tmp_path_factory):
                 data,
                 "--seed",
                 "3",
+                "--code",
                 "--exercises",
                 "true",
                 "--out",

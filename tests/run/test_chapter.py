@@ -257,7 +257,8 @@ def test_report_replaces(make):
 
 # ---- the SSD chapter -----------------------------------------------------------------
 
-FIGURES = ("data", "curves", "detections", "smooth-l1", "focal-loss")
+FIGURES = ("data", "curves", "detections", "one-picture", "smooth-l1", "focal-loss")
+DIAGRAMS = ("receptive_field", "ssd")
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +278,7 @@ def ssd(d2l, tmp_path_factory):
             str(ROOT / "chapters" / "ssd.py"),
             *("--num-epochs", "1", "--min-steps", "0"),
             *("--batch-size", "8", "--image-size", "64", "--exercises", "true"),
-            *("--data", data, "--seed", "3", "--out", str(folder / "out")),
+            *("--data", data, "--seed", "3", "--out", str(folder / "out"), "--code"),
         ],
         env={**environment, "D2L_BACKEND": d2l.backend_name()},
         cwd=folder / "empty",
@@ -370,7 +371,11 @@ def test_ssd_writes_nowhere_else(ssd):
     folder, _, _ = ssd
     assert not list((folder / "empty").iterdir())
     assert sorted(p.name for p in (folder / "out").iterdir()) == sorted(
-        [*(f"{name}.png" for name in FIGURES), "result.json", "tinyssd.safetensors"]
+        [
+            *(f"{name}.png" for name in FIGURES),
+            *(f"{name}.svg" for name in DIAGRAMS),
+            *("result.json", "tinyssd.safetensors"),
+        ]
     )
 
 

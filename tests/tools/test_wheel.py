@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -107,7 +108,7 @@ def test_import_is_of_the_wheel(site, tmp_path):
 def test_command_line_outside_of_a_checkout(site, tmp_path):
     status, out, err = run(site, tmp_path, "-m", "d2lcv", "run")
     assert status == 0, err
-    listed = {line.split()[0] for line in out.splitlines()}
+    listed = {line.split()[0] for line in out.splitlines() if line[:1] == " "}
     assert listed == {path.stem for path in (ROOT / "chapters").glob("*.py")}
     status, out, err = run(site, tmp_path, "-m", "d2lcv", "render")
     assert (status, out) == (1, "")
@@ -128,7 +129,7 @@ def test_matrix_runs_outside_of_a_checkout(d2l, site, tmp_path):
     )
     status, out, err = run(site, tmp_path, *line)
     assert status == 0, err
-    assert "7 cases, 0 pairs of backends, 0 breaches" in out
+    assert re.search(r"\d+ cases, 0 pairs of backends, 0 breaches", out)
 
 
 def test_chapter_runs_outside_of_a_checkout(d2l, site, tmp_path):
