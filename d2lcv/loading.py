@@ -145,6 +145,11 @@ class _Loader:
     def __len__(self) -> int:
         return len(self.native)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "native":
+            raise AttributeError(name)
+        return getattr(self.native, name)  # what readers ask their framework's loader
+
     def __call__(self) -> _Loader:
         return (
             self  # as readers of Paddle's loaders begin a pass: `for X, Y in loader()`
