@@ -590,8 +590,9 @@ if run.exercises:
 #
 # ### Answer to exercise 6
 #
-# The table above answers it for this run: the one-stage detectors are faster, and after the
-# same short training the two-stage detector has the higher mAP.
+# The table above answers it for this run, with the mAP and the pictures per second of all
+# three after equally many epochs. The second stage costs time, because it looks at every
+# region again, and it gives what a single look cannot: corrected boxes and masks.
 
 # %%
 run.report(
