@@ -275,6 +275,101 @@ def test_loader_with_workers(d2l, tmp_path):
     assert done.stdout.splitlines()[-2:] == expected
 
 
+LEAVING = """
+import multiprocessing, os
+import numpy as np
+import d2lcv as d2l
+
+class Numbers:
+    broken = True
+    def __len__(self):
+        return 40
+    def example(self, i):
+        if i == 35 and self.broken:
+            raise ValueError("picture 35 is torn")
+        return (np.array([i]),)
+
+if __name__ == "__main__":
+    numbers = Numbers()
+    loader = d2l.loader(numbers, 2)
+    for i in range(30):
+        next(iter(loader))
+        if i == 1:
+            before = len(os.listdir("/proc/self/fd"))
+    print(len(multiprocessing.active_children()))
+    print(len(os.listdir("/proc/self/fd")) - before <= 100)
+    for i in range(2):
+        try:
+            list(loader)
+        except ValueError as error:
+            print(type(error).__name__, "picture 35 is torn" in str(error))
+    numbers.broken = False
+    print(len(list(loader)))
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files")
+def test_passes_with_workers_end(d2l, tmp_path):
+    """One that is left keeps no process and no file; a torn picture spoils no other."""
+    (tmp_path / "script.py").write_text(LEAVING)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        env={**os.environ, "D2L_BACKEND": d2l.backend_name(), "D2L_WORKERS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    children, few_files, *rest = done.stdout.splitlines()[-5:]
+    assert int(children) <= 2 and few_files == "True"
+    assert rest == ["ValueError True", "ValueError True", "20"]
+
+
+@pytest.mark.parametrize("error", [StopIteration, SystemExit, KeyError])
+def test_what_an_example_raises_comes_through(d2l, error):
+    """Also what would end a pass early, a thread, or the program."""
+
+    class Raising(Numbers):
+        def example(self, i):
+            if i == 5:
+                raise error("on purpose")
+            return super().example(i)
+
+    loader = d2l.loader(Raising(8), 2)
+    for _ in range(2):
+        wanted = KeyError if error is KeyError else RuntimeError
+        with pytest.raises(wanted, match="on purpose"):
+            list(loader)
+
+
+def test_examples_of_different_shapes_exception(d2l):
+    class Growing(Numbers):
+        def example(self, i):
+            return (np.zeros((1 + i // 3, 2), np.float32),)
+
+    loader = d2l.loader(Growing(4), 2)
+    with pytest.raises(ValueError, match="examples: expected one shape in a batch"):
+        list(loader)
+
+
+@pytest.mark.parametrize("size", [2.5, "2", None, True])
+def test_batch_size_type_exception(d2l, size):
+    with pytest.raises(TypeError, match="^batch_size: expected an integer, got"):
+        d2l.loader(Numbers(3), size)
+
+
+def test_workers_are_not_more_than_batches(d2l, monkeypatch):
+    asked = []
+    monkeypatch.setenv("D2L_WORKERS", "1000")
+    monkeypatch.setattr(
+        loading.backend.loading, "loader", lambda *args: asked.append(args[3])
+    )
+    d2l.loader(Numbers(4), 2)
+    d2l.loader(Numbers(10**6), 2)
+    assert asked[0] == 2
+    assert asked[1] <= max(8, 4 * os.cpu_count())
+
+
 # ---- the banana set ------------------------------------------------------------------
 
 

@@ -1,11 +1,28 @@
 """Data loading in PaddlePaddle."""
 
+import functools
+import gc
+
 import numpy as np
 from paddle.io import BatchSampler, DataLoader, Dataset
 
 __all__ = ["WORKERS_ARE_PROCESSES", "ExampleDataset", "collate", "loader"]
 
 WORKERS_ARE_PROCESSES = True
+
+
+def ending(function):
+    """As `function`; an error ends the pass."""
+
+    @functools.wraps(function)
+    def call(*arguments):
+        try:
+            return function(*arguments)
+        except Exception as error:
+            # any other one ends the loader's thread, which is then waited for for ever
+            raise StopIteration from error
+
+    return call
 
 
 class ExampleDataset(Dataset):
@@ -17,20 +34,14 @@ class ExampleDataset(Dataset):
     def __len__(self):
         return len(self.examples)
 
+    @ending
     def __getitem__(self, i):
-        try:
-            return self.examples.example(i)  # such as an image (3, H, W) and its label
-        except Exception as error:
-            # any other one ends the loader's thread, which is then waited for for ever
-            raise StopIteration from error
+        return self.examples.example(i)  # such as an image (3, H, W) and its label
 
 
 def collate(batch):
     # [(image, label), …] → images (B, 3, H, W), labels (B, …); tensors by the loader
-    try:
-        return [np.stack(part) for part in zip(*batch, strict=True)]
-    except Exception as error:
-        raise StopIteration from error
+    return [np.stack(part) for part in zip(*batch, strict=True)]
 
 
 class Loader(DataLoader):
@@ -50,5 +61,7 @@ def loader(examples, order, batch_size, workers=0, collate=collate):
         ExampleDataset(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
-        collate_fn=collate,
+        # a worker that frees its parent's readers would wait for threads it has not
+        worker_init_fn=lambda _: gc.freeze(),
+        collate_fn=ending(collate),
     )
