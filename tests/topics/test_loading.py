@@ -354,7 +354,7 @@ def test_examples_of_different_shapes_exception(d2l):
 
 @pytest.mark.parametrize("size", [2.5, "2", None, True])
 def test_batch_size_type_exception(d2l, size):
-    with pytest.raises(TypeError, match="^batch_size: expected an integer, got"):
+    with pytest.raises(TypeError, match=r"^batch_size: expected an integer, got"):
         d2l.loader(Numbers(3), size)
 
 
