@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..checks import at_least
-from .show import _activate, _detached, _display, _drawn, _finish_live, _kernel, plt
+from ..notebook import kernel
+from .show import _activate, _detached, _display, _drawn, _finish_live, plt
 from .values import _array, _check_axes, _figsize
 
 __all__ = ["Animator", "set_axes"]
@@ -98,7 +99,7 @@ class Animator:
             raise ValueError("fmts: expected at least one format, got none")
         self._legend = [legend] if isinstance(legend, str) else list(legend or [])
         # Pyplot would show it a second time at the end of a notebook's cell.
-        make = plt.figure if _kernel() is None else Figure
+        make = plt.figure if kernel() is None else Figure
         self.fig = make(figsize=_figsize(figsize), layout="constrained")
         self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel()
         set_axes(self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, None)
@@ -155,15 +156,15 @@ class Animator:
             self.axes[0].legend(self.lines[:named], self._legend[:named])
 
     def _update(self) -> None:
-        kernel = _kernel()
+        shell = kernel()
         _drawn.add(self.fig)
-        if kernel is None and _activate(self.fig):
+        if shell is None and _activate(self.fig):
             return
         if self not in _detached:
-            if kernel is not None:
-                _finish_with_cell(kernel)
+            if shell is not None:
+                _finish_with_cell(shell)
             _detached.append(self)
-        if kernel is not None and time.perf_counter() >= self._next:
+        if shell is not None and time.perf_counter() >= self._next:
             self._redraw()
 
     def _redraw(self, last: bool = False) -> None:
@@ -176,13 +177,13 @@ class Animator:
             self._handle, self._next = None, 0.0
 
 
-def _finish_with_cell(kernel: Any) -> None:
+def _finish_with_cell(shell: Any) -> None:
     def finish() -> None:
-        kernel.events.unregister("post_execute", finish)
+        shell.events.unregister("post_execute", finish)
         _finish_live()
 
     if not _detached:
-        kernel.events.register("post_execute", finish)
+        shell.events.register("post_execute", finish)
 
 
 def _scalars(name: str, value: Any) -> list[float | None]:

@@ -14,7 +14,6 @@ import atexit
 import io
 import itertools
 import os
-import sys
 import warnings
 import weakref
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from ..notebook import kernel
 from .values import _figsize
 
 if TYPE_CHECKING:
@@ -41,15 +41,7 @@ _drawn: weakref.WeakSet[Figure] = weakref.WeakSet()
 _detached: list[Animator] = []
 
 
-def _kernel() -> Any:
-    """The IPython shell if this is a notebook's kernel, else None."""
-    # Only a program that runs inside IPython has it among its modules.
-    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell = get_shell() if get_shell is not None else None
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
-if _kernel() is None and not plt.get_fignums():
+if kernel() is None and not plt.get_fignums():
     # A script started from a notebook inherits its MPLBACKEND, one with MPLBACKEND=TkAgg
     # may have no display: nothing is shown here, so draw in memory whatever is set.
     plt.switch_backend("agg")
@@ -59,7 +51,7 @@ def use_svg_display() -> None:
     """Show figures of a notebook as SVG, which stays sharp; a script saves PNG as ever."""
     global _svg
     _svg = True
-    if _kernel() is None:
+    if kernel() is None:
         return
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -103,7 +95,7 @@ def show(name: str | None = None) -> Path | None:
         not isinstance(name, str) or name in ("", ".", "..") or set("/\\\0") & set(name)
     ):
         raise ValueError(f"name: expected a file name without a folder, got {name!r}")
-    if _kernel() is not None:
+    if kernel() is not None:
         _finish_live()
         if plt.get_fignums():
             figure = plt.gcf()
@@ -147,7 +139,7 @@ def _display(figure: Figure, handle: Any = None) -> Any:
 
 def _show_svg(svg: str, name: str) -> Path | None:
     """Put SVG text under the cell of a notebook, or into a file in a script."""
-    if _kernel() is not None:
+    if kernel() is not None:
         from IPython import display
 
         display.display(display.SVG(svg))
@@ -179,7 +171,7 @@ def _finish_live() -> None:
 
 @atexit.register
 def _save_unshown() -> None:
-    if _kernel() is not None:
+    if kernel() is not None:
         return
     while _detached:
         _save(_detached.pop(0).fig, None)

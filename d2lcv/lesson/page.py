@@ -6,13 +6,13 @@ which is made from notebooks, as a block with its place in the files.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..notebook import kernel
 from .reading import Piece, imports_of, joined, pieces, source
 
-__all__ = ["MIME", "Page", "in_notebook", "page", "show_source"]
+__all__ = ["MIME", "Page", "page", "show_source"]
 
 # What the site reads: {"fold", "imports", "pieces": [{"name", "file", "line", "code"}]}
 MIME = "application/vnd.d2lcv.source+json"
@@ -34,11 +34,6 @@ class Page:
 
 
 page = Page()
-
-
-def in_notebook() -> bool:
-    """Whether this process is a notebook's kernel."""
-    return "ipykernel" in sys.modules
 
 
 def show_source(
@@ -70,7 +65,7 @@ def show_source(
     text = "\n\n".join(filter(None, [head, joined(new), *foreign]))
     if not text:
         return
-    if in_notebook():
+    if kernel():
         _display(text, head, new, foreign, fold)
     elif page.prints:
         print(text)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import backend
-from ..lesson.page import in_notebook, page
+from ..lesson.page import page
+from ..notebook import kernel
 
 __all__ = ["Chapter"]
 
@@ -123,7 +124,7 @@ class Chapter:
         """`iterable` with a progress bar, where there is a screen to show it."""
         from tqdm.auto import tqdm
 
-        off = False if in_notebook() else None  # None: where no terminal is
+        off = False if kernel() else None  # None: where no terminal is
         return tqdm(iterable, description, leave=False, disable=off)
 
     def report(
@@ -190,6 +191,6 @@ def _finite(value: Any) -> Any:
 
 
 def _arguments() -> list[str]:
-    if in_notebook():
+    if kernel():
         return shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
     return sys.argv[1:]

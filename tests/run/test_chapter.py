@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,14 +119,15 @@ def test_unequal_presets_exception(d2l):
 def test_command_line(make, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["test.py", "--lr", "0.5"])
     monkeypatch.setenv("D2L_ARGS", "--lr 0.7")
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert make().lr == 0.5
 
 
 def test_notebook_arguments(make, monkeypatch):
     """In a notebook the command line is the kernel's; the variable is ours."""
     monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
-    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    package = ModuleType("IPython")
+    package.get_ipython = lambda: SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.delenv("D2L_ARGS", raising=False)
     assert make().lr == 0.01
     monkeypatch.setenv("D2L_ARGS", "--preset book --lr 0.7 --out 'a folder'")

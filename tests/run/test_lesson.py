@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from conftest import bare
@@ -32,7 +32,9 @@ def notebook(monkeypatch):
     shown = []
     module = ModuleType("IPython.display")
     module.display = lambda data, raw: shown.append(data)
-    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    package = ModuleType("IPython")
+    package.get_ipython = lambda: SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return shown
 
