@@ -61,6 +61,8 @@ def _tests(backend):
         # one thread: small operations in two are slower on small machines
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
         others = [f"--ignore={path}" for path in (*WITHOUT_FRAMEWORK, TYPES)] + SPREAD
+        if backend != next(iter(REGISTRY)):
+            others += ["-m", "not matrix and not once"]
         session.run("python", "-m", "pytest", *(session.posargs or others), env=env)
 
     tests.__doc__ = f"The tests on {backend}, in an environment with nothing else."

@@ -108,6 +108,7 @@ def test_bounding_box_values(runs):
     near(run.values("around both:"), [60, 45, 655, 516], 0)
 
 
+@pytest.mark.once
 def test_bounding_box_of_a_photograph(tmp_path):
     require_framework()
     photo = np.full((561, 728, 3), (200, 30, 90), np.uint8)

@@ -110,6 +110,7 @@ def test_own_pictures_and_weights(d2l, tmp_path):
     assert "content features: [(1, 512, 4, 6)]" in done.stdout
 
 
+@pytest.mark.once
 def test_missing_weights(d2l, tmp_path):
     done = run(d2l, tmp_path, "--weights", "none.file")
     assert done.returncode != 0 and "none.file" in done.stderr.splitlines()[-1]

@@ -103,6 +103,7 @@ def test_transposed_conv_prints_shapes_and_kernel(runs):
     assert result["not_zero"] == 9 * 30**2 / (30**2 * 32**2)
 
 
+@pytest.mark.once
 def test_transposed_conv_of_a_photograph(tmp_path):
     require_framework()
     photo = np.full((80, 120, 3), (200, 30, 90), np.uint8)

@@ -441,6 +441,7 @@ def test_a_broken_picture_is_named_by_the_loader(d2l, copy):
         list(val)
 
 
+@pytest.mark.once
 def test_the_drawn_set_is_as_large_as_the_crop(d2l, monkeypatch):
     """The book's own call: three quarters of its pictures at least are large enough."""
     sizes = []

@@ -655,6 +655,7 @@ print("loaded:", sorted(loaded & unwanted), d2l.plt.get_backend().lower())
 
 
 @pytest.mark.parametrize("backend", [None, "TkAgg", "module://of_a_notebook"])
+@pytest.mark.once
 def test_a_script_needs_no_display_no_ipython_and_no_framework(backend, tmp_path):
     environment = {} if backend is None else {"MPLBACKEND": backend}
     (tmp_path / "of_a_notebook.py").write_text("import IPython")
@@ -667,6 +668,7 @@ def test_a_script_needs_no_display_no_ipython_and_no_framework(backend, tmp_path
     assert done.stdout.count("figure: ") == 2
 
 
+@pytest.mark.once
 def test_a_script_that_fails_keeps_its_curves(tmp_path):
     code = "import d2lcv.figures as f; f.Animator().add(1, 1); raise SystemExit(3)"
     assert script(code, tmp_path).returncode == 3

@@ -12,6 +12,8 @@ from reading import ROOT
 
 from d2lcv.backends import REGISTRY
 
+pytestmark = pytest.mark.once
+
 CHAPTER = """\
 # %% [markdown]
 # # A stub

@@ -12,6 +12,8 @@ from d2lcv.proof.case import compare
 
 require_framework()
 
+pytestmark = pytest.mark.once
+
 HERE = pathlib.Path(__file__).parent
 
 FAULTS = {

@@ -1,6 +1,5 @@
 """`python -m d2lcv`: what it prints, what it runs, and how it fails."""
 
-import json
 import os
 import re
 import subprocess
@@ -17,6 +16,8 @@ from d2lcv.run.chapters import PARTS, chapter_file, chapters, chapters_dir, part
 from d2lcv.run.overview import data_entries, devices, overview
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.once
 
 
 def run(*arguments, cwd=None, **environment):
@@ -116,11 +117,6 @@ def test_nothing_installed(nothing_installed, monkeypatch):
     text, usable = overview(with_devices=True)
     assert not usable
     assert "active: none: d2lcv needs one of its frameworks" in text
-
-
-def test_devices_are_those_of_the_backend(d2l):
-    expected = [d2l.device_name(device) for device in d2l.try_all_gpus()]
-    assert devices(d2l.backend_name()) == expected
 
 
 @pytest.mark.parametrize(
@@ -244,18 +240,6 @@ def test_unknown_chapter_exception():
     for path in ("../chapters/anchor", "chapters/anchor.py", "/etc/passwd", ""):
         with pytest.raises(ValueError, match="there is no chapter"):
             chapter_file(path)
-
-
-def test_run_writes_what_the_chapter_writes(d2l, tmp_path):
-    name = d2l.backend_name()
-    alias = (REGISTRY[name].aliases or (name,))[0]
-    arguments = ["run", "bounding_box", "--backend", alias, "--seed", "5", "--out", "o"]
-    done = run(*arguments, cwd=tmp_path, D2L_BACKEND="")
-    assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "o" / "result.json").read_text())
-    assert (result["chapter"], result["backend"]) == ("bounding_box", name)
-    assert result["seed"] == 5
-    assert f"result  backend           {name}" in done.stdout
 
 
 def test_options_reach_the_chapter(d2l, tmp_path):

@@ -17,6 +17,8 @@ nbformat, *_ = (
 )
 require_framework()
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 notebooks, pages, render = (

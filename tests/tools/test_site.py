@@ -15,6 +15,8 @@ nbformat, *_ = (
     for name in ("nbformat", "jupytext", "nbclient", "sphinx", "furo", "selenium")
 )
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 check_site, notebooks, pages = (

@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.once
+
 if importlib.util.find_spec("hatchling") is None:
     pytest.skip(
         "hatchling, which builds the wheel, is not installed (extra 'test')",
