@@ -222,7 +222,7 @@ val_iter = d2l.loader(val_set, run.batch_size)
 print(len(train_set), "pictures to train on,", len(val_set), "to validate")
 X, Y, masks = next(iter(train_iter))
 print("a batch:", tuple(X.shape), tuple(Y.shape), tuple(masks.shape))
-print("classes:", train_set.class_names)
+print("classes:", *train_set.classes)
 
 # %% [markdown]
 # A helper lays masks over pictures and draws the boxes.
@@ -248,7 +248,7 @@ labels = [rows[rows[:, 0] >= 0] for rows in d2l.numpy(Y)[:10]]
 show_instances(
     X[:10],
     [rows[:, 1:] for rows in labels],
-    [[train_set.class_names[int(c)] for c in rows[:, 0]] for rows in labels],
+    [[train_set.classes[int(c)] for c in rows[:, 0]] for rows in labels],
     [m[: len(rows)] > 0.5 for m, rows in zip(d2l.numpy(masks), labels)],
 )
 d2l.show("data")
@@ -412,7 +412,7 @@ show_instances(
     X[:10],
     [r[s, 2:] for r, s in zip(rows, sure)],
     [
-        [f"{val_set.class_names[int(c)]} {p:.2f}" for c, p in r[s, :2]]
+        [f"{val_set.classes[int(c)]} {p:.2f}" for c, p in r[s, :2]]
         for r, s in zip(rows, sure)
     ],
     [m[s] > 0.5 for m, s in zip(inside, sure)],

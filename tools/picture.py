@@ -69,23 +69,14 @@ def train(name: str, python: str | None, folder: Path) -> dict[str, str]:
 
 def pictures(indices: dict[str, int]) -> dict[str, tuple[np.ndarray, list[str]]]:
     """The picture (H, W, 3) of each row, and the names of its classes."""
-    from d2lcv.data.boxes import DetectionFolder
-    from d2lcv.drawn.shapes import ShapesDataset
-    from d2lcv.loading import banana_folder
+    from d2lcv.datasets.bananas import BananasDataset
+    from d2lcv.datasets.shapes import ShapesDataset
 
-    bananas = DetectionFolder(banana_folder("synthetic"), False, None)
-    shapes = ShapesDataset(False)
+    sets = {"detections": BananasDataset(False), "instances": ShapesDataset(False)}
     return {
-        "detections": (_rgb(bananas.example(indices["detections"])[0]), ["banana"]),
-        "instances": (
-            _rgb(shapes.example(indices["instances"])[0]),
-            list(shapes.class_names),
-        ),
+        row: (sets[row].pixels(i) / 255, list(sets[row].classes))
+        for row, i in indices.items()
     }
-
-
-def _rgb(image: np.ndarray) -> np.ndarray:
-    return image.transpose(1, 2, 0) / 255
 
 
 def largest(answers: dict[str, tuple[np.ndarray, np.ndarray | None]]) -> float:

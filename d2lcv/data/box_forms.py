@@ -11,149 +11,30 @@ import json
 import math
 import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
+from .boxes import (
+    BoxSet,
+    Object,
+    Picture,
+    StrPath,
+    checked_picture,
+    class_names,
+    pack,
+    read_csv,
+)
+from .pictures import SUFFIXES, natural
+from .tables import read_lines, read_text
 
-from .boxes import DetectionFolder, class_names
-from .pictures import SUFFIXES, natural, read_size
+__all__ = ["find_form", "read_coco", "read_voc", "read_yolo"]
 
-__all__ = ["BoxSet", "find_form", "read_coco", "read_csv", "read_voc", "read_yolo"]
-
-StrPath = str | os.PathLike[str]
 _LISTS = ("images", "annotations", "categories")
 _SPLITS = {True: ("train",), False: ("val", "valid", "validation")}
-
-
-class BoxSet(NamedTuple):
-    """The pictures and boxes of one split; no picture is read yet.
-
-    Attributes:
-        root: what was opened.
-        paths: the N files.
-        sizes: (N, 2) int64, height and width of each picture on disk.
-        labels: (N, G, 5) float32, G the largest number of objects in a picture. A row is
-            (class, x1, y1, x2, y2), the box in fractions of the picture's width and
-            height. Rows that are not needed have class −1 and zeros.
-        classes: their names, or `None`.
-        num_classes: how many there are.
-        num_clipped: boxes that reached up to a pixel beyond their picture.
-    """
-
-    root: str
-    paths: list[str]
-    sizes: np.ndarray
-    labels: np.ndarray
-    classes: list[str] | None
-    num_classes: int
-    num_clipped: int
-
-
-class Object(NamedTuple):
-    """One object: class −1 is none; where it is written, for messages."""
-
-    label: int
-    box: tuple[float, float, float, float]
-    place: str
-
-
-class Picture(NamedTuple):
-    """A file, where it is named, and its (height, width) as the labels say, if they do."""
-
-    path: str
-    place: str
-    size: tuple[int, int] | None = None
-
-
-def read_csv(root: StrPath, is_train: bool) -> BoxSet:
-    """The layout of `DetectionFolder`: its pictures and boxes."""
-    folder = DetectionFolder(root, is_train)
-    return BoxSet(
-        os.fspath(root),
-        folder.paths,
-        folder.sizes,
-        folder.labels,
-        folder.classes,
-        folder.num_classes,
-        folder.num_clipped,
-    )
-
-
-def pack(
-    root: str | os.PathLike[str],
-    objects: Mapping[Picture, list[Object]],
-    classes: list[str],
-) -> BoxSet:
-    """Check every picture and every box against its picture, and pack them.
-
-    A box that reaches up to a pixel beyond its picture is clipped; a warning says how many
-    were.
-    """
-    if not objects:
-        raise ValueError(f"{os.fspath(root)} has no pictures")
-    sizes = np.array([_checked_picture(picture) for picture in objects])
-    labels = np.zeros(
-        (len(objects), max(1, *map(len, objects.values())), 5), np.float32
-    )
-    labels[:, :, 0] = -1
-    num_clipped = 0
-    for packed, rows, (height, width) in zip(
-        labels, objects.values(), sizes.tolist(), strict=True
-    ):
-        for line, row in zip(packed, rows, strict=False):
-            box, clipped = _checked_box(row, height, width)
-            num_clipped += clipped
-            line[0] = row.label
-            line[1:] = box / np.array([width, height, width, height])
-    if num_clipped:
-        warnings.warn(
-            f"{os.fspath(root)}: {num_clipped} of {int((labels[..., 0] >= 0).sum())} boxes "
-            "reach up to a pixel beyond their pictures and were clipped",
-            stacklevel=4,
-        )
-    paths = [picture.path for picture in objects]
-    return BoxSet(
-        os.fspath(root), paths, sizes, labels, classes, len(classes), num_clipped
-    )
-
-
-def _checked_picture(picture: Picture) -> tuple[int, int]:
-    """Its height and width, which are those that the labels say."""
-    if not os.path.isfile(picture.path):
-        raise FileNotFoundError(
-            f"{picture.place}: the picture {picture.path} is missing"
-        )
-    size = read_size(picture.path)
-    if picture.size not in (None, size):
-        height, width = picture.size or (0, 0)
-        raise ValueError(
-            f"{picture.place}: the labels are of a picture of {width} × {height} pixels "
-            f"(width × height), and {picture.path} has {size[1]} × {size[0]}"
-        )
-    return size
-
-
-def _checked_box(row: Object, height: int, width: int) -> tuple[np.ndarray, bool]:
-    """The box within its picture, and whether it had to be clipped."""
-    x1, y1, x2, y2 = row.box
-    got = f"got {x1:g}, {y1:g}, {x2:g}, {y2:g}"
-    limits = np.array([width, height, width, height])
-    box = np.clip(row.box, 0, limits)
-    beyond = np.abs(box - row.box).max()
-    if x2 <= x1 or y2 <= y1:
-        raise ValueError(f"{row.place}: expected xmin < xmax and ymin < ymax, {got}")
-    if beyond > 1 or box[2] <= box[0] or box[3] <= box[1]:
-        raise ValueError(
-            f"{row.place}: the box must lie in its picture of {width} × {height} "
-            f"pixels (width × height) or reach at most a pixel beyond it, {got}"
-        )
-    return box, bool(beyond > 1e-3)  # the last digit of a number does not count
 
 
 def did_you_mean(text: str, known: list[str]) -> str:
@@ -324,8 +205,7 @@ def _chosen(
     place = f"names: {folder}"
     if isinstance(names, (str, os.PathLike)):
         place = os.fspath(names)
-        lines = _text(Path(names)).splitlines()
-        names = [line.strip() for line in lines if line.strip()]
+        names = read_lines(Path(names), "the names of XML files, one a line")
     chosen = list(names)
     for name in chosen:
         if name not in files:
@@ -438,7 +318,8 @@ def _by_name(path: Path) -> Any:
 
 def _yolo_rows(path: Path, classes: list[str]) -> list[Object]:
     rows = []
-    for line, text in enumerate(_text(path).splitlines(), 1):
+    lines = read_text(path, "rows of a class and a box").splitlines()
+    for line, text in enumerate(lines, 1):
         place, values = f"{path}, line {line}", text.split()
         if not values:
             continue
@@ -465,7 +346,7 @@ def _yolo_rows(path: Path, classes: list[str]) -> list[Object]:
 
 def _in_pixels(picture: Picture, rows: list[Object]) -> list[Object]:
     """Boxes in fractions as all others are: in pixels of the picture."""
-    height, width = _checked_picture(picture)
+    height, width = checked_picture(picture)
     return [
         Object(label, (x1 * width, y1 * height, x2 * width, y2 * height), place)
         for label, (x1, y1, x2, y2), place in rows
@@ -488,9 +369,11 @@ def _yolo_classes(root: Path) -> list[str]:
 
 def _yaml_names(path: Path) -> list[str]:
     """`names` of a data.yaml: [a, b], a block of `- a`, or of `0: a`."""
-    lines = [line.split(" #")[0].rstrip() for line in _text(path).splitlines()]
+    wanted = "the names of the classes, as in names: [cat, dog]"
+    expected = f"{path}: expected {wanted}"
+    text = read_text(path, wanted)
+    lines = [line.split(" #")[0].rstrip() for line in text.splitlines()]
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    expected = f"{path}: expected the names of the classes, as in names: [cat, dog]"
     starts = [i for i, line in enumerate(lines) if re.match(r"names\s*:", line)]
     if len(starts) != 1:
         raise ValueError(f"{expected}; got {len(starts)} entries 'names:'")
@@ -525,15 +408,6 @@ def _unquoted(text: str) -> str:
         except (SyntaxError, ValueError):
             return text.strip(text[0])
     return text
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
 
 
 # ---- which form it is ------------------------------------------------------------------

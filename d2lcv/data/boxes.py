@@ -1,4 +1,6 @@
-"""Labelled pictures on disk: the layout of the book's `banana-detection`, and your own.
+"""Labelled pictures on disk: what every reader gives, and the reader of CSV files.
+
+The layout is that of the book's `banana-detection`:
 
     ROOT/
         classes.txt              optional: one class name per line
@@ -19,147 +21,160 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .pictures import read_labelled, read_size
+from .pictures import read_size
 from .tables import read_lines, read_table, refuse
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
-    "DetectionFolder",
-    "checked_size",
+    "BoxSet",
+    "Object",
+    "Picture",
+    "StrPath",
+    "checked_picture",
     "class_names",
-    "read_detection_folder",
+    "pack",
+    "read_csv",
 ]
 
+StrPath = str | os.PathLike[str]
 _BOX = ["xmin", "ymin", "xmax", "ymax"]
 _COLUMNS = ["img_name", "label", *_BOX]
 _MAX_CLASSES = 10_000  # without names: a larger class is a mistake
 
 
-class DetectionFolder:
-    """The pictures and boxes of one split; pictures are read when they are asked for.
-
-    Args:
-        root: the folder that holds the splits.
-        is_train: the `…_train` split, or else the `…_val` split.
-        size: (height, width) in pixels to which every picture is resized; `None` leaves
-            each as it is.
+class BoxSet(NamedTuple):
+    """The pictures and boxes of one split; no picture is read yet.
 
     Attributes:
-        paths: the N files, in the order in which `label.csv` names them first.
+        root: what was opened.
+        paths: the N files.
+        sizes: (N, 2) int64, height and width of each picture on disk.
         labels: (N, G, 5) float32, G the largest number of objects in a picture. A row is
             (class, x1, y1, x2, y2), the box in fractions of the picture's width and
             height. Rows that are not needed have class −1 and zeros.
-        sizes: (N, 2) int64, height and width of each picture on disk.
-        classes: the names in `classes.txt`, or `None`.
+        classes: their names; of classes without names their numbers as text.
         num_clipped: boxes that reached up to a pixel beyond their picture.
-        num_classes: how many names there are, or else the largest class of both splits
-            plus one.
-
-    Raises:
-        FileNotFoundError: no split, no `label.csv`, or a row names a missing picture.
-        ValueError: what `label.csv` or `classes.txt` says cannot be; the message names
-            the file, the line, and what was expected. Or a picture cannot be read.
     """
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        is_train: bool = True,
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        self.size = checked_size(size)
-        self.root = os.fspath(root)
-        folder = _find_split(Path(root), "train" if is_train else "val")
-        self.classes = class_names(Path(root) / "classes.txt")
-        rows = _read_rows(folder / "label.csv", self.classes)
-        first = rows.drop_duplicates("img_name").img_name
-        self.paths = [str(folder / "images" / name) for name in first]
-        for path, line in zip(self.paths, first.index, strict=True):
-            if not os.path.isfile(path):
-                raise FileNotFoundError(
-                    f"{folder / 'label.csv'}, line {line}: the picture {path} is missing"
-                )
-        self.sizes = np.array([read_size(path) for path in self.paths])
-        self.labels, self.num_clipped = _to_labels(
-            folder / "label.csv", rows, self.sizes
-        )
-        self.num_classes = self._count_classes(not is_train)
-
-    def _count_classes(self, other_is_train: bool) -> int:
-        """Without names, both splits must agree: look at the other one, too."""
-        if self.classes is not None:
-            return len(self.classes)
-        largest = self.labels[:, :, 0].max()
-        try:
-            other = _find_split(Path(self.root), "train" if other_is_train else "val")
-            largest = max(largest, _read_rows(other / "label.csv", None).label.max())
-        except FileNotFoundError:
-            pass
-        return max(int(largest), 0) + 1
-
-    @property
-    def class_names(self) -> list[str]:
-        """One name per class: those of `classes.txt`, or else "0", "1", …"""
-        return self.classes or [str(index) for index in range(self.num_classes)]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.example(i)
-
-    def __repr__(self) -> str:
-        return (
-            f"DetectionFolder({self.root!r}: {len(self)} pictures, "
-            f"{int((self.labels[:, :, 0] >= 0).sum())} objects, "
-            f"{self.num_classes} classes)"
-        )
-
-    def pixels(self, i: int) -> np.ndarray:
-        """Read picture i: (h, w, 3) uint8, resized to `size` if there is one.
-
-        Raises:
-            ValueError: the file is not a picture, or torn, or its EXIF notes turn it;
-                it is named.
-        """
-        return read_labelled(self.paths[i], self.size)
-
-    def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return picture i, (3, h, w) float32 from 0 to 255, and its label (G, 5).
-
-        Raises:
-            IndexError: there is no picture i.
-            ValueError: the file is not a picture, or torn; it is named.
-        """
-        pixels = self.pixels(i)
-        image = np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
-        return image, self.labels[i].copy()
+    root: str
+    paths: list[str]
+    sizes: np.ndarray
+    labels: np.ndarray
+    classes: list[str]
+    num_clipped: int
 
 
-def read_detection_folder(
-    root: str | os.PathLike[str], is_train: bool = True
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Read a whole split at once, as the book does; `DetectionFolder` needs no memory.
+class Object(NamedTuple):
+    """One object: class −1 is none; where it is written, for messages."""
 
-    Returns:
-        A list of N pictures (h, w, 3), uint8, and the labels (N, G, 5), float32, as in
-        `DetectionFolder`.
+    label: int
+    box: tuple[float, float, float, float]
+    place: str
 
-    Raises:
-        FileNotFoundError, ValueError: as `DetectionFolder` does.
+
+class Picture(NamedTuple):
+    """A file, where it is named, and its (height, width) as the labels say, if they do."""
+
+    path: str
+    place: str
+    size: tuple[int, int] | None = None
+
+
+def pack(
+    root: StrPath, objects: Mapping[Picture, list[Object]], classes: list[str]
+) -> BoxSet:
+    """Check every picture and every box against its picture, and pack them.
+
+    A box that reaches up to a pixel beyond its picture is clipped; a warning says how many
+    were.
     """
-    folder = DetectionFolder(root, is_train)
-    return [folder.pixels(i) for i in range(len(folder))], folder.labels
+    if not objects:
+        raise ValueError(f"{os.fspath(root)} has no pictures")
+    sizes = np.array([checked_picture(picture) for picture in objects])
+    most = max(1, *map(len, objects.values()))
+    labels = np.zeros((len(objects), most, 5), np.float32)
+    labels[:, :, 0] = -1
+    num_clipped = 0
+    for packed, rows, (height, width) in zip(
+        labels, objects.values(), sizes.tolist(), strict=True
+    ):
+        for i, row in enumerate(rows):
+            box, is_clipped = _checked_box(row, height, width)
+            num_clipped += is_clipped
+            packed[i] = row.label, *(box / np.array([width, height, width, height]))
+    if num_clipped:
+        warnings.warn(
+            f"{os.fspath(root)}: {num_clipped} of {int((labels[..., 0] >= 0).sum())} boxes "
+            "reach up to a pixel beyond their pictures and were clipped",
+            stacklevel=4,
+        )
+    paths = [picture.path for picture in objects]
+    return BoxSet(os.fspath(root), paths, sizes, labels, classes, num_clipped)
 
 
-# ---- files ---------------------------------------------------------------------------
+def checked_picture(picture: Picture) -> tuple[int, int]:
+    """Its height and width, which are those that the labels say."""
+    if not os.path.isfile(picture.path):
+        raise FileNotFoundError(
+            f"{picture.place}: the picture {picture.path} is missing"
+        )
+    size = read_size(picture.path)
+    if picture.size not in (None, size):
+        height, width = picture.size or (0, 0)
+        raise ValueError(
+            f"{picture.place}: the labels are of a picture of {width} × {height} pixels "
+            f"(width × height), and {picture.path} has {size[1]} × {size[0]}"
+        )
+    return size
+
+
+def _checked_box(row: Object, height: int, width: int) -> tuple[np.ndarray, bool]:
+    """The box within its picture, and whether it had to be clipped."""
+    x1, y1, x2, y2 = row.box
+    got = f"got {x1:g}, {y1:g}, {x2:g}, {y2:g}"
+    limits = np.array([width, height, width, height])
+    box = np.clip(row.box, 0, limits)
+    beyond = np.abs(box - row.box).max()
+    if x2 <= x1 or y2 <= y1:
+        raise ValueError(f"{row.place}: expected xmin < xmax and ymin < ymax, {got}")
+    if beyond > 1 or box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(
+            f"{row.place}: the box must lie in its picture of {width} × {height} "
+            f"pixels (width × height) or reach at most a pixel beyond it, {got}"
+        )
+    return box, bool(beyond > 1e-3)  # the last digit of a number does not count
+
+
+# ---- CSV -----------------------------------------------------------------------------
+
+
+def read_csv(root: StrPath, is_train: bool) -> BoxSet:
+    """Read the `…_train` split of a folder that is laid out as above, or the `…_val` one.
+
+    Without `classes.txt` there are as many classes as the largest of both splits says.
+    """
+    folder = _find_split(Path(root), "train" if is_train else "val")
+    path, names = folder / "label.csv", class_names(Path(root) / "classes.txt")
+    rows = _read_rows(path, names)
+    pictures: dict[str, Picture] = {}
+    objects: dict[Picture, list[Object]] = {}
+    for line, name, label, *box in rows[["img_name", "label", *_BOX]].itertuples():
+        place = f"{path}, line {line}"
+        file = str(folder / "images" / name)
+        found = objects.setdefault(pictures.setdefault(name, Picture(file, place)), [])
+        if label >= 0:
+            found.append(Object(int(label), (box[0], box[1], box[2], box[3]), place))
+    if names is None:
+        names = _numbers(Path(root), rows, "val" if is_train else "train")
+    return pack(path, objects, names)._replace(root=os.fspath(root))
 
 
 def _find_split(root: Path, split: str) -> Path:
@@ -178,6 +193,17 @@ def _find_split(root: Path, split: str) -> Path:
 
 def _is_split(path: Path, split: str) -> bool:
     return path.name.endswith(f"_{split}") and not path.name.startswith(".")
+
+
+def _numbers(root: Path, rows: DataFrame, other: str) -> list[str]:
+    """The classes of both splits, which count from 0."""
+    largest = rows.label.max()
+    try:
+        table = _find_split(root, other) / "label.csv"
+        largest = max(largest, _read_rows(table, None).label.max())
+    except FileNotFoundError:
+        pass  # a split alone
+    return [str(index) for index in range(max(int(largest), 0) + 1)]
 
 
 def class_names(path: Path) -> list[str] | None:
@@ -235,59 +261,3 @@ def _read_rows(path: Path, classes: list[str] | None) -> DataFrame:
         path, texts, wrong, "one row for a picture without objects, and it has others"
     )
     return rows
-
-
-# ---- labels --------------------------------------------------------------------------
-
-
-def _to_labels(
-    path: Path, rows: DataFrame, sizes: np.ndarray
-) -> tuple[np.ndarray, int]:
-    """Check every box against its picture, and pack them: (N, G, 5) float32.
-
-    Also how many boxes were clipped.
-    """
-    picture = rows.groupby("img_name", sort=False).ngroup().to_numpy()
-    place = rows.groupby("img_name", sort=False).cumcount().to_numpy()
-    labels = np.zeros((len(sizes), place.max() + 1, 5), np.float32)
-    labels[:, :, 0] = -1
-
-    is_object = rows.label.to_numpy() >= 0
-    rows, picture, place = rows[is_object], picture[is_object], place[is_object]
-    limits = sizes[picture][:, [1, 0, 1, 0]]  # width, height, width, height
-    boxes = rows[_BOX].to_numpy()
-    clipped = np.clip(boxes, 0, limits)
-    beyond = np.abs(boxes - clipped).max(axis=1, initial=0)
-    flat = (clipped[:, :2] >= clipped[:, 2:]).any(axis=1)
-    for wrong, expected in (
-        (flat, "xmin < xmax and ymin < ymax within the picture"),
-        (beyond > 1, "a box that lies in its picture"),
-    ):
-        if wrong.any():
-            i = int(wrong.argmax())
-            raise ValueError(
-                f"{path}, line {rows.index[i]}: expected {expected} of {limits[i, 0]} × "
-                f"{limits[i, 1]} pixels (width × height), got "
-                + ", ".join(f"{x:g}" for x in boxes[i])
-            )
-    if beyond.any():
-        warnings.warn(
-            f"{path}: {np.count_nonzero(beyond)} of {len(boxes)} boxes reach up to a "
-            "pixel beyond their pictures and were clipped",
-            stacklevel=3,
-        )
-    labels[picture, place, 0] = rows.label
-    labels[picture, place, 1:] = clipped / limits
-    return labels, int(np.count_nonzero(beyond))
-
-
-def checked_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    try:
-        height, width = (int(side) for side in size)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
-        raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
-    return height, width

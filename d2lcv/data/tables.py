@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["read_lines", "read_table", "refuse"]
+__all__ = ["read_lines", "read_table", "read_text", "refuse"]
 
 
-def _read_text(path: Path, expected: str) -> str:
+def read_text(path: Path, expected: str) -> str:
+    """A file's text, UTF-8 with or without a mark at its start.
+
+    Raises:
+        FileNotFoundError: there is no such file; the message says what is expected.
+        ValueError: it is not UTF-8.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}; expected {expected}")
     try:
@@ -33,7 +39,7 @@ def read_lines(path: Path, expected: str) -> list[str]:
         FileNotFoundError: there is no such file; the message says what is expected.
         ValueError: it is not UTF-8.
     """
-    lines = _read_text(path, expected).splitlines()
+    lines = read_text(path, expected).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -48,7 +54,7 @@ def read_table(path: Path, expected: str) -> DataFrame:
     """
     import pandas as pd
 
-    text = _read_text(path, expected)
+    text = read_text(path, expected)
     if not text.strip():
         return pd.DataFrame()
     try:

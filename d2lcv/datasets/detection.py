@@ -11,21 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..backends import backend
-from ..data.box_forms import (
-    BoxSet,
-    find_form,
-    read_coco,
-    read_csv,
-    read_voc,
-    read_yolo,
-)
-from ..data.boxes import checked_size
+from ..checks import pair
+from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
+from ..data.boxes import BoxSet, StrPath, read_csv
 from ..data.pictures import read_labelled
 from ..files import workspace
 
 __all__ = ["DetectionDataset"]
-
-StrPath = str | os.PathLike[str]
 
 
 class DetectionDataset:
@@ -64,12 +56,10 @@ class DetectionDataset:
     """
 
     def __init__(self, boxes: BoxSet, size: tuple[int, int] | None = None) -> None:
-        self.size = checked_size(size)
+        self.size = None if size is None else pair("size", size, 1)
         self.root, self.paths, self.sizes = boxes.root, boxes.paths, boxes.sizes
         self.labels, self.num_clipped = boxes.labels, boxes.num_clipped
-        self.num_classes = boxes.num_classes
-        names = boxes.classes or [str(index) for index in range(self.num_classes)]
-        self.classes = tuple(names)
+        self.classes, self.num_classes = tuple(boxes.classes), len(boxes.classes)
 
     @classmethod
     def from_csv(

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.boxes import DetectionFolder
+from ..data.boxes import read_csv
 from ..data.voc import read_numbers
+from .detection import DetectionDataset
 from .folders import shapes_folder
 
 __all__ = ["ShapesDataset"]
 
 
-class ShapesDataset:
-    """Pictures with boxes, classes and masks, read one at a time.
+class ShapesDataset(DetectionDataset):
+    """Pictures with boxes, classes and masks, read one at a time: a `DetectionDataset`.
 
     Args:
         is_train: the training or the validation part.
@@ -36,18 +37,13 @@ class ShapesDataset:
         data: str = "synthetic",
         size: tuple[int, int] | None = None,
     ) -> None:
-        self.folder = DetectionFolder(shapes_folder(data), is_train, size)
-        self.num_classes = self.folder.num_classes
-        self.class_names = self.folder.class_names
+        super().__init__(read_csv(shapes_folder(data), is_train), size)
 
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def example(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        image, label = self.folder.example(i)
-        height, width = self.folder.sizes[i]
-        path, size = self.folder.paths[i], (image.shape[1], image.shape[2])
-        number = _read_mask(path, (height, width), size)
+    def example(self, i: int) -> tuple[np.ndarray, ...]:
+        image, label = super().example(i)
+        height, width = self.sizes[i]
+        size = self.size or (height, width)
+        number = _read_mask(self.paths[i], (height, width), size)
         rows = np.arange(1, len(label) + 1)[:, None, None]
         return image, label, (number == rows).astype(np.float32)
 

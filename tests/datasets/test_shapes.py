@@ -73,7 +73,7 @@ def test_layout(folder):
 def test_dataset_value(folder):
     dataset = ShapesDataset(True, folder)
     assert len(dataset) == 8 and dataset.num_classes == 3
-    assert dataset.class_names == list(CLASSES)
+    assert dataset.classes == CLASSES
     for i in range(len(dataset)):
         image, label, masks = dataset.example(i)
         pixels, rows, number = draw_shapes(i, "train", 64)
