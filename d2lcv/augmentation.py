@@ -348,20 +348,6 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
     return image if isinstance(image, np.ndarray) else backend.tensors.numpy(image)
 
 
-def resize_weights(length: int, new: int) -> np.ndarray:
-    """The matrix (new, length) that resizes a row of pixels bilinearly, for the columns.
-
-    Row i are the weights of the old pixels in the new pixel i: a triangle about its centre,
-    as wide as two pixels, the old ones or the new ones, whichever are larger.
-    """
-    scale = length / new
-    reach = max(scale, 1.0)
-    center = (np.arange(new)[:, None] + 0.5) * scale
-    distance = np.abs(np.arange(length) + 0.5 - center) / reach
-    weights = np.maximum(1 - distance, 0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
 # ---- images --------------------------------------------------------------------------
 
 

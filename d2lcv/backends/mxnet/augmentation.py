@@ -2,7 +2,7 @@
 
 from mxnet import np, npx
 
-from ...augmentation import GREY, resize_weights
+from ...augmentation import GREY
 
 __all__ = [
     "add_color",
@@ -31,13 +31,24 @@ def crop(image, top, left, height, width):
     return npx.image.crop(image, left, top, width, height)
 
 
+def _resize_weights(length, new, ctx):
+    # row i: the weights of the old pixels in new pixel i, a triangle about its centre
+    scale = length / new
+    center = (np.arange(new, dtype="float64", ctx=ctx)[:, None] + 0.5) * scale
+    old = np.arange(length, dtype="float64", ctx=ctx) + 0.5
+    distance = np.abs(old - center) / max(scale, 1.0)  # (new, length)
+    weights = np.maximum(1 - distance, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype("float32")
+
+
 def resize(image, height, width):
     # npx.image.resize has aliasing; rows and columns are resized by a matrix each
     H, W, _ = image.shape
-    rows = np.array(resize_weights(H, height), ctx=image.ctx)
-    columns = np.array(resize_weights(W, width), ctx=image.ctx)
-    channels = np.matmul(np.matmul(rows, image.transpose(2, 0, 1)), columns.T)
-    return channels.transpose(1, 2, 0)
+    rows = _resize_weights(H, height, image.ctx)  # (height, H)
+    columns = _resize_weights(W, width, image.ctx)  # (width, W)
+    channels = image.transpose(2, 0, 1)  # (3, H, W)
+    channels = np.matmul(np.matmul(rows, channels), columns.T)
+    return channels.transpose(1, 2, 0)  # (height, width, 3)
 
 
 def _blend(image, other, factor):

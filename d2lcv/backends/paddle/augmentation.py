@@ -3,8 +3,6 @@
 import paddle
 from paddle.vision.transforms import functional as F
 
-from ...augmentation import resize_weights
-
 __all__ = [
     "add_color",
     "adjust_brightness",
@@ -32,12 +30,22 @@ def crop(image, top, left, height, width):
     return image[top : top + height, left : left + width]
 
 
+def _resize_weights(length, new):
+    # row i: the weights of the old pixels in new pixel i, a triangle about its centre
+    scale = length / new
+    center = (paddle.arange(new, dtype="float64")[:, None] + 0.5) * scale
+    old = paddle.arange(length, dtype="float64") + 0.5
+    distance = (old - center).abs() / max(scale, 1.0)  # (new, length)
+    weights = (1 - distance).clip(min=0)
+    return (weights / weights.sum(axis=1, keepdim=True)).astype("float32")
+
+
 def resize(image, height, width):
     # F.resize of a tensor has aliasing; rows and columns are resized by a matrix each
     H, W, _ = image.shape
-    rows = paddle.to_tensor(resize_weights(H, height))
-    columns = paddle.to_tensor(resize_weights(W, width))
-    channels = rows @ image.transpose((2, 0, 1)) @ columns.T
+    rows = _resize_weights(H, height)  # (height, H)
+    columns = _resize_weights(W, width)  # (width, W)
+    channels = rows @ image.transpose((2, 0, 1)) @ columns.T  # (3, height, width)
     return channels.transpose((1, 2, 0))
 
 
