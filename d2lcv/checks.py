@@ -17,6 +17,7 @@ import numpy as np
 from .backends import backend, framework_of
 
 __all__ = [
+    "as_array",
     "as_given",
     "at_least",
     "check_labels",
@@ -28,6 +29,7 @@ __all__ = [
     "described",
     "finite",
     "floats",
+    "image_rows",
     "in_range",
     "not_negative",
     "on_device",
@@ -324,3 +326,41 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     else:
         first = second = value
     return at_least(name, first, least), at_least(name, second, least)
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """A tensor, an array or lists of numbers, as a float64 array."""
+    if framework_of(value) is not None:
+        check_tensor(name, value)
+        value = backend.tensors.numpy(value)
+    if isinstance(value, (list, tuple)):
+        value = [
+            backend.tensors.numpy(x) if framework_of(x) == backend.entry else x
+            for x in value
+        ]
+    try:
+        numbers = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected rows of equal lengths") from error
+    if numbers.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, got {described(value)}")
+    return numbers.astype(np.float64)
+
+
+def image_rows(name: str, images: Any, width: int) -> list[np.ndarray]:
+    """Rows of each image: a float64 array (n, width) of finite numbers."""
+    if not isinstance(images, (list, tuple)):
+        images = as_array(name, images)
+        if images.ndim != 3:
+            raise ValueError(
+                f"{name}: expected shape (N, n, {width}), or a list of arrays "
+                f"(n, {width}), got {images.shape}"
+            )
+    rows = [as_array(f"{name}[{i}]", image) for i, image in enumerate(images)]
+    rows = [x.reshape(0, width) if x.shape == (0,) else x for x in rows]
+    for i, x in enumerate(rows):
+        if x.ndim != 2 or x.shape[1] != width:
+            raise ValueError(f"{name}[{i}]: expected shape (n, {width}), got {x.shape}")
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name}[{i}]: expected finite numbers")
+    return rows

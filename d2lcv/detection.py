@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend, framework_of
+from .backends import backend
 from .boxes import with_areas
 from .checks import (
+    as_array,
     as_given,
     at_least,
     check_shapes,
-    check_tensor,
     checked,
-    described,
     finite,
     floats,
+    image_rows,
     real,
     threshold,
     whole,
@@ -228,28 +228,33 @@ def average_precision(scores: Any, is_true: Any, num_objects: int) -> float:
         ValueError: a wrong shape, a NaN score, fewer than one object, or more found
             objects than there are.
     """
-    values, found = array("scores", scores), array("is_true", is_true)
-    for name, x in (("scores", values), ("is_true", found)):
-        if x.ndim != 1 or len(x) != len(values):
-            raise ValueError(
-                f"{name}: expected shape ({len(values) if values.ndim else 'n'},), got "
-                f"{x.shape}"
-            )
-    if np.isnan(values).any():
-        raise ValueError("scores: expected numbers, got NaN")
-    if not np.isin(found, (0, 1)).all():
-        raise ValueError("is_true: expected True or False (or 1 or 0) of each score")
-    total = at_least("num_objects", num_objects, 1)
-    if found.sum() > total:
-        raise ValueError(
-            f"num_objects: expected at least as many as were found, {int(found.sum())}, "
-            f"got {total}"
-        )
-    hits = np.cumsum(found[np.argsort(-values, kind="stable")])
+    scores = as_array("scores", scores)
+    is_true = as_array("is_true", is_true)
+    num_objects = at_least("num_objects", num_objects, 1)
+    _check_finds(scores, is_true, num_objects)
+    hits = np.cumsum(is_true[np.argsort(-scores, kind="stable")])
     precision = hits / np.arange(1, len(hits) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
-    recall = np.concatenate([[0.0], hits / total])
+    recall = np.concatenate([[0.0], hits / num_objects])
     return float(np.sum(np.diff(recall) * precision))
+
+
+def _check_finds(scores: np.ndarray, is_true: np.ndarray, num_objects: int) -> None:
+    for name, x in (("scores", scores), ("is_true", is_true)):
+        if x.ndim != 1 or len(x) != len(scores):
+            raise ValueError(
+                f"{name}: expected shape ({len(scores) if scores.ndim else 'n'},), got "
+                f"{x.shape}"
+            )
+    if np.isnan(scores).any():
+        raise ValueError("scores: expected numbers, got NaN")
+    if not np.isin(is_true, (0, 1)).all():
+        raise ValueError("is_true: expected True or False (or 1 or 0) of each score")
+    if is_true.sum() > num_objects:
+        raise ValueError(
+            f"num_objects: expected at least as many as were found, {int(is_true.sum())}, "
+            f"got {num_objects}"
+        )
 
 
 def mean_average_precision(
@@ -280,56 +285,20 @@ def mean_average_precision(
         ValueError: a wrong shape, a number that is not finite, not as many images in one
             as in the other, no object at all, or a threshold outside [0, 1].
     """
-    found = _images("detections", detections, 6)
-    truth = _images("labels", labels, 5)
-    if len(found) != len(truth):
+    detections = image_rows("detections", detections, 6)
+    labels = image_rows("labels", labels, 5)
+    if len(detections) != len(labels):
         raise ValueError(
-            f"detections: expected as many images as labels has, {len(truth)}, got "
-            f"{len(found)}"
+            f"detections: expected as many images as labels has, {len(labels)}, got "
+            f"{len(detections)}"
         )
-    least = threshold("iou_threshold", iou_threshold)
-    classes = sorted({c for rows in truth for c in rows[:, 0].tolist() if c >= 0})
+    iou_threshold = threshold("iou_threshold", iou_threshold)
+    classes = sorted({c for rows in labels for c in rows[:, 0].tolist() if c >= 0})
     if not classes:
         raise ValueError("labels: expected at least one object, got padding rows only")
-    return float(np.mean([_class_ap(found, truth, c, least) for c in classes]))
-
-
-def array(name: str, value: Any) -> np.ndarray:
-    """A tensor, an array or lists of numbers, as a float64 array."""
-    if framework_of(value) is not None:
-        check_tensor(name, value)
-        value = backend.tensors.numpy(value)
-    if isinstance(value, (list, tuple)):
-        value = [
-            backend.tensors.numpy(x) if framework_of(x) == backend.entry else x
-            for x in value
-        ]
-    try:
-        numbers = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected rows of equal lengths") from error
-    if numbers.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers, got {described(value)}")
-    return numbers.astype(np.float64)
-
-
-def _images(name: str, images: Any, width: int) -> list[np.ndarray]:
-    """Rows of each image: a float64 array (n, width) of finite numbers."""
-    if not isinstance(images, (list, tuple)):
-        images = array(name, images)
-        if images.ndim != 3:
-            raise ValueError(
-                f"{name}: expected shape (N, n, {width}), or a list of arrays "
-                f"(n, {width}), got {images.shape}"
-            )
-    rows = [array(f"{name}[{i}]", image) for i, image in enumerate(images)]
-    rows = [x.reshape(0, width) if x.shape == (0,) else x for x in rows]
-    for i, x in enumerate(rows):
-        if x.ndim != 2 or x.shape[1] != width:
-            raise ValueError(f"{name}[{i}]: expected shape (n, {width}), got {x.shape}")
-        if not np.isfinite(x).all():
-            raise ValueError(f"{name}[{i}]: expected finite numbers")
-    return rows
+    return float(
+        np.mean([_class_ap(detections, labels, c, iou_threshold) for c in classes])
+    )
 
 
 def _class_ap(
@@ -357,7 +326,7 @@ def _first_finds(
     """Whether each of `boxes` (n, 4), best first, finds an object not found before."""
     if not len(objects):
         return [False] * len(boxes)
-    iou = _iou(boxes, objects)
+    iou = _overlaps(boxes, objects)
     found = np.zeros(len(objects), dtype=bool)
     right = []
     for overlaps in iou:
@@ -368,7 +337,7 @@ def _first_finds(
     return right
 
 
-def _iou(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
+def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     """`box_iou` of arrays: scores of every backend are judged by the same numbers."""
     upper_left = np.maximum(boxes1[:, None, :2], boxes2[:, :2])
     lower_right = np.minimum(boxes1[:, None, 2:], boxes2[:, 2:])

@@ -47,11 +47,17 @@ class EpochOrder:
         return self.length
 
     def __iter__(self) -> Iterator[int]:
-        indices = np.arange(self.length)
+        epoch, self.epoch = self.epoch, self.epoch + 1
         if self.shuffle:
-            np.random.default_rng([current_seed(), self.epoch]).shuffle(indices)
-        self.epoch += 1
-        return iter(indices.tolist())
+            return iter(shuffled(self.length, current_seed(), epoch))
+        return iter(range(self.length))
+
+
+def shuffled(length: int, seed: int, epoch: int) -> list[int]:
+    """The indices of a set in the order of a pass."""
+    indices = np.arange(length)
+    np.random.default_rng([seed, epoch]).shuffle(indices)
+    return indices.tolist()
 
 
 INDEX_BITS = 32  # of a key: the lower ones are the index, the upper ones the pass

@@ -58,10 +58,12 @@ def current_stream() -> np.random.Generator:
 def next_net() -> Callable[[str], np.random.Generator]:
     """The streams of a new net's weights: name of a weight → its stream of numbers."""
     _Draws.nets += 1
-    net = _Draws.nets
-    return lambda name: np.random.default_rng(
-        [_Draws.seed, net, zlib.crc32(name.encode())]
-    )
+    return streams_of_net(_Draws.seed, _Draws.nets)
+
+
+def streams_of_net(seed: int, number: int = 1) -> Callable[[str], np.random.Generator]:
+    """The streams of the weights of the `number`-th net after a seed, by their names."""
+    return lambda name: np.random.default_rng([seed, number, zlib.crc32(name.encode())])
 
 
 class _Lazy:

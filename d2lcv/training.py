@@ -81,14 +81,14 @@ class Trainer:
         self.net, self.eager = net, eager
         groups = _rate_groups(net, _factors(net, lr_scale))
         self._lr, self._factors = lr, list(groups)
-        native = backend.training.make_optimizer(
+        self._native = backend.training.make_optimizer(
             [(parameters, lr * factor) for factor, parameters in groups.items()],
             optimizer,
             momentum,
             weight_decay,
         )
         self._stepper = backend.training.Stepper(
-            net, native, check_loss, eager, world_size() > 1
+            net, self._native, check_loss, eager, world_size() > 1
         )
         self._finite = FiniteLoss() if stop_unless_finite else None
 
@@ -99,7 +99,8 @@ class Trainer:
     @lr.setter
     def lr(self, value: float) -> None:
         self._lr = not_negative("lr", value)
-        self._stepper.set_rates([self._lr * factor for factor in self._factors])
+        rates = [self._lr * factor for factor in self._factors]
+        backend.training.set_rates(self._native, rates)
 
     def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
         """One update: `function(*batch)` in training mode, gradients, new weights.
@@ -260,7 +261,8 @@ def warmup_cosine(progress: float, warmup: float = 0.1) -> float:
         A number in [0.01, 1].
     """
     warmup = in_range("warmup", warmup, 0, 1)
-    progress = min(1.0, max(0.0, real("progress", progress)))
+    progress = real("progress", progress)
+    progress = min(1.0, max(0.0, progress))
     if progress < warmup:
         return max(0.01, progress / warmup)
     falling = (progress - warmup) / (1 - warmup) if warmup < 1 else 0.0

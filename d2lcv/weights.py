@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,17 @@ def initialize(net: Any, part: str = "") -> Any:
     tensor has its own stream of numbers, chosen by its name.
     """
     check_module("net", net)
-    stream_for = next_net()
-    for name, slot in backend.weights.slots(net).items():
-        if name.startswith(part):
-            slot.put(_initial(name, slot.shape, stream_for(name)))
+    slots = backend.weights.slots(net)
+    draw({n: slot for n, slot in slots.items() if n.startswith(part)}, next_net())
     return net
+
+
+def draw(
+    slots: Mapping[str, Any], stream_for: Callable[[str], np.random.Generator]
+) -> None:
+    """Put fresh weights into the slots of a net, each from its stream of numbers."""
+    for name, slot in slots.items():
+        slot.put(_initial(name, slot.shape, stream_for(name)))
 
 
 def _initial(

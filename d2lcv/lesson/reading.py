@@ -23,11 +23,12 @@ from typing import Any
 
 from ..backends import backend
 
-__all__ = ["Piece", "imports_of", "lesson_imports", "pieces", "source"]
+__all__ = ["Piece", "imports_of", "lesson_imports", "pieces", "program", "source"]
 
 ROOT = __package__.partition(".")[0]
 COLUMNS = f"{ROOT}.backends"
 WIDTH = 78
+REFUSALS = ("ImportError", "RuntimeError", "TypeError", "ValueError")
 FOLDER = Path(__file__).parents[2]  # of the package
 Edit = tuple[int, int, int, int, str]  # from line and byte, to line and byte, new text
 
@@ -75,7 +76,28 @@ def lesson_imports(*functions: Any) -> str:
 
 def pieces(functions: Iterable[Any], depth: int | None = None) -> list[Piece]:
     """The definitions of some names and of what they use, in an order that executes."""
-    starts = [key for f in functions if (key := _place(f)) is not None]
+    places = (_place(function) for function in functions)
+    return _following([key for key in places if key is not None], depth)
+
+
+def program(module: str, name: str) -> str:
+    """A definition of any module with all that it uses of ours, as a file of its own."""
+    opening, found = _opening(), _following([(module, name)])
+    lines = imports_of(found).splitlines(keepends=True)
+    imports = "".join(line for line in lines if line.strip() not in opening.split("\n"))
+    return f"{opening}\n\n{imports}\n\n{joined(found)}"
+
+
+def _opening() -> str:
+    """What the active column does before anything is imported, without its checks."""
+    file = _file(f"{COLUMNS}.{backend.entry.name}")
+    about, *body = ast.parse("\n".join(file.lines)).body
+    refusals = (s for s in body if isinstance(s, ast.If) and all(map(_refuses, s.body)))
+    edits = [_dropped(statement, file.lines, "") for statement in (about, *refusals)]
+    return _edited(file.lines, 1, len(file.lines), edits)
+
+
+def _following(starts: list[tuple[str, str]], depth: int | None = None) -> list[Piece]:
     within = dict.fromkeys(starts)
     border = starts
     while border and (depth is None or depth > 0):
@@ -149,10 +171,16 @@ def _of_column(path: str) -> tuple[str, str]:
 
 def _native(module: str, name: str) -> tuple[str, str] | None:
     """Where the active column has `name` of a topic."""
+    column = _column(module)
+    return (column.module, name) if column and column.has(name) else None
+
+
+def _column(module: str) -> _File | None:
+    """The active column's file of a topic."""
     column = f"{COLUMNS}.{backend.entry.name}.{module.rpartition('.')[2]}"
     if module.startswith(f"{COLUMNS}.") or importlib.util.find_spec(column) is None:
         return None
-    return (column, name) if _file(column).has(name) else None
+    return _file(column)
 
 
 def _elsewhere(function: Any) -> str:
@@ -286,6 +314,10 @@ def _resolve(file: _File, name: str) -> tuple[tuple[str, str] | None, str]:
     native = _native(module, attribute)
     if native:
         return native, ""
+    column = _column(module)
+    if column and column.imported.get(attribute, (module,))[0] != module:
+        # what the framework has itself
+        return _resolve(column, attribute)
     return _resolve(_file(module), attribute)
 
 
@@ -457,12 +489,15 @@ def _checks() -> frozenset[str]:
 def _keeps_names(statement: ast.Assign) -> bool:
     """`(a, b) = floats(a=(a, …), b=(b, …))`: left out, the names mean what they did."""
     assert isinstance(statement.value, ast.Call)
+    call = statement.value
     given = [
         name
-        for k in statement.value.keywords
+        for k in call.keywords
         for name in _stored([k.value])[:1]
         if k.arg is not None
     ]
+    if not given and call.args and isinstance(call.args[0], ast.Constant):
+        given = _stored(call.args[1:2])  # n = at_least("n", n, 1)
     return _stored(statement.targets) == given
 
 
@@ -470,4 +505,4 @@ def _refuses(statement: ast.stmt) -> bool:
     """`raise TypeError(…)` or another refusal of arguments."""
     error = statement.exc if isinstance(statement, ast.Raise) else None
     call = error.func if isinstance(error, ast.Call) else None
-    return getattr(call, "id", "") in ("TypeError", "ValueError", "RuntimeError")
+    return getattr(call, "id", "") in REFUSALS

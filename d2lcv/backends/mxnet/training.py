@@ -14,9 +14,11 @@ __all__ = [
     "freeze",
     "gradients",
     "make_optimizer",
+    "make_step",
     "named_parameters",
     "parameters",
     "predict",
+    "set_rates",
     "train_step",
 ]
 
@@ -28,6 +30,23 @@ def train_step(net, loss_of, optimizer, *batch):
     # by 1, since the loss is a mean already; what has no gradient stays as it is
     optimizer.step(1, ignore_stale_grad=True)  # a gluon.Trainer, or several
     return loss.detach(), metrics
+
+
+def make_step(net, loss_of, optimizer):
+    hybridize(net)
+
+    def step(*batch):
+        return train_step(net, loss_of, optimizer, *batch)
+
+    return step
+
+
+def hybridize(net):
+    # part by part: in one graph of all, a part that the loss does not depend on would
+    # get gradients of 0, and decay
+    net.hybridize(False)
+    for part in net._children.values() or [net]:
+        part.hybridize(static_alloc=True)
 
 
 def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
@@ -96,6 +115,11 @@ class Adam(mx.optimizer.Adam):
         )
 
 
+def set_rates(optimizer, rates):
+    for trainer, lr in zip(optimizer.trainers, rates, strict=True):
+        trainer.set_learning_rate(lr)
+
+
 def predict(net, *inputs):
     with autograd.pause(train_mode=False):
         return net(*inputs)
@@ -142,19 +166,13 @@ class Stepper:
     def __init__(self, net, optimizer, check, eager, several):
         if not isinstance(optimizer, Trainers):
             optimizer = Trainers([optimizer])
-        else:
-            # part by part: in one graph of all, a part that the loss does not depend on
-            # would get gradients of 0, and decay
+        elif eager:
             net.hybridize(False)
-            for part in net._children.values() or [net]:
-                part.hybridize(not eager, static_alloc=not eager)
+        else:
+            hybridize(net)
         self.net, self.optimizer, self.check = net, optimizer, check
         if several:
             optimizer.before_step = self._average_gradients
-
-    def set_rates(self, rates):
-        for trainer, lr in zip(self.optimizer.trainers, rates, strict=True):
-            trainer.set_learning_rate(lr)
 
     def step(self, function, *batch):
         def loss_of(*batch):

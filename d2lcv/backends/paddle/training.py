@@ -12,9 +12,11 @@ __all__ = [
     "freeze",
     "gradients",
     "make_optimizer",
+    "make_step",
     "named_parameters",
     "parameters",
     "predict",
+    "set_rates",
     "train_step",
 ]
 
@@ -26,6 +28,13 @@ def train_step(net, loss_of, optimizer, *batch):
     optimizer.step()
     optimizer.clear_grad()
     return loss.detach(), metrics
+
+
+def make_step(net, loss_of, optimizer):
+    def step(*batch):
+        return train_step(net, loss_of, optimizer, *batch)
+
+    return step
 
 
 def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
@@ -56,6 +65,11 @@ class Optimizers:
         for optimizer in self.optimizers:
             # zeros would let a parameter without a gradient decay
             optimizer.clear_grad(set_to_zero=False)
+
+
+def set_rates(optimizer, rates):
+    for one, lr in zip(optimizer.optimizers, rates, strict=True):
+        one.set_lr(lr)
 
 
 @paddle.no_grad()
@@ -115,10 +129,6 @@ class Stepper:
         self.net, self.optimizer, self.check = net, optimizer, check
         if several:
             optimizer.before_step = self._average_gradients
-
-    def set_rates(self, rates):
-        for optimizer, lr in zip(self.optimizer.optimizers, rates, strict=True):
-            optimizer.set_lr(lr)
 
     def step(self, function, *batch):
         def loss_of(*batch):

@@ -5,11 +5,11 @@ import os
 # Read when TensorFlow is loaded: no notes on start-up
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Read when Keras is loaded, which takes what it runs on from a file otherwise
-os.environ.setdefault("KERAS_BACKEND", __name__.rpartition(".")[2])
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 
-if keras.backend.backend() != __name__.rpartition(".")[2]:
+if keras.backend.backend() != "tensorflow":
     raise RuntimeError(
         "this backend needs Keras to run on TensorFlow, but Keras runs on "
         f"{keras.backend.backend()!r}; unset KERAS_BACKEND and start a new process"

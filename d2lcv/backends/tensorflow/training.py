@@ -13,9 +13,11 @@ __all__ = [
     "freeze",
     "gradients",
     "make_optimizer",
+    "make_step",
     "named_parameters",
     "parameters",
     "predict",
+    "set_rates",
     "train_step",
 ]
 
@@ -27,6 +29,16 @@ def train_step(net, loss_of, optimizer, *batch):
     gradients = tape.gradient(loss, variables)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return loss, metrics
+
+
+def make_step(net, loss_of, optimizer):
+    optimizer.build(net.trainable_variables)
+
+    @tf.function
+    def step(*batch):
+        return train_step(net, loss_of, optimizer, *batch)
+
+    return lambda *batch: Mode()(function=lambda _: step(*batch), training=True)
 
 
 def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
@@ -106,6 +118,11 @@ class Optimizers:
                 optimizer.build(mine)
 
 
+def set_rates(optimizer, rates):
+    for one, lr in zip(optimizer.optimizers, rates, strict=True):
+        one.learning_rate = lr  # a variable, which compiled steps read
+
+
 class Mode(keras.Layer):
     """Keras layers called without `training=` take it from the layer around them: this."""
 
@@ -161,10 +178,6 @@ class Stepper:
             optimizer.build(net.trainable_variables)
         # bounded: a function that is made anew for every step shall not fill the memory
         self._compiled = functools.lru_cache(maxsize=8)(self._compile)
-
-    def set_rates(self, rates):
-        for optimizer, lr in zip(self.optimizer.optimizers, rates, strict=True):
-            optimizer.learning_rate = lr  # a variable, which compiled steps read
 
     def step(self, function, *batch):
         compiled = self._compiled(function)

@@ -12,9 +12,11 @@ __all__ = [
     "freeze",
     "gradients",
     "make_optimizer",
+    "make_step",
     "named_parameters",
     "parameters",
     "predict",
+    "set_rates",
     "train_step",
 ]
 
@@ -31,12 +33,24 @@ def train_step(net, loss_of, optimizer, *batch):
     return loss.detach(), metrics
 
 
+def make_step(net, loss_of, optimizer):
+    def step(*batch):
+        return train_step(net, loss_of, optimizer, *batch)
+
+    return step
+
+
 def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
     # (parameters, learning rate) of each group
     groups = [{"params": params, "lr": lr} for params, lr in groups]
     if rule == "adam":
         return torch.optim.Adam(groups, weight_decay=weight_decay)
     return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
+
+
+def set_rates(optimizer, rates):
+    for group, lr in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = lr
 
 
 @torch.no_grad()
@@ -89,10 +103,6 @@ class Stepper:
         self.optimizer, self.check, self.eager = optimizer, check, eager
         if several:
             optimizer.register_step_pre_hook(_average_gradients)
-
-    def set_rates(self, rates):
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = lr
 
     def step(self, function, *batch):
         def loss_of(*batch):

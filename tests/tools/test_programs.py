@@ -1,0 +1,100 @@
+"""A chapter's native program trains as the package does, and does not import it."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import program
+import pytest
+
+EPOCHS, BATCH, SIDE = 2, 4, 64
+
+
+@pytest.fixture
+def run(d2l, tmp_path):
+    """Assemble a program and run it where only the framework is imported."""
+
+    def run(chapter, *arguments):
+        text = program.assembled(chapter)
+        assert "d2lcv" not in text and "d2l." not in text and "backend." not in text
+        names = [name for name, _ in bound(text)]
+        assert len(set(names)) == len(names)  # none stands for two things
+        file = tmp_path / f"{chapter}.py"
+        file.write_text(text, encoding="utf-8")
+        # an empty folder in the package's place: importing it would end the program
+        (tmp_path / "d2lcv.py").write_text("raise SystemExit('imported')")
+        done = subprocess.run(
+            [sys.executable, file, *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout
+
+    return run
+
+
+def bound(text):
+    """(name, what it is) of all that a program defines or imports on its top level."""
+    imports, definitions = set(), []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", "")
+            imports |= {(a.asname or a.name, f"{module} {a.name}") for a in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            definitions.append((node.name, node.lineno))
+    return [*imports, *definitions]
+
+
+def numbers(output, label):
+    return [float(x) for x in re.findall(rf"{re.escape(label)} ([\d.]+)", output)]
+
+
+def near(found, expected):
+    """The losses of training: the same up to rounding, which steps make larger."""
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found, expected, rtol=2e-3)
+
+
+def same_weights(d2l, net, file):
+    expected, found = d2l.get_weights(net), d2l.weights.read_weights(file)
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=5e-3, err_msg=name)
+
+
+def test_ssd(d2l, run, tmp_path):
+    from d2lcv.drawn.bananas import make_bananas
+
+    folder = make_bananas(tmp_path / "bananas", 2 * BATCH, 2, size=SIDE)
+    weights = tmp_path / "weights.safetensors"
+    output = run(
+        "ssd", folder, f"--side={SIDE}", f"--epochs={EPOCHS}", "--steps=0",
+        f"--batch-size={BATCH}", "--seed=3", f"--save={weights}",
+    )  # fmt: skip
+    assert re.search(r"^mAP@0.5: [01]\.\d{3}$", output, re.MULTILINE)
+
+    d2l.seed(3)
+    train_iter, _ = d2l.load_data_bananas(BATCH, folder, (SIDE, SIDE))
+    net = d2l.TinySSD(1)
+    trainer, losses = d2l.Trainer(net, "adam", lr=2e-3), []
+
+    def step(X, Y):
+        anchors, cls_preds, bbox_preds = net(X)
+        offsets, masks, classes = d2l.multibox_target(anchors, Y)
+        loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
+        return d2l.reduce_mean(loss), ()
+
+    for epoch in range(EPOCHS):
+        for i, (X, Y) in enumerate(train_iter):
+            trainer.lr = 2e-3 * d2l.warmup_cosine((epoch + i / 2) / EPOCHS)
+            losses.append(float(trainer.step(step, X, Y)[0]))
+    near(numbers(output, "loss"), np.reshape(losses, (EPOCHS, -1)).mean(axis=1))
+    same_weights(d2l, net, weights)
