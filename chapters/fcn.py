@@ -268,6 +268,7 @@ for stride in (32, 16, 8):
 # 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
 # 4. The scores come from the last map. Could earlier layers help, too?
+# 5. Write `bilinear_kernel` yourself.
 #
 # ### Answer to exercise 4
 #
@@ -329,6 +330,18 @@ if run.exercises:
     c = evaluate(weighted)
     print(f"weighted: accuracy {c.pixel_accuracy:.3f}, mean IoU {c.mean_iou:.3f}")
     metrics["mean_iou_weighted"] = c.mean_iou
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# Replace `...` by your code. The cell then runs it on the cases that define the function
+# and says how many are right. The solution stands above.
+
+
+# %%
+@d2l.exercise("bilinear_kernel")
+def bilinear_kernel(in_channels, out_channels, kernel_size): ...
+
 
 # %%
 run.report(

@@ -289,6 +289,7 @@ print("the picture:", path)
 # 3. Begin with noise. Does the same picture come out?
 # 4. Set the weight of the total variation to 0. Why does the picture get noisy?
 # 5. Can the style of a text be transferred in the same way?
+# 6. Write `gram` and `tv_loss` yourself.
 #
 # ### Answer to exercise 1
 #
@@ -334,6 +335,22 @@ if run.exercises:
 # Not directly. A picture can be changed a little in every pixel, and gradients say how. A
 # text is made of words, and there is nothing between two words. Style transfer for texts
 # therefore trains models that rewrite sentences, with examples of both styles.
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# Replace `...` by your code. The cells then run it on the cases that define the functions
+# and say how many are right. The solutions stand above.
+
+
+# %%
+@d2l.exercise("gram")
+def gram(X): ...  # (1, C, H, W) → (C, C)
+
+
+@d2l.exercise("tv_loss")
+def tv_loss(Y_hat): ...  # (B, C, H, W) → a scalar
+
 
 # %%
 first, last = log[0], log[max(log)]

@@ -524,6 +524,7 @@ for name, (detector, function) in detectors.items():
 # 5. Can detection be one regression, without proposals and anchors?
 # 6. Compare the single-shot detectors with the two-stage detector: which is more precise,
 #    which is faster?
+# 7. Write `roi_pool` yourself.
 #
 # ### Answer to exercise 1
 #
@@ -593,6 +594,18 @@ if run.exercises:
 # The table above answers it for this run, with the mAP and the pictures per second of all
 # three after equally many epochs. The second stage costs time, because it looks at every
 # region again, and it gives what a single look cannot: corrected boxes and masks.
+
+# %% [markdown]
+# ### Answer to exercise 7
+#
+# Replace `...` by your code. The cell then runs it on the cases that define the function
+# and says how many are right. The solution stands above.
+
+
+# %%
+@d2l.exercise("roi_pool")
+def roi_pool(X, rois, output_size, spatial_scale): ...  # (B, C, H, W), (N, 5)
+
 
 # %%
 run.report(

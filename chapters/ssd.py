@@ -440,6 +440,7 @@ print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0
 #    one of them up?
 # 5. Which other measure than the error of the classes and offsets tells how good a
 #    detector is?
+# 6. Write `flatten_pred` and `smooth_l1` yourself.
 #
 # ### Answers to exercises 1 and 2
 #
@@ -553,6 +554,22 @@ for X, Y in val_iter:
 quality = d2l.evaluate_detections(detections, labels)
 for name in ("AP50", "AP75", "AP"):
     print(f"{name}: {quality[name]:.3f}")
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# Replace `...` by your code. The cells then run it on the cases that define the functions
+# and say how many are right. The solutions stand above.
+
+
+# %%
+@d2l.exercise("flatten_pred")
+def flatten_pred(pred): ...  # (B, K, H, W) → (B, H·W·K)
+
+
+@d2l.exercise("smooth_l1")
+def smooth_l1(x, sigma): ...
+
 
 # %%
 run.report(

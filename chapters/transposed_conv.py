@@ -267,6 +267,7 @@ d2l.show("enlarged")
 # 3. Is the transposed convolution of a convolution ever the inverse, $g(f(X)) = X$?
 # 4. Which kernel, stride and padding enlarge a map threefold? Try it with bilinear weights.
 # 5. Is it efficient to compute a convolution by the matrix of `kernel2matrix`?
+# 6. Write `trans_conv` and `kernel2matrix` yourself.
 #
 # ### Answer to exercise 1
 #
@@ -340,6 +341,22 @@ for name, product in {
     for _ in range(20):
         d2l.numpy(product())
     print(f"{name}: {timer.stop() / 20 * 1e6:.0f} µs")
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# Replace `...` by your code. The cells then run it on the cases that define the functions
+# and say how many are right. The solutions stand above.
+
+
+# %%
+@d2l.exercise("trans_conv")
+def trans_conv(X, K, stride=1, padding=0): ...
+
+
+@d2l.exercise("kernel2matrix")
+def kernel2matrix(K, input_size=(3, 3)): ...  # (h, w) → (outputs, inputs)
+
 
 # %%
 run.report({"not_zero": filled / d2l.size(matrix), "bilinear_slope": threefold[4, 7]})

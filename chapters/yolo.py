@@ -268,6 +268,7 @@ for name, model in {"TinySSD": ssd, "TinyYOLO": net}.items():
 #    width that is wrong by 0.05 at a width of 0.1 and of 0.8, with roots and without.
 # 3. Train with one box per cell, and with $\lambda_\text{noobj} = 1$. What becomes of the
 #    mAP?
+# 4. Write `yolo_target` yourself.
 #
 # ### Answer to exercise 1
 #
@@ -324,6 +325,18 @@ variants = {"as in the paper": (2, 0.5), "one box": (1, 0.5), "empty cells": (2,
 for name, settings in variants.items() if run.exercises else ():
     net = one_pass(*settings)  # `detect` takes it from here
     print(f"{name}: mAP@0.5 {evaluate(val_iter):.3f} after one pass")
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# Replace `...` by your code. The cell then runs it on the cases that define the function
+# and says how many are right. The solution stands above.
+
+
+# %%
+@d2l.exercise("yolo_target")
+def yolo_target(labels, height, width): ...  # (B, G, 5)
+
 
 # %%
 run.report(

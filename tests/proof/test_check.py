@@ -1,11 +1,14 @@
 """The cases as a teacher: right functions are called right, planted mistakes are found."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import bare
 
 from d2lcv.backends import REGISTRY, backend, backend_name
+from d2lcv.lesson import lesson_imports
 from d2lcv.proof import check as checking
 
 # What a learner may write, in NumPy for all frameworks; each mistake is one replacement.
@@ -393,3 +396,25 @@ def test_a_detector_trains_with_a_learners_targets(d2l):
     np.testing.assert_allclose(theirs, ours, rtol=1e-6)
     with d2l.using(multibox_target=wrong):
         assert abs(losses(d2l, 1)[0] - ours[0]) > 1e-3
+
+
+# ---- exercises of the chapters -------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+EXERCISES = sorted(
+    {
+        name
+        for chapter in (ROOT / "chapters").glob("*.py")
+        for name in re.findall(r'@d2l\.exercise\("(\w+)"\)', chapter.read_text("utf-8"))
+    }
+    - WRITTEN.keys()  # which are tested above
+)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_solution_on_the_page_is_right(d2l, name):
+    """What `source` shows, as a learner would paste it."""
+    public = getattr(d2l, name)
+    page = bare(lesson_imports(public) + "\n\n" + d2l.source(public))
+    result = d2l.check(page[name], name, quiet=True)
+    assert result and result.total > 0, result
