@@ -13,8 +13,9 @@
 # pictures of each, and it costs time and money to label more. A large network would learn
 # these few by heart. But a network that was trained on a million pictures of *other* things
 # already knows edges, textures and shapes, and mushrooms consist of these as well. To use
-# what was learned for one task in another one is called **transfer learning**, and its most
-# common form is **fine-tuning**:
+# what was learned for one task in another one is called **transfer learning** ([Yosinski et
+# al., 2014](https://arxiv.org/abs/1411.1792), measured how far each layer carries over).
+# Its most common form is **fine-tuning**:
 #
 # 1. Train a network on a large **source** set.
 # 2. Make a new one for the **target** set: copy all layers but the output layer, which
@@ -99,12 +100,12 @@ test_augs = d2l.Compose(
 # %% [markdown]
 # ## The source network
 #
-# The source is a ResNet-18. The default, `--weights source`, is a small one that comes
-# with this package; it was trained on drawn pictures of thirty-two kinds of things.
-# `--weights imagenet` takes the framework's own, trained on a million photographs (Keras
-# has none of this kind: on TensorFlow give a file, which another backend or torchvision has
-# written), and `--weights FILE` reads a file. A ResNet here has two parts, `features` and
-# `output`.
+# The source is a ResNet-18 ([He et al., 2015](https://arxiv.org/abs/1512.03385)). The
+# default, `--weights source`, is a small one that comes with this package; it was trained
+# on drawn pictures of thirty-two kinds of things. `--weights imagenet` takes the
+# framework's own, trained on a million photographs (Keras has none of this kind: on
+# TensorFlow give a file, which another backend or torchvision has written), and `--weights
+# FILE` reads a file. A ResNet here has two parts, `features` and `output`.
 
 # %%
 source_net = d2l.pretrained(18, run.weights)
@@ -167,8 +168,9 @@ print(f"test accuracy: {tuned.test_acc:.3f} fine-tuned, {scratch.test_acc:.3f} s
 
 # %% [markdown]
 # On the drawn pictures the fine-tuned network is far better after as many passes over the
-# same data: it starts from features that already mean something. The other one remains
-# nearer to a guess than to that; none of five learning rates that were tried helped it.
+# same data: it starts from features that already mean something. The accuracy of the
+# network that starts from random weights stays closer to 0.5, that of guessing. We tried
+# five learning rates for it, and none of them helped.
 #
 # ## Frozen features
 #
@@ -177,6 +179,7 @@ print(f"test accuracy: {tuned.test_acc:.3f} fine-tuned, {scratch.test_acc:.3f} s
 # the output layer learns, on the pooled features.
 
 # %%
+d2l.show_source("training.freeze")
 frozen_net = d2l.replace_output(source_net, 2)
 d2l.freeze(frozen_net.features)
 frozen = train_fine_tuning(frozen_net, run.lr, "frozen")
@@ -193,8 +196,8 @@ print("features unchanged:", unchanged)
 #
 # The source may have a class that is close to the target. ImageNet even has `hotdog`; the
 # drawn source set has `sausage`. The row of the source's output layer for that class says
-# which features speak for it, and can be where our own row starts from. (The class is
-# looked up by its name: a number copied from elsewhere is easily that of a photocopier.)
+# which features speak for it, so we can start our own row from it. (We look the class up by
+# its name. A number that is copied from elsewhere may belong to another list of classes.)
 # The other row stays random.
 
 # %%

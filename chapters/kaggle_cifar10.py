@@ -115,7 +115,8 @@ d2l.show("pictures")
 # %% [markdown]
 # ## Training
 #
-# The network is a ResNet-18 for small pictures. It consists of residual blocks:
+# The network is a ResNet-18 ([He et al., 2015](https://arxiv.org/abs/1512.03385)) for small
+# pictures. It consists of residual blocks:
 
 # %%
 d2l.show_diagram("residual")

@@ -12,8 +12,9 @@
 # This competition (<https://www.kaggle.com/c/dog-breed-identification>) has 120 breeds of
 # dogs, some of which differ only in the coat. There are 10 222 labelled photographs of many
 # sizes and 10 357 without labels, and the answer is a probability for every breed. That is
-# few photographs for so many classes. They are a part of ImageNet, which has more than a
-# million, so a network that was trained on ImageNet has good features for them.
+# few photographs for so many classes. They are a part of ImageNet ([Russakovsky et al.,
+# 2014](https://arxiv.org/abs/1409.0575)), which has more than a million, so a network that
+# was trained on ImageNet has good features for them.
 
 # %%
 import os
