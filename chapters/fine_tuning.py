@@ -104,8 +104,8 @@ test_augs = d2l.Compose(
 # default, `--weights source`, is a small one that comes with this package; it was trained
 # on drawn pictures of thirty-two kinds of things. `--weights imagenet` takes the
 # framework's own, trained on a million photographs (Keras has none of this kind: on
-# TensorFlow give a file, which another backend or torchvision has written), and `--weights
-# FILE` reads a file. A ResNet here has two parts, `features` and `output`.
+# TensorFlow give a file, which another backend or torchvision has written), and
+# `--weights FILE` reads a file. A ResNet here has two parts, `features` and `output`.
 
 # %%
 source_net = d2l.pretrained(18, run.weights)
