@@ -61,7 +61,7 @@ def build(runs: list[Run], out: Path) -> bool:
     }
     for script in scripts:
         own = {run.backend: run for run in runs if run.script == script}
-        page = Page(script, own, source)
+        page = Page(script, own, source, {script.stem for script in scripts})
         (source / f"{script.stem}.md").write_text(page.text(), encoding="utf-8")
         data["chapters"][script.stem] = page.data()
     (source / "index.md").write_text(_index(list(scripts)), encoding="utf-8")
@@ -99,8 +99,10 @@ def _index(scripts: list[Path]) -> str:
 class Page:
     """One chapter: its Markdown, and what its cells put out on each backend."""
 
-    def __init__(self, script: Path, runs: dict[str, Run], folder: Path) -> None:
-        self.script, self.runs, self.folder = script, runs, folder
+    def __init__(
+        self, script: Path, runs: dict[str, Run], folder: Path, others: set[str]
+    ) -> None:
+        self.script, self.runs, self.folder, self.others = script, runs, folder, others
         self.cells = notebooks.convert(script).cells
         self.done = {name: run for name, run in runs.items() if run.notebook}
 
@@ -108,7 +110,7 @@ class Page:
         pieces = []
         for i, cell in enumerate(self.cells):
             if cell.cell_type == "markdown":
-                pieces.append(_markdown(cell.source))
+                pieces.append(_markdown(cell.source, self.others))
             elif cell.cell_type == "code" and cell.source.strip():
                 pieces.append(_fenced("{code-block} python", _plain(cell.source)))
                 pieces.append(f"```{{outputs}} {i}\n```")
@@ -170,7 +172,7 @@ class Page:
             elif "application/vnd.jupyter.widget-view+json" in data:
                 continue  # a progress bar that has come to its end
             elif MIME in data:
-                items.append(_lesson(data[MIME]))
+                items.append(_lesson(data[MIME], data["text/plain"]))
             elif "image/svg+xml" in data or "image/png" in data:
                 items.append(self._image(data))
             elif "text/plain" in data and not data["text/plain"].startswith("<Figure"):
@@ -224,22 +226,25 @@ class Page:
         return re.sub(r"[*`$]", "", " ".join(paragraphs[0].split()))
 
 
-def _lesson(shown: dict[str, Any]) -> dict[str, Any]:
+def _lesson(shown: dict[str, Any], text: str) -> dict[str, Any]:
     """What `d2lcv.show_source` put out: code, where it stands, and whether it is folded."""
-    pieces = shown["pieces"]
-    code = "\n\n\n".join(filter(None, [shown["imports"], *(p["code"] for p in pieces)]))
-    places = {p["file"]: p["line"] for p in reversed(pieces) if p["file"]}
+    places = {p["file"]: p["line"] for p in reversed(shown["pieces"]) if p["file"]}
     return {
         "kind": "code",
-        "text": code.strip("\n"),
+        "text": text.strip("\n"),
         "fold": shown["fold"],
         "places": [[file, places[file]] for file in reversed(places)],
     }
 
 
-def _markdown(text: str) -> str:
-    """Links to other chapters' scripts become links to their pages."""
-    return re.sub(r"\]\((?:chapters/)?(\w+)\.(?:py|ipynb)\)", r"](\1.md)", text)
+def _markdown(text: str, pages: set[str]) -> str:
+    """Links to other chapters' scripts become links to their pages, if they have one."""
+
+    def link(found: re.Match[str]) -> str:
+        words, name = found.groups()
+        return f"[{words}]({name}.md)" if name in pages else words
+
+    return re.sub(r"\[([^]]+)\]\((?:chapters/)?(\w+)\.(?:py|ipynb)\)", link, text)
 
 
 def _plain(source: str) -> str:

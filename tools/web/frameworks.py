@@ -1,7 +1,8 @@
 """Sphinx extension: outputs by framework, one choice of framework for all pages.
 
 The choice is the attribute `data-framework` of the page's root element, set before the
-page is drawn; style rules hide the other frameworks' panels. Tabs only set it.
+page is drawn; style rules hide the other frameworks' panels. Tabs only set it. The files
+that shown code stands in are pages of their own, with numbered lines to link to.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+ROOT = Path(__file__).resolve().parents[2]
 # Before the page is drawn: the framework asked for in the address, or chosen before
 CHOOSE = """<script>
 (function (known) {{
@@ -67,6 +70,12 @@ class Site:
         data = json.loads(text)
         self.frameworks: dict[str, str] = data["frameworks"]
         self.chapters: dict[str, Any] = data["chapters"]
+
+    def files(self) -> list[str]:
+        """The files of the package in which the code that is shown stands."""
+        outputs = [o for c in self.chapters.values() for o in c["outputs"].values()]
+        items = [i for groups in outputs for group in groups for i in group["items"]]
+        return sorted({file for i in items for file, _ in i.get("places", ())})
 
     def tabs(self, kind: str) -> str:
         """A tab for each framework. `kind` is a class for looks."""
@@ -130,7 +139,7 @@ class Outputs(SiteDirective):
     def _beside(self, groups: list[dict[str, Any]]) -> str:
         """A choice of a second framework, whose code is put beside the first one's."""
         options = "".join(
-            f'<option value="{name}">{self.site.frameworks[name]}</option>'
+            f'<option value="{name}">beside {self.site.frameworks[name]}</option>'
             for group in groups
             for name in group["for"]
         )
@@ -152,14 +161,11 @@ class Outputs(SiteDirective):
     def _item(self, item: dict[str, Any]) -> nodes.Node:
         if item["kind"] == "code":
             code = nodes.literal_block(item["text"], item["text"], language="python")
-            places = ", ".join(
-                f"{file}:{line}" for file, line in item.get("places", ())
+            links = ", ".join(
+                f'<a href="{_code(file)}.html#L-{line}">{file}:{line}</a>'
+                for file, line in item.get("places", ())
             )
-            end = (
-                f'<p class="place">{html.escape(places)}</p></div>'
-                if places
-                else "</div>"
-            )
+            end = f'<p class="place">{links}</p></div>' if links else "</div>"
             if not item.get("fold"):
                 return around('<div class="source">', [code], end)
             title = html.escape(item["fold"])
@@ -199,6 +205,33 @@ class Outputs(SiteDirective):
             '<div class="report" tabindex="0"><table><thead><tr><th scope="col">result'
             f"</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
+
+
+def _code(file: str) -> str:
+    """The page of a file of the package."""
+    return f"code/{file.removesuffix('.py')}"
+
+
+def code_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The files that blocks of code link to, and links among a row's four files."""
+    site = app.d2lcv_site
+    files = site.files()
+    for file in files:
+        code = app.builder.highlighter.highlight_block(
+            (ROOT / file).read_text(encoding="utf-8"),
+            "python",
+            linenos="inline",
+            linespans="L",
+        )
+        links = ""
+        for name, title in site.frameworks.items():
+            other = re.sub(r"(/backends/)\w+/", rf"\g<1>{name}/", file)
+            if other != file and other in files:
+                address = app.builder.get_relative_uri(_code(file), _code(other))
+                links += f'<li><a href="{address}">{title}</a></li>'
+        row = f'<ul class="row">{links}</ul>' if links else ""
+        body = f'<section class="file"><h1>{file}</h1>{row}{code}</section>'
+        yield _code(file), {"title": file, "body": body}, "page.html"
 
 
 def _all(number: int) -> str:
@@ -309,5 +342,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.add_directive(name, directive)
     app.connect("builder-inited", start)
     app.connect("html-page-context", add_to_page)
+    app.connect("html-collect-pages", code_pages)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": False, "parallel_write_safe": False}

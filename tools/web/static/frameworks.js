@@ -24,12 +24,18 @@
   }
 
   function choose(name, tab) {
-    var still = tab && anchor(tab);
+    var choice = document.querySelector("[data-beside]"), last = root.dataset.framework;
+    keepStill(tab && anchor(tab), function () {
+      root.dataset.framework = name;
+      mark();
+      // The one that was beside is chosen: the two change places
+      if (choice) putBeside(choice.value === name ? last : choice.value);
+    });
+  }
+
+  function keepStill(still, change) {
     var before = still && still.getBoundingClientRect().top;
-    root.dataset.framework = name;
-    mark();
-    var choice = document.querySelector("[data-beside]");
-    if (choice) putBeside(choice.value);
+    change();
     if (!still) return;
     var moved = still.getBoundingClientRect().top - before;
     window.scrollBy({ top: moved, behavior: "instant" });
@@ -67,6 +73,10 @@
   function putBeside(name) {
     document.querySelectorAll("[data-beside]").forEach(function (choice) {
       choice.value = name;
+      Array.from(choice.options).forEach(function (option) {
+        option.disabled = option.value === root.dataset.framework;
+      });
+      choice.options[0].text = name ? "one alone" : "side by side with …";
       var box = choice.closest(".output"), two = false;
       box.querySelectorAll("[data-for]").forEach(function (panel) {
         var names = panel.dataset.for.split(" ");
@@ -79,10 +89,23 @@
   }
 
   document.addEventListener("change", function (event) {
-    if (event.target.matches("[data-beside]")) putBeside(event.target.value);
+    var choice = event.target;
+    if (!choice.matches("[data-beside]")) return;
+    keepStill(choice, function () { putBeside(choice.value); });
   });
 
+  // What is unfolded in one framework is unfolded in all: tabs and pairs show it, too
+  document.addEventListener("toggle", function (event) {
+    var box = event.target.closest(".output.code");
+    if (!box) return;
+    box.querySelectorAll("details.source").forEach(function (fold) {
+      var same = fold.firstChild.textContent === event.target.firstChild.textContent;
+      if (same) fold.open = event.target.open;
+    });
+  }, true);
+
   mark();
+  putBeside("");
 
   // On the search page: results are introduced by the text, not by tabs and outputs
   if (typeof Search !== "undefined") {
