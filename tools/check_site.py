@@ -6,8 +6,10 @@
 Needs Chromium, its driver and Selenium (extra `site`); without them it says so and skips.
 The site is served from this machine and may load nothing from elsewhere. Checked are, on
 each page: the console is silent; formulas are set; pictures load, in every tab; nothing is
-wider than a phone; tabs switch everything at once, and the next page remembers; light and
-dark; and that the search finds what it should. The exit status is 1 if a check fails.
+wider than a phone; tabs switch everything at once, and the next page remembers; the code
+of any two frameworks stands side by side; its button copies what is seen, and its link
+leads to a line; light and dark, with every word legible; and that the search finds what it
+should. The exit status is 1 if a check fails.
 """
 
 from __future__ import annotations
@@ -85,6 +87,67 @@ document.querySelectorAll("[data-choose]").forEach(tab => {
     wrong.push(`tab ${tab.dataset.choose}`);
 });
 return wrong.slice(0, 3).join(", ");
+"""
+# Each block of code shows both frameworks of a pair, next to each other if there is room
+PAIR = """
+const [first, second] = arguments, wrong = [];
+document.querySelectorAll(".output.code").forEach((box, i) => {
+  const of = name => box.querySelector(`[data-for~="${name}"]`);
+  const [left, right] = [of(first), of(second)];
+  if (!left || !right) return wrong.push(`block ${i} lacks one`);
+  const shown = [...box.querySelectorAll("[data-for]")].filter(
+    panel => panel.querySelector("pre")?.checkVisibility());
+  const wanted = new Set([left, right]);
+  if (shown.length !== wanted.size || !shown.every(panel => wanted.has(panel)))
+    return wrong.push(`block ${i} shows ${shown.map(p => p.dataset.for).join(" and ")}`);
+  if (left === right) return;
+  const code = panel => panel.querySelector(".source pre").textContent;
+  if (code(left) === code(right)) wrong.push(`block ${i} shows one code twice`);
+  const [p, q] = [left.getBoundingClientRect(), right.getBoundingClientRect()];
+  const ordered = innerWidth < 500 ? q.top >= p.bottom
+    : q.left >= p.right && Math.abs(p.top - q.top) < 2;
+  if (!ordered) wrong.push(`block ${i}: not in their places`);
+});
+return wrong.slice(0, 3).join("; ");
+"""
+UNFOLD = 'document.querySelectorAll("details.source").forEach(d => { d.open = true; })'
+LINES = """
+const done = arguments[0];
+const links = [...document.querySelectorAll(".place a")];
+Promise.all([...new Set(links.map(link => link.href))].map(async href => {
+  const [address, line] = href.split("#"), answer = await fetch(address);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return answer.ok && page.getElementById(line) ? "" : href;
+})).then(lost => done(lost.filter(Boolean).join(", ")));
+"""
+# Words that stand out too little from what is behind them: WCAG's AA
+FAINT = """
+const part = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+const light = colour => {
+  const [r, g, b] = numbers(colour).map(part);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = node => {
+  for (; node; node = node.parentElement) {
+    const colour = getComputedStyle(node).backgroundColor;
+    const [, , , alpha = 1] = numbers(colour);
+    if (alpha === 1) return colour;
+  }
+  return "rgb(255, 255, 255)";
+};
+const faint = new Map();
+document.querySelectorAll("article *").forEach(node => {
+  const words = [...node.childNodes].some(c => c.nodeType === 3 && c.data.trim());
+  const apart = node.closest("option, mjx-container, svg");
+  if (!words || apart || !node.checkVisibility()) return;
+  const [a, b] = [getComputedStyle(node).color, behind(node)];
+  const [high, low] = [light(a), light(b)].sort((x, y) => y - x);
+  const ratio = (high + 0.05) / (low + 0.05);
+  if (ratio < 4.5) faint.set(`${a} on ${b}`,
+    `${node.textContent.trim().slice(0, 20)} (${ratio.toFixed(1)}: ${a} on ${b})`);
+});
+return [...faint.values()].slice(0, 4).join("; ");
 """
 BRIGHTNESS = """
 const colour = getComputedStyle(document.body).backgroundColor;
@@ -237,6 +300,9 @@ def _page(reader: Reader, page: str, shots: Path | None) -> dict[str, str]:
     found["formulas"] = reader.ask(FORMULAS)
     found["pictures"] = reader.driver.execute_async_script(PICTURES)
     found["tabs"] = _tabs(reader)
+    found["pairs"] = _pairs(reader)
+    found["copies"] = _copies(reader)
+    found["lines"] = reader.driver.execute_async_script(LINES)
     found["console"] = reader.complaints()
     found["light and dark"] = _themes(reader, page, shots)
     reader.size(*PHONE)
@@ -246,6 +312,7 @@ def _page(reader: Reader, page: str, shots: Path | None) -> dict[str, str]:
         if name:
             reader.choose(name)
         wide.append(reader.ask(WIDER))
+    wide += [_pairs(reader), reader.ask(WIDER)]
     found["phone"] = "; ".join(filter(None, wide))
     if shots:
         reader.shoot(shots / f"{Path(page).stem}-phone.png")
@@ -271,6 +338,63 @@ def _tabs(reader: Reader) -> str:
     return "; ".join(filter(None, wrong))
 
 
+def _pairs(reader: Reader) -> str:
+    """Each framework with the next one beside it; then one alone again."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    found = reader.driver.find_elements(By.CSS_SELECTOR, "[data-beside]")
+    if not found:
+        return ""
+    reader.ask(UNFOLD)
+    beside = Select(found[0])
+    names = [
+        o.get_attribute("value") for o in beside.options if o.get_attribute("value")
+    ]
+    wrong = []
+    for first, second in zip(names, names[1:] + names[:1], strict=True):
+        reader.choose(first)
+        beside.select_by_value(second)
+        said = reader.ask(PAIR, first, second)
+        wrong.append(said and f"{first} and {second}: {said}")
+    beside.select_by_value("")
+    wrong.append(reader.ask(PANELS, names[-1]))
+    beside.select_by_value(names[0])
+    return "; ".join(filter(None, wrong))
+
+
+def _copies(reader: Reader) -> str:
+    """In each tab, the button at the first code that is shown copies that code."""
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.common.by import By
+
+    permissions = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    reader.driver.execute_cdp_cmd("Browser.grantPermissions", permissions)
+    reader.ask(UNFOLD)
+    wrong = []
+    for name in frameworks(reader):
+        reader.choose(name)
+        path = f'.output.code [data-for~="{name}"] .source'
+        codes = reader.driver.find_elements(By.CSS_SELECTOR, f"{path} pre")
+        if not codes:
+            continue
+        reader.ask(
+            'arguments[0].scrollIntoView({block: "center", behavior: "instant"})',
+            codes[0],
+        )
+        try:
+            reader.driver.find_element(By.CSS_SELECTOR, f"{path} .copybtn").click()
+        except WebDriverException as error:
+            wrong.append(f"{name}: no button to click ({error.msg})")
+            continue
+        copied = reader.driver.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[0])"
+        )
+        if copied.strip() != codes[0].get_property("textContent").strip():
+            wrong.append(f"{name}: {copied[:40]!r}")
+    return "; ".join(wrong)
+
+
 def _themes(reader: Reader, page: str, shots: Path | None) -> str:
     """By the system's preference, and then by the button."""
     wrong = []
@@ -281,6 +405,8 @@ def _themes(reader: Reader, page: str, shots: Path | None) -> str:
         background, text = reader.ask(BRIGHTNESS)
         if (background > 0.5) != (scheme == "light") or abs(background - text) < 0.4:
             wrong.append(f"{scheme}: background {background:.2f}, text {text:.2f}")
+        if faint := reader.ask(FAINT):
+            wrong.append(f"{scheme}: hard to read: {faint}")
         if shots:
             reader.shoot(shots / f"{Path(page).stem}-{scheme}.png")
     reader.prefer("light")

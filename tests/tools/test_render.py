@@ -9,11 +9,12 @@ import sys
 import pytest
 from conftest import require_framework
 
+import d2lcv as d2l
 from d2lcv.backends import REGISTRY, backend_name
 
-nbformat, *_ = (
+nbformat, *_, bs4 = (
     pytest.importorskip(name, reason="the extra `site` is not installed")
-    for name in ("nbformat", "jupytext", "nbclient", "ipykernel", "sphinx", "furo")
+    for name in "nbformat jupytext nbclient ipykernel sphinx furo bs4".split()
 )
 require_framework()
 
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-notebooks, pages, render = (
-    importlib.import_module(name) for name in ("notebooks", "pages", "render")
+notebooks, pages, render, stored = (
+    importlib.import_module(name) for name in ("notebooks", "pages", "render", "stored")
 )
+executed, printed = stored.executed, stored.printed
 
 TINY = """\
 # %% [markdown]
@@ -39,6 +41,9 @@ run = d2l.Chapter("tiny", quick={"n": 2}, book={"n": 3}, data=())
 
 # %%
 print(d2l.source(d2l.box_iou))
+
+# %%
+d2l.show_source(d2l.offset_inverse, imports=True, fold="In full")
 
 # %%
 d2l.set_figsize((2, 1))
@@ -91,6 +96,24 @@ def run(tmp_path, capsys):
     return run
 
 
+def soup(page):
+    return bs4.BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def line_of(link):
+    """The line of the package that the words of a link name: "d2lcv/boxes.py:7"."""
+    file, _, line = link.get_text().partition(":")
+    return (ROOT / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+
+
+def linked_line(link, site):
+    """The line to which a link leads, without the number before it."""
+    page, _, anchor = link["href"].partition("#")
+    line = soup(site / page).find(id=anchor)
+    line.select_one(".linenos").extract()
+    return line.get_text().rstrip("\n")
+
+
 def states(table):
     """Chapter → state, from the printed table."""
     rows = [re.split(r"\s{2,}", line) for line in table.splitlines()]
@@ -106,11 +129,11 @@ def test_a_chapter_becomes_a_notebook_and_a_page(scripts, run, tmp_path):
     build = tmp_path / "build"
     notebook = build / "notebooks" / backend_name() / "tiny.ipynb"
     cells = nbformat.read(notebook, as_version=4).cells
-    assert len(cells) == 5
+    assert len(cells) == 6
     source = "".join(output.get("text", "") for output in cells[2].outputs)
     column = ROOT / "d2lcv" / "backends" / backend_name() / "boxes.py"
     assert source.strip() in column.read_text(encoding="utf-8")
-    assert "image/svg+xml" in cells[3].outputs[0].data
+    assert "image/svg+xml" in cells[4].outputs[0].data
 
     page = (build / "site" / "tiny.html").read_text(encoding="utf-8")
     assert r"\(x^2 \geq 0\)" in page and "% and says so" in page
@@ -119,6 +142,17 @@ def test_a_chapter_becomes_a_notebook_and_a_page(scripts, run, tmp_path):
     assert "base64" not in page
     (picture,) = set(re.findall(r'<img src="(_static/figures/[^"]+)"', page))
     assert (build / "site" / picture).read_text(encoding="utf-8").startswith("<svg")
+
+    fold = soup(build / "site" / "tiny.html").select_one("details.source")
+    assert fold.summary.get_text() == "In full"
+    imports = d2l.lesson_imports(d2l.offset_inverse)
+    lesson = f"{imports}\n\n{d2l.source(d2l.offset_inverse)}"
+    assert fold.pre.get_text().strip() == lesson.strip()
+    links = fold.select(".place a")
+    assert f"d2lcv/backends/{backend_name()}/anchors.py" in str(links)
+    for link in links:
+        assert line_of(link) in lesson and linked_line(link, build / "site") in lesson
+
     title = REGISTRY[backend_name()].title
     assert re.search(rf"executed with {title} \d", page)
     assert page.index(">zeta<") < page.index(">alpha<")
@@ -243,25 +277,6 @@ def test_an_unknown_chapter_or_interpreter_is_named(run, tmp_path, capsys):
         render.find(["no_such_chapter"])
 
 
-def executed(script, backend, outputs):
-    """A run with the outputs given for each code cell, without a kernel."""
-    notebook = notebooks.convert(script)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, found in zip(cells, outputs, strict=True):
-        cell.outputs = [nbformat.v4.new_output(**output) for output in found]
-    notebook.metadata["d2lcv"] = {
-        "key": {"framework": "1.0"},
-        "files": {},
-        "seconds": 1.0,
-        "result": None,
-    }
-    return notebooks.Run(script, backend, state="executed", notebook=notebook)
-
-
-def printed(text, name="stdout"):
-    return {"output_type": "stream", "name": name, "text": text}
-
-
 def test_equal_outputs_are_shown_once_and_others_in_tabs(tmp_path):
     script = tmp_path / "two.py"
     script.write_text("# %% [markdown]\n# # Two\n\n# %%\na\n\n# %%\nb\n\n# %%\nc\n")
@@ -271,7 +286,7 @@ def test_equal_outputs_are_shown_once_and_others_in_tabs(tmp_path):
         "mxnet": executed(script, "mxnet", [[bar, same], [printed("2\n")], []]),
         "paddle": executed(script, "paddle", [[same], [printed("1\n")], []]),
     }
-    outputs = pages.Page(script, runs, tmp_path).data()["outputs"]
+    outputs = pages.Page(script, runs, tmp_path, set()).data()["outputs"]
     shown = [
         [(group["for"], [item["text"] for item in group["items"]]) for group in groups]
         for groups in outputs.values()
@@ -281,6 +296,71 @@ def test_equal_outputs_are_shown_once_and_others_in_tabs(tmp_path):
         [(["torch", "paddle"], ["1"]), (["mxnet"], ["2"])],
         [],
     ]
+
+
+def test_each_framework_has_its_code_in_its_tab_and_beside_any_other(tmp_path):
+    script = tmp_path / "code.py"
+    script.write_text("# %% [markdown]\n# # Code\n" + "\n# %%\na\n" * 4)
+    names = "box_iou", "box_corner_to_center"
+    runs = [
+        executed(
+            script,
+            backend,
+            [
+                [stored.lesson(backend, names[0])],
+                [printed("7\n"), stored.lesson(backend, names[1], fold="Folded")],
+                [printed(f"{backend}\n")],
+                [stored.lesson("torch", names[0])],
+            ],
+        )
+        for backend in REGISTRY
+    ]
+    assert pages.build(runs, tmp_path)
+    site = tmp_path / "site"
+    *both, words, same = soup(site / "code.html").select(".output")
+
+    for box, name in zip(both, names, strict=True):
+        for backend in REGISTRY:
+            (panel,) = box.select(f'.panel[data-for="{backend}"]')
+            code = panel.select_one(".source pre").get_text()
+            file, line, expected = stored.definition(backend, name)
+            assert code.strip() == expected
+            (link,) = panel.select(".place a")
+            assert link.get_text() == f"{file}:{line}"
+            assert line_of(link) == linked_line(link, site) == expected.split("\n")[0]
+        assert [o["value"] for o in box.select("select[data-beside] option")] == [
+            "",
+            *REGISTRY,
+        ]
+    plain, folded = both
+    assert not plain.select("details") and len(folded.select("details")) == len(
+        REGISTRY
+    )
+    for fold in folded.select("details"):
+        assert (
+            fold.summary.get_text() == "Folded"
+            and fold.pre
+            and "open" not in fold.attrs
+        )
+        assert fold.parent.select_one("pre.text").get_text() == "7"
+
+    assert words.select(".panel") and not words.select("select")
+    assert same.select(".source") and not same.select(".panel, select")
+
+    page = site / "code" / "d2lcv" / "backends" / "torch" / "boxes.html"
+    sisters = [a["href"] for a in soup(page).select(".row a")]
+    assert [(page.parent / a).resolve() for a in sisters] == [
+        site / "code" / "d2lcv" / "backends" / name / "boxes.html"
+        for name in REGISTRY
+        if name != "torch"
+    ]
+    assert all((page.parent / a).is_file() for a in sisters)
+
+
+def test_a_chapter_that_is_not_on_the_site_is_named_without_a_link():
+    text = "See [one](one.py), [two](chapters/two.ipynb) and [a page](http://x/y.py)."
+    expected = "See [one](one.md), two and [a page](http://x/y.py)."
+    assert pages._markdown(text, {"one"}) == expected
 
 
 @pytest.mark.parametrize(

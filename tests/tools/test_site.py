@@ -10,17 +10,15 @@ import pytest
 
 from d2lcv.backends import REGISTRY
 
-nbformat, *_ = (
+for name in ("nbformat", "jupytext", "nbclient", "sphinx", "furo", "selenium"):
     pytest.importorskip(name, reason="the extra `site` is not installed")
-    for name in ("nbformat", "jupytext", "nbclient", "sphinx", "furo", "selenium")
-)
 
 pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-check_site, notebooks, pages = (
-    importlib.import_module(name) for name in ("check_site", "notebooks", "pages")
+check_site, pages, stored = (
+    importlib.import_module(name) for name in ("check_site", "pages", "stored")
 )
 
 if reason := check_site.why_not():
@@ -38,6 +36,12 @@ print("a rather long line of code", "that is wider than the screen of a telephon
 
 # %%
 figure()
+
+# %%
+show()
+
+# %%
+show_folded()
 """
 SHORT = """\
 # %% [markdown]
@@ -50,25 +54,6 @@ PICTURE = (
     '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="600pt" '
     'height="90pt"><rect width="600" height="90" fill="{}"/></svg>'
 )
-
-
-def executed(script, backend, outputs):
-    """A run with the outputs given for each code cell, without a kernel."""
-    notebook = notebooks.convert(script)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, output in zip(cells, outputs, strict=True):
-        cell.outputs = [nbformat.v4.new_output(**output)]
-    notebook.metadata["d2lcv"] = {
-        "key": {"framework": "1.0"},
-        "files": {},
-        "seconds": 1.0,
-        "result": None,
-    }
-    return notebooks.Run(script, backend, state="executed", notebook=notebook)
-
-
-def text(words):
-    return {"output_type": "stream", "name": "stdout", "text": words}
 
 
 def picture(colour):
@@ -84,10 +69,20 @@ def site(tmp_path_factory):
     short.write_text(SHORT, encoding="utf-8")
     colours = ("red", "green", "red", "red")
     runs = [
-        executed(anchor, name, [text(f"{name} says\n" + "so " * 90), picture(colour)])
+        stored.executed(
+            anchor,
+            name,
+            [
+                [stored.printed(f"{name} says\n" + "so " * 90)],
+                [picture(colour)],
+                [stored.lesson(name, "box_iou")],
+                [stored.lesson(name, "box_corner_to_center", fold="Folded")],
+            ],
+        )
         for name, colour in zip(REGISTRY, colours, strict=True)
     ]
-    runs += [executed(short, name, [text("1\n")]) for name in REGISTRY]
+    one = [[stored.printed("1\n")]]
+    runs += [stored.executed(short, name, one) for name in REGISTRY]
     assert pages.build(runs, folder / "build")
     return folder / "build" / "site"
 
@@ -143,6 +138,23 @@ def test_tabs_that_forget_and_dark_that_is_bright_are_seen(copy):
     assert found["the site"] == {"memory"}
 
 
+def test_faults_of_the_code_in_tabs_are_seen_and_named(copy):
+    script = copy / "_static" / "frameworks.js"
+    spoil(script, 'classList.toggle("beside", beside)', 'classList.remove("beside")')
+    lie = (
+        'event.clipboardData.setData("text/plain", "another"); event.preventDefault();'
+    )
+    with script.open("a", encoding="utf-8") as file:
+        file.write(f'document.addEventListener("copy", event => {{ {lie} }});')
+    spoil(copy / "anchor.html", "torch/boxes.html#L-", "torch/boxes.html#M-")
+    with (copy / "_static" / "site.css").open("a", encoding="utf-8") as file:
+        file.write(".output .place a { color: #888 !important; }")
+    found = failures(copy)
+    assert found == {
+        "anchor.html": {"pairs", "copies", "lines", "light and dark", "phone"}
+    }
+
+
 def test_tabs_that_do_not_switch_and_a_search_without_words_are_seen(copy):
     script = copy / "_static" / "frameworks.js"
     spoil(script, "root.dataset.framework = name;", "")
@@ -156,5 +168,5 @@ def test_tabs_that_do_not_switch_and_a_search_without_words_are_seen(copy):
         found = failures(copy)
     finally:
         check_site.SECONDS = before
-    assert found["anchor.html"] == {"tabs"}
+    assert found["anchor.html"] == {"tabs", "pairs", "copies", "phone"}
     assert found["the site"] == {"search", "keyboard"}

@@ -32,7 +32,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_use_index = False
-pygments_style = "friendly"
+pygments_style = "github-light-high-contrast"
 pygments_dark_style = "github-dark"
 html_theme_options = {
     "top_of_page_buttons": [],

@@ -131,17 +131,20 @@ class Outputs(SiteDirective):
         if missing := [name for name in runs if not runs[name]]:
             note = raw('<p class="same">Not executed in this build.</p>')
             panels.append(self._panel(missing, [note]))
-        code = all(i["kind"] == "code" for group in groups for i in group["items"])
+        code = all(any(i["kind"] == "code" for i in g["items"]) for g in groups)
         kind, beside = ("tabbed code", self._beside(groups)) if code else ("tabbed", "")
         start = f'<div class="output {kind}">{self.site.tabs("small")}{beside}'
         return [around(start, panels, "</div>")]
 
     def _beside(self, groups: list[dict[str, Any]]) -> str:
         """A choice of a second framework, whose code is put beside the first one's."""
+        if len(groups) < 2:
+            return ""
+        names = [name for group in groups for name in group["for"]]
         options = "".join(
             f'<option value="{name}">beside {self.site.frameworks[name]}</option>'
-            for group in groups
-            for name in group["for"]
+            for name in self.site.frameworks
+            if name in names
         )
         return (
             '<select class="beside-choice" data-beside aria-label="side by side with">'
