@@ -14,7 +14,7 @@ CONSTRAINED = ("-c", "constraints.txt")
 WITHOUT_FRAMEWORK = [
     f"tests/{part}.py"
     for part in """
-        data/test_detection_data data/test_hub datasets/test_kaggle drawn/test_scene
+        data/test_boxes data/test_hub datasets/test_kaggle drawn/test_scene
         drawn/test_synthetic drawn/test_synthetic_sets proof/test_oracle tools/test_docs
     """.split()
 ]

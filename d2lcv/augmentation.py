@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import check_tensor, floats, in_range
+from .checks import check_tensor, floats, in_range, pair, positive, real
 from .randomness import stream
 
 __all__ = [
@@ -130,7 +130,7 @@ class Resize(_Transform):
 
     def __init__(self, size: int | Sequence[int]) -> None:
         self.size = size
-        _pair(size)
+        pair("size", size, 1)
 
     def _apply(self, image: Any, work: Any) -> Any:
         height, width = _height_width(image)
@@ -138,7 +138,7 @@ class Resize(_Transform):
             size, short = int(self.size), min(height, width)
             height, width = (int(size * n / short) for n in (height, width))
         else:
-            height, width = _pair(self.size)
+            height, width = pair("size", self.size, 1)
         return _resized(image, work, height, width)
 
 
@@ -154,10 +154,10 @@ class CenterCrop(_Transform):
 
     def __init__(self, size: int | Sequence[int]) -> None:
         self.size = size
-        _pair(size)
+        pair("size", size, 1)
 
     def _apply(self, image: Any, work: Any) -> Any:
-        height, width = _pair(self.size)
+        height, width = pair("size", self.size, 1)
         rows, columns = _spare(image, height, width)
         # halves as torchvision rounds them: to the even number
         return work.crop(image, round(rows / 2), round(columns / 2), height, width)
@@ -175,10 +175,10 @@ class RandomCrop(_Transform):
 
     def __init__(self, size: int | Sequence[int]) -> None:
         self.size = size
-        _pair(size)
+        pair("size", size, 1)
 
     def _apply(self, image: Any, work: Any) -> Any:
-        height, width = _pair(self.size)
+        height, width = pair("size", self.size, 1)
         top, left = (
             int(stream().integers(n + 1)) for n in _spare(image, height, width)
         )
@@ -205,13 +205,13 @@ class RandomResizedCrop(_Transform):
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
         self.size, self.scale, self.ratio = size, scale, ratio
-        _pair(size)
+        pair("size", size, 1)
         _range("scale", scale)
         _range("ratio", ratio)
 
     def _apply(self, image: Any, work: Any) -> Any:
         box = self._box(*_height_width(image))
-        return _resized(work.crop(image, *box), work, *_pair(self.size))
+        return _resized(work.crop(image, *box), work, *pair("size", self.size, 1))
 
     def _box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Draw the part: top, left, height, width."""
@@ -307,14 +307,13 @@ class Normalize:
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self.mean, self.std = ([float(x) for x in np.ravel(v)] for v in (mean, std))
+        self.mean = [real("mean", x) for x in np.ravel(mean)]
+        self.std = [positive("std", x) for x in np.ravel(std)]
         if len(self.mean) != len(self.std):
             raise ValueError(
                 f"std: expected as many numbers as mean, {len(self.mean)}, "
                 f"got {len(self.std)}"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"std: expected positive numbers, got {self.std}")
 
     def __call__(self, image: Any) -> Any:
         (image,) = floats(image=(image, f"{len(self.mean)} H W"))
@@ -409,16 +408,6 @@ def _spare(image: Any, height: int, width: int) -> tuple[int, int]:
 
 
 # ---- arguments -----------------------------------------------------------------------
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    pair = tuple(size) if isinstance(size, Sequence) else (size, size)
-    whole = all(isinstance(side, numbers.Integral) for side in pair)
-    if len(pair) != 2 or not whole or min(pair) < 1:
-        raise ValueError(
-            f"size: expected a positive integer, or (height, width), got {size!r}"
-        )
-    return int(pair[0]), int(pair[1])
 
 
 def _range(name: str, interval: tuple[float, float]) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "floats",
     "image_rows",
     "in_range",
+    "integers",
     "not_negative",
     "on_device",
     "pair",
@@ -364,3 +365,8 @@ def image_rows(name: str, images: Any, width: int) -> list[np.ndarray]:
         if not np.isfinite(x).all():
             raise ValueError(f"{name}[{i}]: expected finite numbers")
     return rows
+
+
+def integers(**given: tuple[Any, int]) -> tuple[int, ...]:
+    """The integers of `name=(value, least)`, each checked by `at_least`."""
+    return tuple(at_least(name, *rule) for name, rule in given.items())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import check_labels, check_tensor, floats
+from .checks import check_labels, check_tensor, floats, integers
 from .data.hub import DownloadError, check_reachable
 from .weights import get_weights, initialize, read_weights, set_weights
 
@@ -60,7 +60,11 @@ def Residual(
     Raises:
         ValueError: a number is not positive, or X and f(X) would differ in shape.
     """
-    _check_positive(in_channels=in_channels, num_channels=num_channels, strides=strides)
+    in_channels, num_channels, strides = integers(
+        in_channels=(in_channels, 1),
+        num_channels=(num_channels, 1),
+        strides=(strides, 1),
+    )
     if not use_1x1conv and (in_channels != num_channels or strides != 1):
         raise ValueError(
             f"use_1x1conv: expected True, for a block from {in_channels} to "
@@ -89,8 +93,10 @@ def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Any:
     Raises:
         ValueError: a number is not positive.
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    return initialize(backend.classification.resnet18(num_classes, in_channels, width))
+    sizes = integers(
+        num_classes=(num_classes, 1), in_channels=(in_channels, 1), width=(width, 1)
+    )
+    return initialize(backend.classification.resnet18(*sizes))
 
 
 def ResNet(
@@ -127,22 +133,15 @@ def ResNet(
     """
     if depth not in BLOCKS:
         raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    _check_hidden(hidden)
-    net = backend.classification.ResNet(depth, num_classes, in_channels, width, hidden)
+    sizes = integers(
+        num_classes=(num_classes, 1),
+        in_channels=(in_channels, 1),
+        width=(width, 1),
+        hidden=(hidden, 0),
+    )
+    net = backend.classification.ResNet(depth, *sizes)
     net.classes = None
     return initialize(net)
-
-
-def _check_positive(**numbers: int) -> None:
-    for name, value in numbers.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-
-
-def _check_hidden(hidden: int) -> None:
-    if hidden < 0:
-        raise ValueError(f"hidden: expected at least 0, got {hidden}")
 
 
 def cross_entropy(y_hat: Any, y: Any) -> Any:
@@ -205,9 +204,8 @@ def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
     """
     if not isinstance(net, backend.classification.ResNet):
         raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
-    _check_positive(num_classes=num_classes)
-    _check_hidden(hidden)
-    new = backend.classification.replace_output(net, num_classes, hidden)
+    sizes = integers(num_classes=(num_classes, 1), hidden=(hidden, 0))
+    new = backend.classification.replace_output(net, *sizes)
     new.classes = None
     return initialize(new, "output.")
 

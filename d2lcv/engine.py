@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import check_shapes, check_tensor
+from .checks import at_least, check_shapes, check_tensor
 from .distributed import process_mean, rank, world_size
 from .meters import Accumulator, Timer
 from .training import FiniteLoss, Trainer, check_loss
@@ -248,8 +248,7 @@ def train_ch13(
         ValueError: no epoch, no device, an iterator without a batch.
         FloatingPointError: the loss is infinite or NaN, as of `Trainer.step`.
     """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
+    num_epochs = at_least("num_epochs", num_epochs, 1)
     devices = backend.engine.place(net, _devices(devices))
     run = _Run(train_iter, test_iter is not None, num_epochs, before_batch, ignore)
     history = backend.engine.train_ch13(

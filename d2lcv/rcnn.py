@@ -26,7 +26,7 @@ from .checks import (
     floats,
     in_range,
     pair,
-    real,
+    positive,
     threshold,
 )
 from .checks import check_picture as check_picture  # the columns' nets ask for it
@@ -167,9 +167,7 @@ def _checked(
     (X,), (rois,) = floats(X=(X, "B C H W")), floats(rois=(rois, "N 5"))
     rois = backend.tensors.astype(rois, X.dtype)
     sizes = pair("output_size", output_size, 1)
-    scale = real("spatial_scale", spatial_scale)
-    if not 0 < scale < math.inf:
-        raise ValueError(f"spatial_scale: expected a positive number, got {scale}")
+    scale = positive("spatial_scale", spatial_scale)
     finite(rois=rois)
     farthest = backend.tensors.extent(rois[:, 1:] * scale)
     if farthest is not None and not farthest <= LARGEST_EXACT:

@@ -6,14 +6,13 @@ Sizes: B images, C classes or channels, H × W image or map, h × w kernel.
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .backends import backend
-from .checks import check_labels, checked, floats
+from .checks import at_least, check_labels, checked, floats, integers, pair
 from .data.voc import IGNORE, voc_palette
 from .training import predict
 from .weights import get_weights, initialize, set_weights
@@ -83,7 +82,7 @@ def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
         ValueError: a wrong shape, or a number out of its range.
     """
     X, K = floats(X=(X, "H W"), K=(K, "h w"))
-    stride, padding = _at_least("stride", stride, 1), _at_least("padding", padding, 0)
+    stride, padding = integers(stride=(stride, 1), padding=(padding, 0))
     (H, W), (h, w) = X.shape, K.shape
     smaller = min(stride * (H - 1) + h, stride * (W - 1) + w)
     if 2 * padding >= smaller:
@@ -110,19 +109,12 @@ def kernel2matrix(K: Any, input_size: tuple[int, int] = (3, 3)) -> Any:
         ValueError: a wrong shape, or a kernel larger than X.
     """
     (K,) = floats(K=(K, "h w"))
-    (H, W), (h, w) = input_size, K.shape
+    (H, W), (h, w) = pair("input_size", input_size, 1), K.shape
     if h > H or w > W:
         raise ValueError(
             f"input_size: expected at least the kernel's, {h} × {w}, got {H} × {W}"
         )
     return backend.segmentation.kernel2matrix(K, (H, W))
-
-
-def _at_least(name: str, value: int, least: int) -> int:
-    value = operator.index(value)
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return value
 
 
 # ---- layers ----------------------------------------------------------------------------
@@ -169,12 +161,12 @@ def conv_transpose2d(
 def _checked_layer(
     in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int
 ) -> tuple[int, ...]:
-    return (
-        _at_least("in_channels", in_channels, 1),
-        _at_least("out_channels", out_channels, 1),
-        _at_least("kernel_size", kernel_size, 1),
-        _at_least("stride", stride, 1),
-        _at_least("padding", padding, 0),
+    return integers(
+        in_channels=(in_channels, 1),
+        out_channels=(out_channels, 1),
+        kernel_size=(kernel_size, 1),
+        stride=(stride, 1),
+        padding=(padding, 0),
     )
 
 
@@ -188,11 +180,12 @@ def bilinear_kernel(in_channels: int, out_channels: int, kernel_size: int) -> An
     Returns:
         (in_channels, out_channels, kernel_size, kernel_size), float32, a native tensor.
     """
-    return backend.segmentation.bilinear_kernel(
-        _at_least("in_channels", in_channels, 1),
-        _at_least("out_channels", out_channels, 1),
-        _at_least("kernel_size", kernel_size, 1),
+    sizes = integers(
+        in_channels=(in_channels, 1),
+        out_channels=(out_channels, 1),
+        kernel_size=(kernel_size, 1),
     )
+    return backend.segmentation.bilinear_kernel(*sizes)
 
 
 # ---- the fully convolutional network ---------------------------------------------------
@@ -227,7 +220,7 @@ def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
         TypeError: `backbone` is not a `ResNet`.
         ValueError: another stride, or fewer than one class.
     """
-    _at_least("num_classes", num_classes, 1)
+    num_classes = at_least("num_classes", num_classes, 1)
     if stride not in STRIDES:
         raise ValueError(f"stride: expected one of {STRIDES}, got {stride}")
     if not isinstance(backbone, backend.classification.ResNet):
@@ -303,7 +296,7 @@ def predict_tiles(
         ValueError: a wrong shape or size, or a net whose output has another size.
     """
     checked(X=(X, "B C H W"))
-    tile, overlap = _pair("tile", tile, 1), _pair("overlap", overlap, 0)
+    tile, overlap = pair("tile", tile, 1), pair("overlap", overlap, 0)
     if overlap[0] >= tile[0] or overlap[1] >= tile[1]:
         raise ValueError(
             f"overlap: expected less than the tile, {tile[0]} × {tile[1]}, got "
@@ -338,13 +331,6 @@ def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
         yield slice(start, start + tile)
 
 
-def _pair(name: str, value: int | tuple[int, int], least: int) -> tuple[int, int]:
-    pair = value if isinstance(value, (tuple, list)) else [value] * 2
-    if len(pair) != 2:
-        raise ValueError(f"{name}: expected one or two numbers, got {value!r}")
-    return _at_least(name, pair[0], least), _at_least(name, pair[1], least)
-
-
 # ---- metrics and colours ---------------------------------------------------------------
 
 
@@ -367,7 +353,7 @@ class Confusion:
     """
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE) -> None:
-        self.num_classes = _at_least("num_classes", num_classes, 1)
+        self.num_classes = num_classes = at_least("num_classes", num_classes, 1)
         self.ignore_index = ignore_index
         self.counts = np.zeros((num_classes, num_classes), np.int64)
 

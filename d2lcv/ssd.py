@@ -17,6 +17,7 @@ from .checks import (
     described,
     floats,
     in_range,
+    integers,
     not_negative,
     positive,
 )
@@ -63,20 +64,18 @@ def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
 
     Returns the framework's convolution layer, (B, num_inputs, H, W) → (B, …, H, W).
     """
-    sizes = {
-        "num_inputs": num_inputs,
-        "num_anchors": num_anchors,
-        "num_classes": num_classes,
-    }
-    sizes = {name: at_least(name, value, 1) for name, value in sizes.items()}
-    return initialize(backend.ssd.cls_predictor(**sizes))
+    sizes = integers(
+        num_inputs=(num_inputs, 1),
+        num_anchors=(num_anchors, 1),
+        num_classes=(num_classes, 1),
+    )
+    return initialize(backend.ssd.cls_predictor(*sizes))
 
 
 def bbox_predictor(num_inputs: int, num_anchors: int) -> Any:
     """Four offsets of every anchor: a 3 × 3 convolution to num_anchors·4 channels."""
-    num_inputs = at_least("num_inputs", num_inputs, 1)
-    num_anchors = at_least("num_anchors", num_anchors, 1)
-    return initialize(backend.ssd.bbox_predictor(num_inputs, num_anchors))
+    sizes = integers(num_inputs=(num_inputs, 1), num_anchors=(num_anchors, 1))
+    return initialize(backend.ssd.bbox_predictor(*sizes))
 
 
 def down_sample_blk(in_channels: int, out_channels: int) -> Any:
@@ -84,9 +83,8 @@ def down_sample_blk(in_channels: int, out_channels: int) -> Any:
 
     The convolutions have no bias: the batch norm after them would take it away again.
     """
-    in_channels = at_least("in_channels", in_channels, 1)
-    out_channels = at_least("out_channels", out_channels, 1)
-    return initialize(backend.ssd.down_sample_blk(in_channels, out_channels))
+    sizes = integers(in_channels=(in_channels, 1), out_channels=(out_channels, 1))
+    return initialize(backend.ssd.down_sample_blk(*sizes))
 
 
 def base_net() -> Any:

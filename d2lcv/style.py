@@ -15,7 +15,7 @@ import numpy as np
 
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD  # noqa: F401 - for the columns
 from .backends import backend
-from .checks import check_shapes, checked, floats
+from .checks import check_shapes, checked, floats, integers, pair
 from .filters import random_filters
 from .randomness import next_net
 from .training import freeze
@@ -66,12 +66,7 @@ def preprocess(img: Any, image_shape: tuple[int, int]) -> Any:
         ValueError: not of shape (H, W, 3), or a size that is not positive.
     """
     pixels = _pixels(img)
-    height, width = (int(n) for n in image_shape)
-    if min(height, width) < 1:
-        raise ValueError(
-            f"image_shape: expected two positive numbers (height, width), got "
-            f"{tuple(image_shape)}"
-        )
+    height, width = pair("image_shape", image_shape, 1)
     channels = [_resized(pixels[:, :, c], (width, height)) for c in range(3)]
     return backend.style.preprocess(np.stack(channels, axis=2))
 
@@ -146,10 +141,9 @@ def VGG19(
     Raises:
         ValueError: another number of layers, width or pooling.
     """
-    if not 1 <= num_layers <= 37:
+    num_layers, width = integers(num_layers=(num_layers, 1), width=(width, 1))
+    if num_layers > 37:
         raise ValueError(f"num_layers: expected 1 to 37, got {num_layers}")
-    if width < 1:
-        raise ValueError(f"width: expected at least 1, got {width}")
     if pooling not in ("max", "avg"):
         raise ValueError(f"pooling: expected 'max' or 'avg', got {pooling!r}")
     return initialize(backend.style.VGG19(num_layers, width, pooling))

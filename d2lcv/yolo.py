@@ -15,6 +15,7 @@ from .checks import (
     checked,
     floats,
     in_range,
+    integers,
     not_negative,
     whole,
 )
@@ -39,9 +40,8 @@ def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Any:
     Raises:
         ValueError: a number below 1.
     """
-    num_classes = at_least("num_classes", num_classes, 1)
-    num_boxes = at_least("num_boxes", num_boxes, 1)
-    return initialize(backend.yolo.TinyYOLO(num_classes, num_boxes))
+    sizes = integers(num_classes=(num_classes, 1), num_boxes=(num_boxes, 1))
+    return initialize(backend.yolo.TinyYOLO(*sizes))
 
 
 def yolo_target(labels: Any, height: int, width: int) -> tuple[Any, Any]:

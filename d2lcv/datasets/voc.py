@@ -13,7 +13,7 @@ import numpy as np
 
 from ..augmentation import IMAGENET_MEAN, IMAGENET_STD
 from ..backends import backend
-from ..checks import check_tensor
+from ..checks import check_tensor, pair
 from ..data.voc import (
     IGNORE,
     VOC_CLASSES,
@@ -263,10 +263,8 @@ class VOCSegDataset:
         voc_dir: str = "synthetic",
         void: str = "background",
     ) -> None:
-        height, width = crop_size
-        if min(height, width) < 1:
-            raise ValueError(f"crop_size: expected positive numbers, got {crop_size}")
-        self.crop_size, self.void = (int(height), int(width)), _void(void)
+        self.crop_size = height, width = pair("crop_size", crop_size, 1)
+        self.void = _void(void)
         self.is_train = is_train
         folder = voc_folder(voc_dir, self.crop_size)
         self.folder = VocFolder(folder, is_train, self.crop_size)

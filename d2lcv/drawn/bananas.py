@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .making import check_numbers, draw_all, make_set, save_png
+from ..checks import integers
+from .making import draw_all, make_set, save_png
 from .paint import (
     Sprite,
     Tube,
@@ -69,8 +70,9 @@ def make_bananas(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32))
-    check_numbers(seed=(seed, 0))
+    integers(
+        num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32), seed=(seed, 0)
+    )
     counts = {"train": num_train, "val": num_val}
     return make_set(folder, lambda content: _draw_set(content, counts, size, seed))
 

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..checks import integers
 from .animals import Animal, darker, draw_animal
-from .making import check_numbers, draw_all, draw_classes, make_set, save_png
+from .making import draw_all, draw_classes, make_set, save_png
 from .paint import develop, draw_background, place, stretch
 from .sketch import Colour, Sketch, cloud, dots, mix, ramp, stripes, tone, vivid
 from .source import fitting
@@ -62,7 +63,7 @@ def make_cifar10(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, 1), num_test=(num_test, 1), seed=(seed, 0))
+    integers(num_train=(num_train, 1), num_test=(num_test, 1), seed=(seed, 0))
     counts = {"train": num_train, "test": num_test}
 
     def draw(split: str, name: str, index: int) -> np.ndarray:
@@ -91,7 +92,7 @@ def make_cifar10_tiny(
 
     Returns, Raises: as `make_cifar10`.
     """
-    check_numbers(num_train=(num_train, 10), num_test=(num_test, 1), seed=(seed, 0))
+    integers(num_train=(num_train, 10), num_test=(num_test, 1), seed=(seed, 0))
     labels = {
         split: np.random.default_rng([seed, code]).permutation(count) % len(CLASSES)
         for code, (split, count) in enumerate(

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import integers
 from .animals import Animal, darker, draw_animal
-from .making import check_numbers, draw_all, make_set
+from .making import draw_all, make_set
 from .paint import ball, develop, draw_background, muted, place, stick, stretch
 from .sketch import Paint, Sketch, cloud, dots, mix, ramp, tone
 
@@ -61,8 +62,12 @@ def make_dog_tiny(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, len(BREEDS)), num_test=(num_test, 1))
-    check_numbers(size=(size, 64), seed=(seed, 0))
+    integers(
+        num_train=(num_train, len(BREEDS)),
+        num_test=(num_test, 1),
+        size=(size, 64),
+        seed=(seed, 0),
+    )
     counts = {"train": num_train, "test": num_test}
     breeds = list(BREEDS)
     jobs = [(split, i) for split in _SPLITS for i in range(counts[split])]

@@ -17,13 +17,6 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def check_numbers(**given: tuple[int, int]) -> None:
-    """Raise `ValueError` unless every `name=(value, least)` is large enough."""
-    for name, (value, least) in given.items():
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
-
-
 def make_set(folder: str | os.PathLike[str], draw: Callable[[Path], Any]) -> str:
     """Let `draw` fill a new folder, and give it the name `folder` when it is complete.
 

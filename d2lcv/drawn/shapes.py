@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .making import check_numbers, draw_all, make_set, save_png
+from ..checks import integers
+from .making import draw_all, make_set, save_png
 from .paint import any_colour, cast_shadow, develop, draw_pattern, muted, stretch
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def make_shapes(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32))
-    check_numbers(seed=(seed, 0))
+    integers(
+        num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32), seed=(seed, 0)
+    )
 
     def draw(content: Path) -> None:
         for split, count in zip(_SPLITS, (num_train, num_val), strict=True):

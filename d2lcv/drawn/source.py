@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .making import check_numbers, draw_classes, make_set
+from ..checks import integers
+from .making import draw_classes, make_set
 from .paint import Sprite, any_colour, ball, develop, draw_background, place, stick
 from .things import THINGS
 
@@ -56,8 +57,12 @@ def make_source(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, 1), num_test=(num_test, 1), size=(size, 32))
-    check_numbers(seed=(seed, 0))
+    integers(
+        num_train=(num_train, 1),
+        num_test=(num_test, 1),
+        size=(size, 32),
+        seed=(seed, 0),
+    )
     counts = {"train": num_train, "test": num_test}
 
     def draw(split: str, name: str, index: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..checks import integers
 from ..data.voc import IGNORE, VOC_CLASSES, voc_palette
-from .making import check_numbers, draw_all, make_set
+from .making import draw_all, make_set
 from .paint import (
     Sprite,
     any_colour,
@@ -63,8 +64,9 @@ def make_voc(
         FileExistsError: there is something in `folder` already.
         ValueError: a number is too small.
     """
-    check_numbers(num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 64))
-    check_numbers(seed=(seed, 0))
+    integers(
+        num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 64), seed=(seed, 0)
+    )
     counts = {"train": num_train, "val": num_val}
     return make_set(folder, lambda content: _draw_set(content, counts, size, seed))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..checks import at_least
+from ..checks import at_least, positive
 from ..data.pictures import as_rgb
 from .show import _drawn, plt
 from .values import _array
@@ -48,8 +47,7 @@ def show_images(
         at_least("num_rows", num_rows, 1),
         at_least("num_cols", num_cols, 1),
     )
-    if not isinstance(scale, numbers.Real) or not 0 < scale < float("inf"):
-        raise ValueError(f"scale: expected a positive number of inches, got {scale!r}")
+    scale = positive("scale", scale)
     if isinstance(imgs, Image.Image):
         raise TypeError("imgs: expected a list of images, got one; write [img]")
     if hasattr(imgs, "dtype"):

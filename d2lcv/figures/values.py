@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..backends import backend
+from ..checks import check_tensor, positive
+
 
 def _array(name: str, x: Any) -> np.ndarray:
     """A NumPy array of an array, a number, a native tensor or (nested) lists of them."""
@@ -17,24 +20,17 @@ def _array(name: str, x: Any) -> np.ndarray:
     if isinstance(x, (list, tuple)):
         plain = not x or isinstance(x[0], (numbers.Number, list, tuple))
         return np.asarray(x if plain else [_array(name, item) for item in x])
-    from ..checks import check_tensor
-    from ..tensors import numpy as to_numpy
-
     check_tensor(name, x)
-    return to_numpy(x)
+    return backend.tensors.numpy(x)
 
 
 def _figsize(figsize: Any) -> tuple[float, float]:
     size = tuple(figsize) if isinstance(figsize, Iterable) else (figsize,)
-    if len(size) != 2 or not all(
-        isinstance(inches, numbers.Real) and 0 < float(inches) < float("inf")
-        for inches in size
-    ):
+    if len(size) != 2:
         raise ValueError(
-            f"figsize: expected two positive numbers (width, height) in inches, "
-            f"got {figsize!r}"
+            f"figsize: expected two numbers (width, height) in inches, got {figsize!r}"
         )
-    return float(size[0]), float(size[1])
+    return positive("figsize", size[0]), positive("figsize", size[1])
 
 
 def _check_axes(axes: Any) -> None:

@@ -365,7 +365,7 @@ def test_small_pictures_are_left_out(d2l, drawn, capsys):
     assert capsys.readouterr().out == f"read {len(large)} examples\n"
     with pytest.raises(ValueError, match=r"crop_size: .* all 12 are smaller"):
         d2l.VOCSegDataset(True, (400, 400), drawn)
-    with pytest.raises(ValueError, match="crop_size: expected positive"):
+    with pytest.raises(ValueError, match="crop_size: expected at least 1"):
         d2l.VOCSegDataset(True, (0, 4), drawn)
 
 

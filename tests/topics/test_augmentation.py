@@ -503,7 +503,7 @@ def test_loader_refuses_what_the_transform_refuses(d2l, folder):
     "make,match",
     [
         (lambda d2l: d2l.Resize(0), r"^size: .*got 0"),
-        (lambda d2l: d2l.Resize((3, -1)), r"^size: .*\(3, -1\)"),
+        (lambda d2l: d2l.Resize((3, -1)), r"^size: .*got -1"),
         (lambda d2l: d2l.Resize((3, 4, 5)), r"^size: "),
         (lambda d2l: d2l.Resize(2.5), r"^size: .*2.5"),
         (lambda d2l: d2l.Resize((2.5, 2)), r"^size: "),
@@ -527,7 +527,7 @@ def test_loader_refuses_what_the_transform_refuses(d2l, folder):
     ],
 )
 def test_argument_exception(d2l, make, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         make(d2l)
 
 

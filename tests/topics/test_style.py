@@ -61,7 +61,7 @@ def test_preprocess_exception_of_the_picture(d2l, shape):
 
 
 def test_preprocess_exception_of_the_size(d2l):
-    with pytest.raises(ValueError, match=r"image_shape: .* got \(0, 5\)"):
+    with pytest.raises(ValueError, match="image_shape: .* got 0"):
         d2l.preprocess(pixels(), (0, 5))
 
 
@@ -201,8 +201,8 @@ def test_vgg19_pooling(d2l):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"num_layers": 0}, "num_layers: expected 1 to 37, got 0"),
-        ({"num_layers": 38}, "num_layers"),
+        ({"num_layers": 0}, "num_layers: expected at least 1, got 0"),
+        ({"num_layers": 38}, "num_layers: expected 1 to 37, got 38"),
         ({"width": 0}, "width: expected at least 1"),
         ({"pooling": "mean"}, "'max' or 'avg', got 'mean'"),
     ],
