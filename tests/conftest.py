@@ -12,6 +12,8 @@ from d2lcv.backends import REGISTRY, installed
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+FRAMEWORKS = {name for entry in REGISTRY.values() for name in entry.packages}
+
 try:
     import hypothesis
 except ModuleNotFoundError:  # only the property tests need it, and they say so

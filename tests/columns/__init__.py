@@ -3,6 +3,12 @@
 - `reader(d2l)`: the book's code as a reader of that framework writes it, and what they see
 - `optimizer_and_losses(rate)`: makes the optimizer of a net; losses in every reduction
 - `ZOO`: the module of the framework's own ResNets and their names; None if it has none
+- `COMPILES`: steps are compiled; `MUTABLE`: tensors can be written into;
+  `CHANNELS_FIRST`: the framework reads a picture as (3, H, W)
+- `GAPS`: arguments as in `topics/contract_gaps.py`, of this backend alone
+- `exported(net, X, folder)`: what a net gives compiled, and saved and loaded
+- `parts(net)`: a net and its layers, if each is in a mode of its own; else None
+- `test_…`: what only this framework has; `topics/test_columns.py` collects it
 """
 
 from d2lcv.proof.inputs import WORKED

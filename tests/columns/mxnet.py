@@ -1,10 +1,19 @@
 """MXNet, as its readers write it."""
 
-from mxnet import autograd, gluon, init, np, npx
+import numpy
+import pytest
+from mxnet import autograd, cpu, gluon, init, np, npx
+
+from d2lcv.proof.cases.engine import RATE, pixel_batches, pixel_net
 
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("mxnet.gluon.model_zoo.vision", "resnet{}_v1")
+COMPILES, MUTABLE, CHANNELS_FIRST = False, True, False
+GAPS = """
+    accuracy.ignore calc_loss.cls_preds loader.examples mask_head_loss.rois
+    train_batch_ch13.ignore
+""".split()
 
 
 def reader(d2l):
@@ -135,3 +144,37 @@ def exported(net, X, folder):
         str(folder / "net-symbol.json"), ["data"], str(folder / "net-0000.params")
     )
     return [compiled, loaded(X)]
+
+
+def parts(net):
+    return None
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_two_devices_are_as_one(d2l, momentum):
+    """Also when a batch has too few examples for all of them."""
+
+    def run(devices, own):
+        net = d2l.to(pixel_net(d2l), devices)
+        options = {"learning_rate": RATE, "momentum": momentum}
+        trainer = (
+            d2l.Trainer(net, "sgd", lr=RATE, momentum=momentum)
+            if own
+            else gluon.Trainer(net.collect_params(), "sgd", options)
+        )
+        sums = [
+            d2l.train_batch_ch13(net, X[:n], y[:n], d2l.cross_entropy, trainer, devices)
+            for (X, y), n in zip(pixel_batches(d2l), (4, 1, 3, 1, 4), strict=True)
+        ]
+        copies = [p.list_data() for p in net.collect_params().values()]
+        assert all(len(c) == len(devices) for c in copies)
+        share = d2l.evaluate_accuracy_gpus(net, pixel_batches(d2l))
+        return [[float(v) for v in pair] for pair in sums], copies, share
+
+    for own in (True, False):
+        one, (w, *_), share = run([cpu(0)], own)
+        two, (w2, *_), share2 = run([cpu(0), cpu(1)], own)
+        numpy.testing.assert_allclose(two, one, rtol=1e-5)
+        for copy in w2:
+            numpy.testing.assert_allclose(copy.asnumpy(), w[0].asnumpy(), atol=1e-5)
+        assert share2 == share

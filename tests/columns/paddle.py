@@ -7,6 +7,11 @@ from paddle.nn import functional as F
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("paddle.vision.models", "resnet{}")
+COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
+GAPS = """
+    accuracy.ignore calc_loss.cls_labels mask_head_loss.masks mask_head_loss.rois
+    segmentation_loss.labels
+""".split()
 
 
 def reader(d2l):
@@ -137,3 +142,7 @@ def exported(net, X, folder):
     paddle.jit.save(net, str(folder / "net"), input_spec=[spec])
     with paddle.no_grad():
         return [paddle.jit.load(str(folder / "net"))(X)]
+
+
+def parts(net):
+    return net.sublayers(include_self=True)

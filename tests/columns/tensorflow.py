@@ -1,11 +1,17 @@
 """TensorFlow, as its readers write it."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from d2lcv.backends import backend
+from d2lcv.proof.cases.engine import RATE, pixel_batches, pixel_net
 
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = None
+COMPILES, MUTABLE, CHANNELS_FIRST = True, False, True
+GAPS = []
 
 
 def reader(d2l):
@@ -140,3 +146,43 @@ def exported(net, X, folder):
     tf.saved_model.save(module, str(folder), signatures=signature)
     loaded = tf.saved_model.load(str(folder))
     return [signature(X), loaded.run(X)]
+
+
+def parts(net):
+    return None
+
+
+def test_keras_has_classes_last_where_the_net_has(d2l):
+    """Such a net's maps stay as they are; others are turned for Keras's losses."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    maps = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    y = np.random.default_rng(1).integers(0, 3, (2, 4, 5))
+    p = np.exp(maps) / np.exp(maps).sum(1, keepdims=True)
+    expected = -np.log(np.take_along_axis(p, y[:, None], 1)).mean()
+    values = backend.engine.loss_values
+    first = values(loss, d2l.tensor(maps), d2l.tensor(y))
+    last = values(loss, d2l.tensor(maps.transpose(0, 2, 3, 1)), d2l.tensor(y))
+    np.testing.assert_allclose([d2l.numpy(first), d2l.numpy(last)], expected, rtol=1e-5)
+
+
+def test_evaluation_is_made_once(d2l):
+    """It is traced once for each shape of a batch, and after training it has the new
+    weights; with an eager trainer it is never traced."""
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.calls, self.built = pixel_net(d2l), [], True
+
+        def call(self, X, training=None):
+            self.calls.append((bool(training), tf.executing_eagerly()))
+            return self.conv(X, training=training)
+
+    batches = pixel_batches(d2l)[:3]
+    for eager, expected in ((False, [(False, False)]), (True, 6 * [(False, True)])):
+        net = Net()
+        trainer = d2l.Trainer(net, "sgd", lr=RATE, eager=eager)
+        result = d2l.train_ch13(net, batches, batches, d2l.cross_entropy, trainer, 2)
+        assert [call for call in net.calls if not call[0]] == expected
+        assert len(net.calls) == (2 if not eager else 12)
+        assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)

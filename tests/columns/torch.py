@@ -3,10 +3,18 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+from d2lcv.classification import DATA
 
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("torchvision.models", "resnet{}")
+COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
+GAPS = """
+    calc_loss.cls_labels calc_loss.cls_preds loader.examples mask_head_loss.masks
+    segmentation_loss.labels train_ch13.ignore yolo_loss.classes
+""".split()
 
 
 def reader(d2l):
@@ -135,3 +143,12 @@ def exported(net, X, folder):
     loaded = torch.export.load(folder / "net.pt2").module()
     with torch.no_grad():
         return [compiled(X), loaded(X)]
+
+
+def parts(net):
+    return net.modules()
+
+
+def test_imagenet_classes_are_torchvisions(d2l):
+    ours = (DATA / "imagenet_classes.txt").read_text(encoding="utf-8")
+    assert ours.splitlines() == _IMAGENET_CATEGORIES

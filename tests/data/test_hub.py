@@ -19,6 +19,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import FRAMEWORKS
 
 from d2lcv.data import archives, hub
 from d2lcv.files import workspace
@@ -656,11 +657,10 @@ def test_a_crash_while_extracting_leaves_nothing(tmp_path, monkeypatch):
 
 # ---- the package ---------------------------------------------------------------------
 
-LIGHT = """
+LIGHT = f"""
 import sys
 import d2lcv.data
-heavy = {"matplotlib", "pandas", "pooch", "PIL", "tqdm"}
-heavy |= {"torch", "mxnet", "paddle", "tensorflow"}
+heavy = {FRAMEWORKS | {"matplotlib", "pandas", "pooch", "PIL", "tqdm"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 import d2lcv, d2lcv.data.hub, d2lcv.drawn.sets
 assert not heavy & set(sys.modules), heavy & set(sys.modules)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import FRAMEWORKS
 from PIL import Image
 
 from d2lcv.data import voc
@@ -53,6 +54,20 @@ def folders(root, name):
 # ---- colours and classes -------------------------------------------------------------
 
 
+@pytest.fixture
+def own(d2l, native):
+    """Makes an image (H, W, 3) a tensor in the layout of the framework's reader."""
+    axes = (2, 0, 1) if native.CHANNELS_FIRST else (0, 1, 2)
+    return lambda image: d2l.tensor(image.transpose(axes).copy())
+
+
+@pytest.fixture
+def hwc(d2l, native):
+    """Gives it back as an array (H, W, 3)."""
+    axes = (1, 2, 0) if native.CHANNELS_FIRST else (0, 1, 2)
+    return lambda image: d2l.numpy(image).transpose(axes)
+
+
 def test_colours_of_the_classes(d2l):
     assert len(d2l.VOC_CLASSES) == len(d2l.VOC_COLORMAP) == 21
     for name, color in COLORS.items():
@@ -91,7 +106,7 @@ def labels(kind, height, width):
 @pytest.mark.parametrize("kind", ["plain", "blocks", "edges", "photograph"])
 @pytest.mark.parametrize("size", [(60, 70), (1, 1), (1, 3), (5, 1)])
 @pytest.mark.parametrize("void", ["background", "ignore"])
-def test_classes_by_definition(d2l, kind, size, void):
+def test_classes_by_definition(d2l, own, kind, size, void):
     colors = labels(kind, *size)
     known = {tuple(c): i for i, c in enumerate(voc.VOC_COLORMAP)}
     if void == "ignore":
@@ -100,7 +115,7 @@ def test_classes_by_definition(d2l, kind, size, void):
     table = d2l.voc_colormap2label(void)
     given = [
         *(colors, colors.astype(np.int64), colors.astype(np.float32)),
-        *(native(d2l, colors), native(d2l, colors.astype(np.int32))),
+        *(own(colors), own(colors.astype(np.int32))),
         *[colors[::-1].transpose(2, 0, 1)[:, ::-1]] * (size[1] != 3),
     ]
     for colormap in given:
@@ -110,12 +125,6 @@ def test_classes_by_definition(d2l, kind, size, void):
         classes = d2l.numpy(classes) if d2l.is_tensor(classes) else classes
         assert classes.dtype in types
         np.testing.assert_array_equal(classes, expected)
-
-
-def native(d2l, image):
-    """An image (H, W, 3) in the layout of the framework's reader."""
-    first = d2l.backend_name() != "mxnet"
-    return d2l.tensor(image.transpose(2, 0, 1).copy() if first else image)
 
 
 def test_classes_refuse(d2l):
@@ -138,13 +147,13 @@ def test_classes_refuse(d2l):
 # ---- crops ---------------------------------------------------------------------------
 
 
-def test_crops_are_equal_and_everywhere(d2l):
+def test_crops_are_equal_and_everywhere(d2l, own, hwc):
     y, x = np.mgrid[:9, :13]
     image = np.stack([y, x, 0 * x], 2).astype(np.uint8)
     corners = set()
     for _ in range(300):
-        pair = d2l.voc_rand_crop(native(d2l, image), native(d2l, image), 7, 10)
-        a, b = (hwc(d2l, part) for part in pair)
+        pair = d2l.voc_rand_crop(own(image), own(image), 7, 10)
+        a, b = (hwc(part) for part in pair)
         assert a.shape == (7, 10, 3)
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a - a[0, 0], image[:7, :10])
@@ -152,18 +161,13 @@ def test_crops_are_equal_and_everywhere(d2l):
     assert corners == {(top, left) for top in range(3) for left in range(4)}
 
 
-def hwc(d2l, image):
-    array = d2l.numpy(image)
-    return array if d2l.backend_name() == "mxnet" else array.transpose(1, 2, 0)
-
-
-def test_crops_repeat_with_the_seed_and_take_arrays_and_classes(d2l):
+def test_crops_repeat_with_the_seed_and_take_arrays_and_classes(d2l, own, hwc):
     image = whole(810, 256, 40, 50, 3).astype(np.uint8)
     crops = []
-    for feature in (image, native(d2l, image)):
+    for feature in (image, own(image)):
         d2l.seed(4)
         a, b = d2l.voc_rand_crop(feature, image[:, :, 0], 20, 30)
-        crops.append(a if isinstance(a, np.ndarray) else hwc(d2l, a))
+        crops.append(a if isinstance(a, np.ndarray) else hwc(a))
         np.testing.assert_array_equal(crops[-1][:, :, 0], b)
     np.testing.assert_array_equal(*crops)
     whole_image, _ = d2l.voc_rand_crop(image, image, 40, 50)
@@ -343,13 +347,13 @@ def test_drawn_set_is_registered(monkeypatch, tmp_path):
 # ---- sets and batches ----------------------------------------------------------------
 
 
-def test_images_are_read_when_asked_for(d2l, drawn):
+def test_images_are_read_when_asked_for(d2l, hwc, drawn):
     features, colors = d2l.read_voc_images(drawn, is_train=False)
     assert len(features) == len(colors) == 5
     assert len(features[0:3] + colors[0:3]) == 6
     folder = voc.VocFolder(drawn, False)
-    np.testing.assert_array_equal(hwc(d2l, features[4]), folder.image(4))
-    np.testing.assert_array_equal(hwc(d2l, colors[-1]), folder.colors(4))
+    np.testing.assert_array_equal(hwc(features[4]), folder.image(4))
+    np.testing.assert_array_equal(hwc(colors[-1]), folder.colors(4))
     assert sum(1 for _ in features) == 5
     with pytest.raises(IndexError):
         features[5]
@@ -389,15 +393,15 @@ def test_examples_are_crops_of_picture_and_label(d2l, drawn, void):
     assert (classes == 255).any() == (void == "ignore")
 
 
-def test_normalised_in_any_layout(d2l, drawn):
+def test_normalised_in_any_layout(d2l, own, hwc, drawn):
     data = d2l.VOCSegDataset(False, (10, 10), drawn)
     image = whole(820, 256, 6, 7, 3).astype(np.uint8)
     expected = (image / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(data.normalize_image(image), expected, atol=1e-5)
     turned = data.normalize_image(image.transpose(2, 0, 1)).transpose(1, 2, 0)
     np.testing.assert_allclose(turned, expected, atol=1e-5)
-    given = data.normalize_image(native(d2l, image))
-    np.testing.assert_allclose(hwc(d2l, given), expected, atol=1e-5)
+    given = data.normalize_image(own(image))
+    np.testing.assert_allclose(hwc(given), expected, atol=1e-5)
 
 
 def test_batches(d2l, drawn):
@@ -493,7 +497,7 @@ def test_reading_needs_no_framework_and_no_memory(drawn):
         "tracemalloc.start()\n"
         "for i in range(len(folder)): folder.image(i), folder.classes(i)\n"
         "kept, peak = tracemalloc.get_traced_memory()\n"
-        "names = {'torch', 'mxnet', 'paddle', 'tensorflow'} & set(sys.modules)\n"
+        f"names = {FRAMEWORKS} & set(sys.modules)\n"
         "print(json.dumps([kept, peak, sorted(names)]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import FRAMEWORKS
 from PIL import Image
 
 from d2lcv.drawn import scene
@@ -73,7 +74,7 @@ def test_photograph_exception(tmp_path):
 def test_drawing_needs_no_framework():
     code = (
         "import sys; from d2lcv.drawn.scene import cat_and_dog; cat_and_dog();"
-        "print([m for m in ('torch', 'mxnet', 'paddle', 'tensorflow') if m in sys.modules])"
+        f"print([m for m in {FRAMEWORKS} if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import FRAMEWORKS
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
@@ -637,7 +638,7 @@ def script(code, folder, **environment):
     )
 
 
-SCRIPT = """
+SCRIPT = f"""
 import sys
 import numpy as np
 import d2lcv.figures as d2l
@@ -648,8 +649,8 @@ d2l.show("box")
 animator = d2l.Animator()
 animator.add([1, 2], [1, 2])
 d2l.plt.figure()
-loaded = {m.partition(".")[0] for m in sys.modules}
-unwanted = {"IPython", "of_a_notebook", "torch", "mxnet", "paddle", "tensorflow"}
+loaded = {{m.partition(".")[0] for m in sys.modules}}
+unwanted = {FRAMEWORKS | {"IPython", "of_a_notebook"}}
 print("loaded:", sorted(loaded & unwanted), d2l.plt.get_backend().lower())
 """
 

@@ -132,7 +132,9 @@ def test_add_a_backend(copy):
     copy.copy(f"d2lcv/backends/{first.name}", "d2lcv/backends/fifth")
     for folder in ("tests/columns", "tools/plain", "tools/launch"):
         copy.copy(f"{folder}/{first.name}.py", f"{folder}/fifth.py")
-    copy.edit("pyproject.toml", r"^all = ", 'fifth = ["torch"]\n' + r"\g<0>")
+    copy.edit(
+        "pyproject.toml", r"^all = ", f'fifth = ["{first.distribution}"]\n' + r"\g<0>"
+    )
     copy.edit(
         "README.md",
         rf"^\| `{[*REGISTRY][-1]}` \|.*\n",

@@ -6,9 +6,11 @@ frameworks are installed.
 
 import ast
 import inspect
+import re
 import sys
 
 import pytest
+from conftest import FRAMEWORKS
 from reading import PACKAGE, ROOT, imported, parse, relative
 
 from d2lcv.backends import REGISTRY
@@ -17,10 +19,10 @@ from d2lcv.tensors import VOCABULARY
 BACKENDS = PACKAGE / "backends"
 STUB = PACKAGE / "__init__.pyi"
 COLUMNS = list(REGISTRY)
+ONE, OTHER, *_ = (name for name, entry in REGISTRY.items() if name == entry.package)
 
 # what a column may import besides the standard library, NumPy and the package itself
 ROOMS = {name: set(entry.packages) for name, entry in REGISTRY.items()}
-FRAMEWORKS = set().union(*ROOMS.values())
 WITH_METHODS = ("training.py", "weights.py")
 
 
@@ -132,6 +134,21 @@ def named_backends(tree):
     ]
 
 
+def names_in_texts(tree):
+    """Lines where a backend's name or alias is a word of a text that is no docstring."""
+    known = {n for b in REGISTRY.values() for n in (b.name, b.package, *b.aliases)}
+    word = re.compile(rf"\b({'|'.join(sorted(known))})\b", re.IGNORECASE)
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in texts
+        and word.search(node.value)
+    ]
+
+
 def dispatches(tree):
     """{(topic, name)} of every `backend.topic.name`, and of `t.name` for its alias."""
     found, aliases = set(), {}
@@ -164,6 +181,8 @@ SHARED = [
 CHAPTERS = sorted((ROOT / "chapters").glob("*.py"))
 TOOLS = [ROOT / "noxfile.py", *sorted((ROOT / "tools").glob("*.py"))]
 TOOLS += [*sorted((ROOT / "tools" / "web").glob("*.py"))]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+TESTS = [path for path in TESTS if path.parent.name != "columns"]
 
 
 # ---- every row is one lesson --------------------------------------------------------
@@ -291,6 +310,13 @@ def test_tool_knows_no_framework(path):
     assert not named_backends(parse(path))
 
 
+@pytest.mark.parametrize("path", TESTS, ids=relative)
+def test_test_reads_the_registry(path):
+    """What it must know of a framework is in `tests/columns`."""
+    assert not breaches_of_topic(parse(path), path)
+    assert not names_in_texts(parse(path))
+
+
 @pytest.mark.parametrize("path", [*SHARED, *CHAPTERS], ids=relative)
 def test_topic_or_chapter_imports_no_framework(path):
     assert not breaches_of_topic(parse(path), path)
@@ -363,34 +389,37 @@ def test_public_name_resolves_and_is_documented(d2l, name):
 @pytest.mark.parametrize(
     "code",
     [
-        "import paddle",
-        "import paddle.nn as nn",
-        "from paddle import nn",
-        "def f():\n    import paddle",
-        "import importlib\nimportlib.import_module('paddle')",
-        "from ..paddle import boxes",
-        "from .. import paddle",
-        "from ...backends.paddle.boxes import box_iou",
-        "import d2lcv.backends.paddle",
+        f"import {OTHER}",
+        f"import {OTHER}.nn as nn",
+        f"from {OTHER} import nn",
+        f"def f():\n    import {OTHER}",
+        f"import importlib\nimportlib.import_module('{OTHER}')",
+        f"from ..{OTHER} import boxes",
+        f"from .. import {OTHER}",
+        f"from ...backends.{OTHER}.boxes import box_iou",
+        f"import d2lcv.backends.{OTHER}",
         "import scipy",
     ],
 )
 def test_room_exception(code):
-    path = BACKENDS / "torch" / "boxes.py"
-    assert breaches_of_room(ast.parse(code), path, "torch")
-    for allowed in ("import torch", "from ...anchors import X", "from .boxes import y"):
-        assert not breaches_of_room(ast.parse(allowed), path, "torch")
+    path = BACKENDS / ONE / "boxes.py"
+    assert breaches_of_room(ast.parse(code), path, ONE)
+    for allowed in (
+        f"import {ONE}",
+        "from ...anchors import X",
+        "from .boxes import y",
+    ):
+        assert not breaches_of_room(ast.parse(allowed), path, ONE)
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "import torch",
-        "from torchvision import ops",
-        "from keras import ops",
-        "from .backends.torch import boxes",
-        "from .backends import torch",
-        "def f():\n    import tensorflow as tf",
+        *(f"from {package} import ops" for package in sorted(FRAMEWORKS)),
+        f"import {ONE}",
+        f"from .backends.{ONE} import boxes",
+        f"from .backends import {ONE}",
+        f"def f():\n    import {OTHER} as other",
     ],
 )
 def test_topic_exception(code):
@@ -402,15 +431,22 @@ def test_topic_exception(code):
 @pytest.mark.parametrize(
     "code",
     [
-        "if backend_name() == 'torch': pass",
-        "x = {'paddle': 1}[name]",
-        "if name in ('tf', 'mxnet'): pass",
-        "match name:\n    case 'tensorflow': pass",
+        f"if backend_name() == {ONE!r}: pass",
+        f"x = {{{OTHER!r}: 1}}[name]",
+        f"if name in ('x', {REGISTRY[OTHER].aliases[0]!r}): pass",
+        f"match name:\n    case {OTHER!r}: pass",
     ],
 )
 def test_named_backend_exception(code):
     assert named_backends(ast.parse(code))
-    assert not named_backends(ast.parse('"""Runs on torch and on paddle."""'))
+    assert not named_backends(ast.parse(f'"""Runs on {ONE} and on {OTHER}."""'))
+
+
+@pytest.mark.parametrize("code", ["x = {!r}", "f('import {}, x')", "f'{{y}} {}'"])
+def test_name_in_a_text_exception(code):
+    assert names_in_texts(ast.parse(code.format(ONE)))
+    for allowed in (f"'''Runs on {ONE}.'''", f"x = '{ONE}vision'", f"x = 1  # {ONE}"):
+        assert not names_in_texts(ast.parse(allowed))
 
 
 def test_parameters_value():

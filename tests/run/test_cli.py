@@ -285,7 +285,7 @@ def test_run_chapter_gives_arguments_back(tmp_path, monkeypatch, capsys):
 
 def test_backend_exception(tmp_path):
     line = said(run("run", "anchor", "--backend", "jax", cwd=tmp_path), status=2)
-    assert "unknown backend 'jax'" in line and "tensorflow" in line
+    assert "unknown backend 'jax'" in line and [*REGISTRY][-1] in line
     line = said(run("run", "anchor", cwd=tmp_path, D2L_BACKEND="jax"), status=2)
     assert "unknown backend 'jax'" in line
     missing = set(REGISTRY) - set(installed())
@@ -365,7 +365,7 @@ def tools(tmp_path, monkeypatch):
 
 
 def test_tool_gets_all_arguments_and_gives_its_status(tools):
-    line = ["render", "--backend", "paddle", "tf", "--case", "x", "--help"]
+    line = ["render", "--backend", *REGISTRY, "--case", "x", "--help"]
     assert cli.main(line) == 7
     assert (tools / "said").read_text() == repr(line[1:])
 

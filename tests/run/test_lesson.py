@@ -213,12 +213,12 @@ def test_import_lines_are_sorted_and_joined():
         return reading.Piece("m", name, "m.py", 1, "", (), imports)
 
     found = [
-        piece("a", ("np", "numpy"), ("F", "torch.nn:functional"), ("nn", "torch:nn")),
-        piece("b", ("torch", "torch.distributed"), ("Tensor", "torch:Tensor")),
+        piece("a", ("np", "numpy"), ("F", "sparks.nn:functional"), ("nn", "sparks:nn")),
+        piece("b", ("sparks", "sparks.distributed"), ("Tensor", "sparks:Tensor")),
     ]
     assert reading.imports_of(found) == (
-        "import numpy as np\nimport torch.distributed\n"
-        "from torch import Tensor, nn\nfrom torch.nn import functional as F\n"
+        "import numpy as np\nimport sparks.distributed\n"
+        "from sparks import Tensor, nn\nfrom sparks.nn import functional as F\n"
     )
     assert reading.imports_of(found[:1], without=[("np", "numpy")]).count("import") == 2
 

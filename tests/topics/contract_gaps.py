@@ -2,11 +2,11 @@
 
 Their wrong values end in an error of a framework, of NumPy or of Python that does not name
 the argument, or the function does more than its arguments ask for. Each is to be mended by
-a check of `d2lcv/checks.py` and taken off the list. `EVERYWHERE` holds on every
-backend, the others on one.
+a check of `d2lcv/checks.py` and taken off the list. Those of one backend alone
+are in its file of `tests/columns`.
 """
 
-EVERYWHERE = set(
+GAPS = set(
     """
     Compose.transforms RandomResizedCrop.ratio RandomResizedCrop.scale
     SynthesizedImage.img_shape SynthesizedImage.start Trainer.X Trainer.name Trainer.net
@@ -33,28 +33,3 @@ EVERYWHERE = set(
     yolo_loss.num_classes yolo_target.width
     """.split()
 )
-
-GAPS = {
-    "torch": EVERYWHERE
-    | set(
-        """
-        calc_loss.cls_labels calc_loss.cls_preds loader.examples mask_head_loss.masks
-        segmentation_loss.labels train_ch13.ignore yolo_loss.classes
-        """.split()
-    ),
-    "mxnet": EVERYWHERE
-    | set(
-        """
-        accuracy.ignore calc_loss.cls_preds loader.examples mask_head_loss.rois
-        train_batch_ch13.ignore
-        """.split()
-    ),
-    "paddle": EVERYWHERE
-    | set(
-        """
-        accuracy.ignore calc_loss.cls_labels mask_head_loss.masks mask_head_loss.rois
-        segmentation_loss.labels
-        """.split()
-    ),
-    "tensorflow": EVERYWHERE,
-}

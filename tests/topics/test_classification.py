@@ -745,14 +745,6 @@ def test_pretrained_classes(d2l, tmp_path):
     assert {i: names[i] for i in known} == known
 
 
-def test_imagenet_classes_are_torchvisions(d2l):
-    if d2l.backend_name() != "torch":
-        pytest.skip("one framework per process, and torchvision is PyTorch's")
-    meta = importlib.import_module("torchvision.models._meta")
-    ours = (module.DATA / "imagenet_classes.txt").read_text(encoding="utf-8")
-    assert ours.splitlines() == meta._IMAGENET_CATEGORIES
-
-
 def test_new_output_has_no_class_names(d2l):
     """They were the old one's."""
     assert d2l.replace_output(d2l.pretrained(18, "source"), 32).classes is None

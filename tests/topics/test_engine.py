@@ -68,57 +68,7 @@ def test_native_losses_and_optimizers(d2l, native):
             compare(answer, case.expected(), case)
 
 
-def test_keras_has_classes_last_where_the_net_has(d2l):
-    """Such a net's maps stay as they are; others are turned for Keras's losses."""
-    if d2l.backend_name() != "tensorflow":
-        pytest.skip("only Keras has them")
-    import keras
-
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    maps = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
-    y = np.random.default_rng(1).integers(0, 3, (2, 4, 5))
-    p = np.exp(maps) / np.exp(maps).sum(1, keepdims=True)
-    expected = -np.log(np.take_along_axis(p, y[:, None], 1)).mean()
-    values = engine.backend.engine.loss_values  # of this column only
-    first = values(loss, d2l.tensor(maps), d2l.tensor(y))
-    last = values(loss, d2l.tensor(maps.transpose(0, 2, 3, 1)), d2l.tensor(y))
-    np.testing.assert_allclose([d2l.numpy(first), d2l.numpy(last)], expected, rtol=1e-5)
-
-
 # ---- several devices -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_two_devices_are_as_one(d2l, momentum):
-    """Also when a batch has too few examples for all of them."""
-    if d2l.backend_name() != "mxnet":
-        pytest.skip("a net of the others is on one device")
-    import mxnet as mx
-
-    def run(devices, own):
-        net = d2l.to(pixel_net(d2l), devices)
-        options = {"learning_rate": RATE, "momentum": momentum}
-        trainer = (
-            d2l.Trainer(net, "sgd", lr=RATE, momentum=momentum)
-            if own
-            else mx.gluon.Trainer(net.collect_params(), "sgd", options)
-        )
-        sums = [
-            d2l.train_batch_ch13(net, X[:n], y[:n], d2l.cross_entropy, trainer, devices)
-            for (X, y), n in zip(pixel_batches(d2l), (4, 1, 3, 1, 4), strict=True)
-        ]
-        copies = [p.list_data() for p in net.collect_params().values()]
-        assert all(len(c) == len(devices) for c in copies)
-        share = d2l.evaluate_accuracy_gpus(net, pixel_batches(d2l))
-        return [[float(v) for v in pair] for pair in sums], copies, share
-
-    for own in (True, False):
-        one, (w, *_), share = run([mx.cpu(0)], own)
-        two, (w2, *_), share2 = run([mx.cpu(0), mx.cpu(1)], own)
-        np.testing.assert_allclose(two, one, rtol=1e-5)
-        for copy in w2:
-            np.testing.assert_allclose(copy.asnumpy(), w[0].asnumpy(), atol=1e-5)
-        assert share2 == share
 
 
 @pytest.mark.parametrize("n, num", [(8, 2), (7, 3), (2, 5), (1, 1)])
@@ -358,34 +308,7 @@ def test_evaluation_leaves_the_net_alone(d2l):
     )
 
 
-def test_evaluation_is_made_once(d2l):
-    """Where a net is compiled to evaluate it, it is traced once for each shape of a batch,
-    and after training it has the new weights; with an eager trainer it is never traced."""
-    if d2l.backend_name() != "tensorflow":
-        pytest.skip("evaluates without compiling")
-    import keras
-    import tensorflow as tf
-
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.calls, self.built = pixel_net(d2l), [], True
-
-        def call(self, X, training=None):
-            self.calls.append((bool(training), tf.executing_eagerly()))
-            return self.conv(X, training=training)
-
-    batches = pixel_batches(d2l)[:3]
-    for eager, expected in ((False, [(False, False)]), (True, 6 * [(False, True)])):
-        net = Net()
-        trainer = d2l.Trainer(net, "sgd", lr=RATE, eager=eager)
-        result = d2l.train_ch13(net, batches, batches, d2l.cross_entropy, trainer, 2)
-        assert [call for call in net.calls if not call[0]] == expected
-        assert len(net.calls) == (2 if not eager else 12)
-        assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)
-
-
-def test_step_is_made_once(d2l):
+def test_step_is_made_once(d2l, native):
     """Where steps are compiled, the loss is traced, not run again for every batch."""
     calls = []
 
@@ -397,8 +320,7 @@ def test_step_is_made_once(d2l):
     trainer = d2l.Trainer(net, "sgd", lr=RATE)
     for X, y in pixel_batches(d2l):
         d2l.train_batch_ch13(net, X, y, loss, trainer, d2l.try_all_gpus())
-    compiles = d2l.backend_name() == "tensorflow"
-    assert len(calls) == (1 if compiles else STEPS)
+    assert len(calls) == (1 if native.COMPILES else STEPS)
 
 
 def test_net_is_not_kept(d2l):

@@ -61,7 +61,7 @@ def test_preprocess_exception_of_the_picture(d2l, shape):
 
 
 def test_preprocess_exception_of_the_size(d2l):
-    with pytest.raises(ValueError, match="image_shape: .* got 0"):
+    with pytest.raises(ValueError, match=r"image_shape: .* got 0"):
         d2l.preprocess(pixels(), (0, 5))
 
 

@@ -498,23 +498,18 @@ def test_predict_restores_the_mode(d2l, after_step):
     assert getattr(net, "training", None) == mode
 
 
-def test_predict_restores_the_mode_of_each_part(d2l):
+def test_predict_restores_the_mode_of_each_part(d2l, native):
     """A part that someone has put into evaluation mode remains in it."""
-    if d2l.backend_name() not in ("torch", "paddle"):
-        pytest.skip("a mode is of a call, not of a part")
     net = d2l.ResNet(18, 2, width=2)
+    if native.parts(net) is None:
+        pytest.skip("a mode is of a call, not of a part")
     net.train()
     net.features.eval()
     net.features.bn1.train()
-    before = [layer.training for layer in _parts(net)]
+    before = [layer.training for layer in native.parts(net)]
     assert True in before and False in before
     d2l.predict(net, d2l.zeros((1, 3, 32, 32)))
-    assert [layer.training for layer in _parts(net)] == before
-
-
-def _parts(net):
-    found = getattr(net, "modules", None) or net.sublayers
-    return list(found())
+    assert [layer.training for layer in native.parts(net)] == before
 
 
 @MODES
