@@ -61,9 +61,6 @@ from .detection import mean_average_precision as mean_average_precision
 from .detection import multibox_detection as multibox_detection
 from .detection import nms as nms
 from .detection import soft_nms as soft_nms
-from .detectors import Detections as Detections
-from .detectors import detect as detect
-from .detectors import load as load
 from .distributed import join_processes as join_processes
 from .distributed import process_mean as process_mean
 from .distributed import rank as rank
@@ -195,6 +192,14 @@ from .tensors import try_all_gpus as try_all_gpus
 from .tensors import try_gpu as try_gpu
 from .tensors import where as where
 from .tensors import zeros as zeros
+from .trained import Classification as Classification
+from .trained import Detections as Detections
+from .trained import Segmentation as Segmentation
+from .trained import classify as classify
+from .trained import detect as detect
+from .trained import load as load
+from .trained import segment as segment
+from .trained import stylize as stylize
 from .training import Trainer as Trainer
 from .training import freeze as freeze
 from .training import gradients as gradients

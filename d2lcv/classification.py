@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .augmentation import IMAGENET_MEAN, IMAGENET_STD
 from .backends import backend
 from .checks import check_labels, check_tensor, floats, integers
 from .data.hub import DownloadError, check_reachable
@@ -114,7 +115,8 @@ def ResNet(
     - `features`: images (B, in_channels, H, W) → map (B, 8·width, ⌈H/32⌉, ⌈W/32⌉);
     - `stages(X)`: the list of the four stages' maps, at strides 4, 8, 16 and 32;
     - `output`: the dense layer, applied to the mean of the map over its pixels;
-    - `classes`: the names of its classes, a tuple, where `pretrained` knows them, or None.
+    - `classes`: the names of its classes, a tuple, where `pretrained` knows them, or None;
+    - `scaling`: the mean and standard deviation that its pictures are made of, ImageNet's.
 
     Args:
         depth: 18 or 34.
@@ -141,6 +143,8 @@ def ResNet(
     )
     net = backend.classification.ResNet(depth, *sizes)
     net.classes = None
+    if in_channels == 3:
+        net.scaling = IMAGENET_MEAN, IMAGENET_STD
     return initialize(net)
 
 
@@ -206,7 +210,7 @@ def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
         raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
     sizes = integers(num_classes=(num_classes, 1), hidden=(hidden, 0))
     new = backend.classification.replace_output(net, *sizes)
-    new.classes = None
+    new.classes, new.scaling = None, getattr(net, "scaling", None)
     return initialize(new, "output.")
 
 
@@ -257,7 +261,7 @@ def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> A
         if depth != 18:
             raise ValueError(f"depth: the source network has depth 18, got {depth}")
         net = _from_file(depth, DATA / "weights/source-resnet18.safetensors")
-        net.classes = SOURCE_CLASSES
+        net.classes, net.image_size = SOURCE_CLASSES, (96, 96)
         return net
     return _from_file(depth, weights)
 

@@ -203,7 +203,7 @@ def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
     the coarse one. Initial scores and biases are drawn from `d2lcv.seed`.
 
     The parts are `features`, `scores` and `upsamplers`, which are also the first part of
-    the names of their weights.
+    the names of their weights. Its `scaling` is that of the backbone.
 
     Args:
         num_classes: with the background.
@@ -230,6 +230,7 @@ def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
     net = backend.segmentation.FCN(
         num_classes, backbone.depth, backbone.in_channels, backbone.width, stride
     )
+    net.scaling = getattr(backbone, "scaling", None)
     initialize(net, "scores.0.")
     given = get_weights(backbone).items()
     copied = {name: value for name, value in given if name.startswith("features.")}

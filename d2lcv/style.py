@@ -160,7 +160,8 @@ def style_network(weights: str | os.PathLike[str] = "random") -> Any:
             VGG-19, its weights named as `save_weights` does or as torchvision does.
 
     Returns:
-        A `VGG19` up to layer 28.
+        A `VGG19` up to layer 28. `content_layers` of it are the layers that know the
+        content best: 25, or 7 of random filters.
 
     Raises:
         ConnectionError: the download failed.
@@ -171,8 +172,10 @@ def style_network(weights: str | os.PathLike[str] = "random") -> Any:
     if weights == "random":
         plan = vgg19_plan(STYLE_NETWORK_LAYERS, RANDOM_WIDTH)
         net = backend.style.VGG19(STYLE_NETWORK_LAYERS, RANDOM_WIDTH, "avg")
+        net.content_layers = (7,)
         return freeze(set_weights(net, random_filters(plan)))
     net = backend.style.VGG19(STYLE_NETWORK_LAYERS, 64, "max")
+    net.content_layers = (25,)
     imagenet = weights == "imagenet"
     arrays = get_weights(_from_zoo().features) if imagenet else read_weights(weights)
     try:

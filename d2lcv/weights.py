@@ -27,6 +27,7 @@ __all__ = [
     "read_description",
     "read_weights",
     "save_weights",
+    "scaling_of",
     "set_weights",
 ]
 
@@ -35,6 +36,14 @@ COUNT = "num_batches_tracked"
 KINDS = {
     "TinySSD": ("ssd", ("num_classes",)),
     "TinyYOLO": ("yolo", ("num_classes", "num_boxes")),
+    "ResNet": (
+        "classification",
+        ("depth", "num_classes", "in_channels", "width", "hidden"),
+    ),
+    "FCN": (
+        "segmentation",
+        ("num_classes", "depth", "in_channels", "width", "stride"),
+    ),
 }
 ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
@@ -116,10 +125,16 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     """Write the weights and statistics of `net` to a safetensors file; returns its path.
 
     The file is the same whichever backend wrote it, and any of them reads it. It appears
-    only when it is whole. It also says what the net is, for `load`: of a `TinySSD` or a
-    `TinyYOLO` its kind and arguments; of any net `net.classes` (names) and
-    `net.image_size` ((height, width) of its pictures), if they were set, and the package's
-    version.
+    only when it is whole. It also says what the net is, for `load`: of a `TinySSD`,
+    `TinyYOLO`, `ResNet` or `FCN` its kind and arguments; of any net, if they were set,
+    `net.classes` (names), `net.image_size` ((height, width) of its pictures) and
+    `net.scaling` ((mean, std), as for `Normalize`, of pixels from 0 to 1; a net without it
+    takes pixels from 0 to 255); and the package's version.
+
+    Raises:
+        TypeError: no net, or no path.
+        ValueError: `net.scaling` is not two times a number for each channel, the second
+            positive.
     """
     from safetensors.numpy import save
 
@@ -153,7 +168,28 @@ def _description(net: Any) -> dict[str, Any]:
         about["classes"] = [str(name) for name in net.classes]
     if getattr(net, "image_size", None) is not None:
         about["image_size"] = [int(side) for side in net.image_size]
+    scaling = scaling_of(net)
+    if scaling is not None:
+        about["scaling"] = [part.tolist() for part in scaling]
     return about
+
+
+def scaling_of(net: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean and standard deviation of `net.scaling`, two arrays; None if it has none."""
+    given = getattr(net, "scaling", None)
+    if given is None:
+        return None
+    try:
+        mean, std = (np.array(tuple(part), np.float64) for part in given)
+        fits = mean.shape == std.shape and mean.ndim == 1 and np.isfinite(mean).all()
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or not (np.isfinite(std) & (std > 0)).all():
+        raise ValueError(
+            "net.scaling: expected (mean, std), each with a number for each channel, std "
+            f"positive, got {given!r}"
+        )
+    return mean, std
 
 
 def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     """Detect and write pictures; 0, or 1 if a source could not be read."""
     options = _parser().parse_args(argv)
     use(options.backend)
-    from ..detectors import load
+    from ..trained import load
 
     net = load(options.weights)
     names = getattr(net, "classes", None) or [str(i) for i in range(net.num_classes)]
@@ -87,7 +87,7 @@ def _source(
     from tqdm import tqdm
 
     from ..data.pictures import SUFFIXES
-    from ..detectors import detect
+    from ..trained import detect
 
     path = Path(source)
     if source.isdecimal() or path.suffix.lower() in VIDEOS:
@@ -169,7 +169,7 @@ def _video(
     import numpy as np
     from tqdm import tqdm
 
-    from ..detectors import detect
+    from ..trained import detect
 
     try:
         import cv2  # type: ignore[import-not-found, unused-ignore]

@@ -40,7 +40,10 @@ VALUES = set(
     """.split()
 )
 # What a function returns, with nothing to pass.
-RESULTS = {"DetectionScores", "Detections", "PrecisionRecall", "TrainingResult"}
+RESULTS = {
+    *("Classification", "Detections", "Segmentation", "TrainingResult"),
+    *("DetectionScores", "PrecisionRecall"),
+}
 # Functions of the framework itself, or thin wrappers: their errors are the framework's.
 # They still must not end the process.
 VOCABULARY = "d2lcv.tensors"
@@ -518,6 +521,21 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         images=lambda: image(64),
         threshold=0.5,
         nms_threshold=0.5,
+    )
+    add("classify", net=lambda: net("source", d2l.pretrained), images=lambda: image(64))
+    add(
+        "segment",
+        net=lambda: net("FCN", lambda: d2l.FCN(2, d2l.ResNet(18, 3, width=4))),
+        images=lambda: image(64),
+    )
+    add(
+        "stylize",
+        net=lambda: net("style", d2l.style_network),
+        images=lambda: image(64),
+        style=lambda: image(64),
+        height=32,
+        num_steps=1,
+        lr=0.3,
     )
     # learners' functions
     mine = fn(lambda boxes: boxes)

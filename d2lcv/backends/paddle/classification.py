@@ -115,6 +115,7 @@ class ResNet(nn.Layer):
     def __init__(self, depth=18, num_classes=1000, in_channels=3, width=64, hidden=0):
         super().__init__()
         self.depth, self.in_channels, self.width = depth, in_channels, width
+        self.num_classes, self.hidden = num_classes, hidden
         self.features = Features(depth, in_channels, width)
         self.output = _output(8 * width, num_classes, hidden)
 

@@ -126,7 +126,8 @@ def bilinear_kernel(in_channels, out_channels, kernel_size):
 class FCN(keras.Model):
     def __init__(self, num_classes, depth=18, in_channels=3, width=64, stride=32):
         super().__init__()
-        self.stride = stride
+        self.num_classes, self.stride = num_classes, stride
+        self.depth, self.in_channels, self.width = depth, in_channels, width
         self.features = Features(depth, in_channels, width)
         # last stage first; by how much each map of scores is enlarged
         channels = [8 * width, 4 * width, 2 * width]
