@@ -273,7 +273,8 @@ def detect(
 def _detect(net: Any, picture: Any, threshold: float, nms_threshold: float) -> Any:
     from PIL import Image
 
-    t, (height, width) = backend.tensors, _side(net, DETECTOR_SIDE)
+    t = backend.tensors
+    height, width = _side(net, DETECTOR_SIDE)
     small = picture.resize((width, height), Image.Resampling.BILINEAR)
     X = _batch(net, small)
     if isinstance(net, backend.yolo.TinyYOLO):
@@ -344,7 +345,8 @@ def classify(net: Any, images: Any) -> list[Classification]:
 
 
 def _classify(net: Any, picture: Any) -> Classification:
-    t, (h, w) = backend.tensors, _side(net, CLASSIFIER_SIDE)
+    t = backend.tensors
+    h, w = _side(net, CLASSIFIER_SIDE)
     scores = t.softmax(predict(net, _batch(net, _middle(picture, h, w))), -1)
     (scores,) = t.numpy(scores)
     return Classification(np.asarray(picture), scores, _names(net, len(scores)))
@@ -434,7 +436,8 @@ def segment(net: Any, images: Any) -> list[Segmentation]:
 
 
 def _segment(net: Any, picture: Any) -> Segmentation:
-    t, X = backend.tensors, _batch(net, picture)
+    t = backend.tensors
+    X = _batch(net, picture)
     height, width = getattr(net, "image_size", None) or (picture.height, picture.width)
     scores = predict_tiles(net, X, (height, width), (height // 2, width // 2))
     (probs,) = t.numpy(t.softmax(scores, 1))  # (C, H, W)
@@ -491,7 +494,8 @@ def _stylize(
 ) -> Any:
     from PIL import Image
 
-    t, layers = backend.tensors, tuple(getattr(net, "content_layers", (25,)))
+    t = backend.tensors
+    layers = tuple(getattr(net, "content_layers", (25,)))
     width = round(height * picture.width / picture.height)
     if width < 32:
         raise ValueError(
