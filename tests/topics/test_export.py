@@ -9,6 +9,11 @@ NETS = {
     "TinySSD": lambda d2l: d2l.TinySSD(2),
     "TinyYOLO": lambda d2l: d2l.TinyYOLO(3),
     "TinyRCNN": lambda d2l: d2l.TinyRCNN(2),  # the first stage
+    "resnet18": lambda d2l: d2l.resnet18(10, 3, width=8),
+    "ResNet": lambda d2l: d2l.ResNet(34, 10, width=8),
+    "FCN": lambda d2l: d2l.FCN(5, d2l.ResNet(18, 10, width=8), 8),
+    "VGG19": lambda d2l: d2l.VGG19(width=8),
+    "style_network": lambda d2l: d2l.style_network(),
 }
 
 

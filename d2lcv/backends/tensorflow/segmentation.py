@@ -84,7 +84,8 @@ class ConvTranspose2d(keras.layers.Conv2DTranspose):
         self.margin = margin
 
     def call(self, inputs):
-        sizes = zip(inputs.shape[2:], self.strides, self.kernel_size, strict=True)
+        # AutoGraph knows no `strict`
+        sizes = zip(inputs.shape[2:], self.strides, self.kernel_size)
         height, width = (s * (n - 1) + k for n, s, k in sizes)
         outputs = tf.nn.conv2d_transpose(
             inputs,
