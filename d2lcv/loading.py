@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,9 +70,15 @@ class EpochKeys(EpochOrder):
     """
 
     def __iter__(self) -> Iterator[int]:
-        this = np.random.SeedSequence([current_seed(), self.epoch]).generate_state(1)
-        above = (int(this[0]) >> 1) << INDEX_BITS  # a key fits into 63 bits
-        return (above | i for i in super().__iter__())
+        epoch = self.epoch
+        return iter(keys_of(super().__iter__(), current_seed(), epoch))
+
+
+def keys_of(order: Iterable[int], seed: int, epoch: int) -> list[int]:
+    """The keys of the indices of a pass, in their order."""
+    this = np.random.SeedSequence([seed, epoch]).generate_state(1)
+    above = (int(this[0]) >> 1) << INDEX_BITS  # a key fits into 63 bits
+    return [above | i for i in order]
 
 
 class _Drawn:

@@ -371,14 +371,10 @@ class Confusion:
             ValueError: shapes that do not fit, scores of one channel, or a class that
                 there is not.
         """
-        C = self.num_classes
-        preds, labels = _as_classes(preds, labels, C)
-        counted = labels != self.ignore_index
-        preds, labels = preds[counted], labels[counted]
-        _check_range("preds", preds, C)
-        _check_range("labels", labels, C)
-        found = np.bincount(labels * C + preds, minlength=C**2)
-        self.counts += found.reshape(self.counts.shape)
+        preds, labels = _as_classes(preds, labels, self.num_classes)
+        self.counts += confusion_counts(
+            preds, labels, self.num_classes, self.ignore_index
+        )
 
     @property
     def pixel_accuracy(self) -> float:
@@ -389,15 +385,32 @@ class Confusion:
     @property
     def iou(self) -> np.ndarray:
         """IoU of each class, (num_classes,); NaN for one neither labelled nor predicted."""
-        right = np.diag(self.counts)
-        union = self.counts.sum(0) + self.counts.sum(1) - right
-        return np.where(union > 0, right / np.maximum(union, 1), np.nan)
+        return class_ious(self.counts)
 
     @property
     def mean_iou(self) -> float:
         """Mean IoU of the classes that are labelled or predicted; NaN where none is."""
         iou = self.iou[~np.isnan(self.iou)]
         return float(iou.mean()) if iou.size else float("nan")
+
+
+def confusion_counts(
+    preds: np.ndarray, labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE
+) -> np.ndarray:
+    """`Confusion.counts` of arrays of classes of one shape."""
+    counted = labels != ignore_index
+    preds, labels = preds[counted], labels[counted]
+    _check_range("preds", preds, num_classes)
+    _check_range("labels", labels, num_classes)
+    pairs = np.bincount(labels * num_classes + preds, minlength=num_classes**2)
+    return pairs.reshape(num_classes, num_classes)
+
+
+def class_ious(counts: np.ndarray) -> np.ndarray:
+    """`Confusion.iou` of its counts."""
+    right = np.diag(counts)
+    union = counts.sum(0) + counts.sum(1) - right
+    return np.where(union > 0, right / np.maximum(union, 1), np.nan)
 
 
 def pixel_accuracy(preds: Any, labels: Any, ignore_index: int = IGNORE) -> float:

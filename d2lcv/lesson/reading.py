@@ -17,7 +17,7 @@ import re
 import symtable
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,30 @@ def pieces(functions: Iterable[Any], depth: int | None = None) -> list[Piece]:
 
 def program(module: str, name: str) -> str:
     """A definition of any module with all that it uses of ours, as a file of its own."""
-    opening, found = _opening(), _following([(module, name)])
+    opening, found = _opening(), _told_apart(_following([(module, name)]))
     lines = imports_of(found).splitlines(keepends=True)
     imports = "".join(line for line in lines if line.strip() not in opening.split("\n"))
     return f"{opening}\n\n{imports}\n\n{joined(found)}"
+
+
+def _told_apart(found: list[Piece]) -> list[Piece]:
+    """The pieces; of two files' definitions of one name the later has a longer one."""
+    first = {piece.name: piece.module for piece in reversed(found)}
+    longer = {
+        (p.module, p.name): f"{p.name}_of_{p.module.rpartition('.')[2]}"
+        for p in found
+        if first[p.name] != p.module
+    }
+    told = []
+    for piece in found:
+        places = (*piece.needs, (piece.module, piece.name))
+        names = {place[1]: longer[place] for place in places if place in longer}
+        code = _renamed(piece.code, names)
+        if piece.name in names:
+            head = rf"(?m)^(def|class) {piece.name}\b"
+            code = re.sub(head, rf"\1 {names[piece.name]}", code, count=1)
+        told.append(replace(piece, code=code))
+    return told
 
 
 def _opening() -> str:

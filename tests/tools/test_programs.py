@@ -57,6 +57,23 @@ def numbers(output, label):
     return [float(x) for x in re.findall(rf"{re.escape(label)} ([\d.]+)", output)]
 
 
+def trained(d2l, net, loss, train_iter):
+    """Train with the package itself: the mean loss of each epoch."""
+    trainer, means = d2l.Trainer(net, "adam", lr=2e-3), []
+
+    def step(X, Y):
+        return loss(X, Y), ()
+
+    for epoch in range(EPOCHS):
+        losses = []
+        for i, (X, Y) in enumerate(train_iter):
+            done = (epoch + i / len(train_iter)) / EPOCHS
+            trainer.lr = 2e-3 * d2l.warmup_cosine(done)
+            losses.append(float(trainer.step(step, X, Y)[0]))
+        means.append(np.mean(losses))
+    return means
+
+
 def near(found, expected):
     """The losses of training: the same up to rounding, which steps make larger."""
     assert len(found) == len(expected) > 0
@@ -68,6 +85,37 @@ def same_weights(d2l, net, file):
     assert set(found) == set(expected)
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=0, atol=5e-3, err_msg=name)
+
+
+def test_fcn(d2l, run, tmp_path):
+    from d2lcv.drawn.voc import make_voc
+
+    folder = make_voc(tmp_path / "voc", 2 * BATCH, 2, size=80)
+    weights, start = tmp_path / "weights.safetensors", tmp_path / "start.safetensors"
+    d2l.seed(5)
+    d2l.save_weights(d2l.ResNet(18, 10, width=8), start)
+    crop = (32, 40)
+    output = run(
+        "fcn", folder, f"--weights={start}", "--height=32", "--width=40", "--seed=3",
+        f"--epochs={EPOCHS}", f"--batch-size={BATCH}", f"--save={weights}",
+    )  # fmt: skip
+
+    backbone = d2l.pretrained(18, start)
+    d2l.seed(3)
+    train_iter, val_iter = d2l.load_data_voc(BATCH, crop, folder, "ignore")
+    net = d2l.FCN(21, backbone)
+
+    def loss(X, Y):
+        return d2l.reduce_mean(d2l.segmentation_loss(net(X), Y))
+
+    near(numbers(output, "loss"), trained(d2l, net, loss, train_iter))
+    same_weights(d2l, net, weights)
+    confusion = d2l.Confusion(21)
+    for X, Y in val_iter:
+        confusion.add(d2l.predict(net, X), Y)
+    for label in ("pixel accuracy", "mean IoU"):
+        (found,) = numbers(output, f"{label}:")
+        assert abs(found - getattr(confusion, label.lower().replace(" ", "_"))) < 0.01
 
 
 def test_ssd(d2l, run, tmp_path):
@@ -84,17 +132,12 @@ def test_ssd(d2l, run, tmp_path):
     d2l.seed(3)
     train_iter, _ = d2l.load_data_bananas(BATCH, folder, (SIDE, SIDE))
     net = d2l.TinySSD(1)
-    trainer, losses = d2l.Trainer(net, "adam", lr=2e-3), []
 
-    def step(X, Y):
+    def loss(X, Y):
         anchors, cls_preds, bbox_preds = net(X)
         offsets, masks, classes = d2l.multibox_target(anchors, Y)
-        loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
-        return d2l.reduce_mean(loss), ()
+        losses = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
+        return d2l.reduce_mean(losses)
 
-    for epoch in range(EPOCHS):
-        for i, (X, Y) in enumerate(train_iter):
-            trainer.lr = 2e-3 * d2l.warmup_cosine((epoch + i / 2) / EPOCHS)
-            losses.append(float(trainer.step(step, X, Y)[0]))
-    near(numbers(output, "loss"), np.reshape(losses, (EPOCHS, -1)).mean(axis=1))
+    near(numbers(output, "loss"), trained(d2l, net, loss, train_iter))
     same_weights(d2l, net, weights)

@@ -84,9 +84,9 @@ class ConvTranspose2d(keras.layers.Conv2DTranspose):
         self.margin = margin
 
     def call(self, inputs):
-        # AutoGraph knows no `strict`
-        sizes = zip(inputs.shape[2:], self.strides, self.kernel_size)
-        height, width = (s * (n - 1) + k for n, s, k in sizes)
+        (H, W), (h, w) = inputs.shape[2:], self.kernel_size
+        down, across = self.strides
+        height, width = down * (H - 1) + h, across * (W - 1) + w
         outputs = tf.nn.conv2d_transpose(
             inputs,
             self.kernel,
