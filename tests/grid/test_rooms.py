@@ -18,11 +18,6 @@ COLUMNS = {f"d2lcv.backends.{name}" for name in REGISTRY}
 OF_TENSORS = {"detach", "ctx", "as_in_ctx", "asnumpy", "requires_grad", "grad_fn"}
 OF_TENSORS |= {"stop_gradient", "is_leaf", "cpu", "cuda", "numpy"}
 
-# Breaches that are known, to be removed from here when they are mended
-KNOWN_TOPICS = {
-    ("training", "d2lcv.distributed"),
-}
-
 
 def room_of(module):
     """d2lcv.data.hub → d2lcv.data; d2lcv.backends.torch.ssd → d2lcv.backends.torch."""
@@ -131,7 +126,7 @@ def test_private_names_stay_in_their_room():
 
 
 def test_cells_import_their_own_topic_only():
-    assert topics_in_cells(sources()) <= KNOWN_TOPICS
+    assert not topics_in_cells(sources())
 
 
 def test_columns_alone_know_what_tensors_have():

@@ -46,13 +46,15 @@ def test_readme_has_every_chapter():
     assert named == [f"`{name}.py`" for names in PARTS.values() for name in names]
 
 
-def test_architecture_has_the_whole_grid():
+def test_architecture_has_the_whole_grid_and_every_room():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name in REGISTRY:
         for path in (ROOT / "d2lcv" / "backends" / name).glob("[!_]*.py"):
             assert f"(../{path.relative_to(ROOT).as_posix()})" in text
     for path in (ROOT / "d2lcv").glob("[!_]*.py"):
         assert f"(../d2lcv/{path.name})" in text
+    for path in (ROOT / "d2lcv").glob("*/__init__.py"):
+        assert f"(../d2lcv/{path.parent.name}" in text
 
 
 def test_readme_has_every_backend():
