@@ -110,6 +110,7 @@ document.querySelectorAll(".output.code").forEach((box, i) => {
 });
 return wrong.slice(0, 3).join("; ");
 """
+MIDDLE = 'arguments[0].scrollIntoView({block: "center", behavior: "instant"})'
 UNFOLD = 'document.querySelectorAll("details.source").forEach(d => { d.open = true; })'
 LINES = """
 const done = arguments[0];
@@ -378,14 +379,13 @@ def _copies(reader: Reader) -> str:
         codes = reader.driver.find_elements(By.CSS_SELECTOR, f"{path} pre")
         if not codes:
             continue
-        reader.ask(
-            'arguments[0].scrollIntoView({block: "center", behavior: "instant"})',
-            codes[0],
-        )
         try:
-            reader.driver.find_element(By.CSS_SELECTOR, f"{path} .copybtn").click()
+            button = reader.driver.find_element(By.CSS_SELECTOR, f"{path} .copybtn")
+            reader.ask(MIDDLE, button)
+            button.click()
         except WebDriverException as error:
-            wrong.append(f"{name}: no button to click ({error.msg})")
+            said = (error.msg or "").partition("\n")[0]
+            wrong.append(f"{name}: no button to click ({said})")
             continue
         copied = reader.driver.execute_async_script(
             "navigator.clipboard.readText().then(arguments[0])"
@@ -426,7 +426,7 @@ def _whole(reader: Reader, pages: list[str]) -> dict[str, str]:
     return {
         "memory": _memory(reader, pages),
         "links": _links(reader, pages),
-        "search": _search(reader),
+        "search": _search(reader) if "anchor.html" in pages else "",
         "keyboard": _keyboard(reader),
     }
 
