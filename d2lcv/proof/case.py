@@ -19,7 +19,6 @@ class Case:
     """One question to a backend, its answer and the tolerance of the answer.
 
     exact: outputs that are floats by type but whole numbers by meaning.
-    requires: public names that may not exist yet; without them there is no case.
     check: raises ValueError if the inputs lie too near to a decision.
     """
 
@@ -30,7 +29,6 @@ class Case:
     atol: float = 1e-5
     rtol: float = 0.0
     exact: tuple = ()
-    requires: tuple = ()
     check: Callable | None = None
     _expected: dict | None = None
 
@@ -50,15 +48,11 @@ class Case:
             self._expected = {key: np.asarray(value) for key, value in answer.items()}
         return self._expected
 
-    def missing(self, d2l):
-        """The required public names that the package does not have."""
-        return [name for name in self.requires if not hasattr(d2l, name)]
-
     def __repr__(self):
         return f"<case {self.topic}/{self.name}>"
 
 
-def case(topic, expected=dict, *, name=None, requires=(), **options):
+def case(topic, expected=dict, *, name=None, **options):
     """Register a function of the package as a case."""
 
     def register(run):
@@ -67,7 +61,6 @@ def case(topic, expected=dict, *, name=None, requires=(), **options):
             topic=topic,
             run=run,
             expect=expected,
-            requires=(requires,) if isinstance(requires, str) else tuple(requires),
             **options,
         )
         enlist(new)

@@ -34,12 +34,11 @@ def all_cases() -> dict[str, Any]:
     return by_name
 
 
-def answer(name: str) -> dict[str, Any] | None:
-    """In a worker: the active backend's answer to one case; None if it is not offered."""
+def answer(name: str) -> dict[str, Any]:
+    """In a worker: the active backend's answer to one case."""
     import d2lcv
 
-    case = all_cases()[name]
-    return None if case.missing(d2lcv) else case(d2lcv)
+    return all_cases()[name](d2lcv)
 
 
 @dataclass
@@ -68,9 +67,7 @@ class Column:
         for name in names:
             try:
                 worker = worker or self.start()
-                value = worker.call(f"{__name__}:answer", name)
-                if value is not None:
-                    self.answers[name] = value
+                self.answers[name] = worker.call(f"{__name__}:answer", name)
             except WorkerError as error:
                 lines = str(error).strip().splitlines()
                 # a traceback says what was wrong last, a death what happened first

@@ -516,12 +516,6 @@ def test_cifar_of_pickles_is_not_run(d2l, tmp_path, name):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("data", ["no/such/folder", "Synthetic"])
-def test_cifar_place_exception(d2l, data):
-    with pytest.raises(FileNotFoundError, match="data: "):
-        d2l.CIFAR10(True, data)
-
-
 def test_cifar_synthetic(d2l):
     dataset = d2l.CIFAR10(False)
     assert dataset.classes == NAMES and len(dataset) >= 100

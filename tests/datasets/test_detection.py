@@ -460,17 +460,6 @@ def test_missing_picture_is_named(tmp_path, form):
         DetectionDataset.from_folder(tmp_path)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_torn_picture_is_named(tmp_path, form):
-    write(form, tmp_path)
-    (torn,) = (p for p in tmp_path.rglob("*cell2.png") if "val" not in str(p))
-    torn.write_bytes(torn.read_bytes()[:300])
-    dataset = DetectionDataset.from_folder(tmp_path)
-    dataset.example(1)
-    with pytest.raises(ValueError, match=r"cell2\.png cannot be read"):
-        dataset.example(2)
-
-
 def test_folder_of_none_or_of_two_forms(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         DetectionDataset.from_folder(tmp_path / "none")

@@ -342,6 +342,7 @@ def test_pictures_are_neither_flat_nor_burnt_out(made):
 # ---- folders -------------------------------------------------------------------------
 
 FOLDERS = {
+    "bananas": (folders.banana_folder, ("banana-detection",)),
     "hotdog": (folders.hotdog_folder, ("hotdog",)),
     "cifar10": (folders.cifar10_folder, ("cifar10", "cifar-10-batches-bin")),
     "cifar10_tiny": (folders.cifar10_tiny_folder, ("cifar10_tiny",)),
@@ -356,16 +357,19 @@ def test_folder_value(made, name, monkeypatch):
     monkeypatch.setattr(hub, "download_extract", lambda *names: names)
     assert find() == find("synthetic") == f"drawn {name}"
     assert find("book") == book
-    assert find(made[name]) == find(Path(made[name])) == made[name]
+    if name in made:
+        assert find(made[name]) == find(Path(made[name])) == made[name]
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folder_exception(name, tmp_path):
     find, _ = FOLDERS[name]
-    with pytest.raises(
-        FileNotFoundError, match=r"'synthetic', 'book' or a folder with .*'no"
-    ):
-        find("no/such")
+    for data in ("no/such", "Synthetic", ""):
+        said = rf"'synthetic', 'book' or a folder.*'{data}'"
+        with pytest.raises(FileNotFoundError, match=said):
+            find(data)
+    if name == "bananas":  # may be in any form of DetectionDataset
+        return
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "1.png").touch()
     with pytest.raises(FileNotFoundError, match=r"has\s+no .*test/\*"):

@@ -15,9 +15,6 @@ from d2lcv.proof.inputs import check_assignment, check_nms, check_rivals, unifor
     ids=lambda case: f"{case.topic}-{case.name}",
 )
 def test_case(case, d2l):
-    missing = case.missing(d2l)
-    if missing:
-        pytest.skip(f"not offered yet: {', '.join(missing)}")
     compare(case(d2l), case.expected(), case)
 
 
@@ -152,8 +149,6 @@ def test_difference_of_nothing_is_zero():
     assert compare(empty, empty, CASE) == {"box": 0.0}
 
 
-def test_missing_names_are_found():
-    case = cases.by_name["worked_conv_as_matmul"]
-    assert case.missing(np) == ["corr2d", "kernel2matrix", "trans_conv"]
+def test_a_name_twice_exception():
     with pytest.raises(ValueError, match="two cases"):
         new_case("tests", dict, name="worked_box_iou")(lambda d2l: {})

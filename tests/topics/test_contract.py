@@ -42,9 +42,3 @@ def test_a_death_and_an_unnamed_error_are_seen():
         ("a", "x", "3", "error"),
     ]
     assert contract.broken(calls) == calls[:2]
-
-
-def test_no_module_has_the_name_of_a_function():
-    """Importing it would put the module in the function's place."""
-    modules = {path.stem for path in (contract.ROOT / "d2lcv").iterdir()}
-    assert not modules & contract.public_names()

@@ -518,25 +518,6 @@ def test_photos_are_trained_on(d2l, tmp_path):
     assert d2l.numpy(masks)[2].sum() == 0
 
 
-def test_banana_folder_value(d2l, bananas, tmp_path, monkeypatch):
-    assert d2l.banana_folder(bananas) == bananas
-    from d2lcv.data import hub
-    from d2lcv.drawn import sets as synthetic
-
-    monkeypatch.setattr(synthetic, "synthetic", lambda name: f"drawn {name}")
-    monkeypatch.setattr(hub, "download_extract", lambda name: f"downloaded {name}")
-    assert d2l.banana_folder() == d2l.banana_folder("synthetic") == "drawn bananas"
-    assert d2l.banana_folder("book") == "downloaded banana-detection"
-
-
-@pytest.mark.parametrize("data", ["no/such/folder", "Synthetic", ""])
-def test_banana_folder_exception(d2l, data):
-    with pytest.raises(FileNotFoundError) as error:
-        d2l.banana_folder(data)
-    for part in ("'synthetic'", "'book'", repr(data)):
-        assert part in str(error.value)
-
-
 def test_broken_picture_exception(d2l, tmp_path):
     """The file that cannot be read is named, on whichever way it is met."""
     folder = make_photos(tmp_path)

@@ -300,7 +300,6 @@ def _soft_nms_case(name, rows, confidence, **options):
         "detection",
         lambda: named(*oracle.soft_nms(rows, confidence, **options)),
         name=f"soft_nms_{name}",
-        requires="soft_nms",
         check=lambda: check_soft_nms(rows, confidence, **options),
     )
     def run(d2l):

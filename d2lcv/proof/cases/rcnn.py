@@ -236,7 +236,7 @@ def rcnn_first_gradients(d2l):
 _PICTURE = f32(np.arange(16).reshape(1, 1, 4, 4))
 
 
-@case("rcnn", lambda: {"out": f32(WORKED["roi_pool"]["expected"])}, requires="roi_pool")
+@case("rcnn", lambda: {"out": f32(WORKED["roi_pool"]["expected"])})
 def worked_roi_pool(d2l):
     w = WORKED["roi_pool"]
     out = d2l.roi_pool(
@@ -248,9 +248,7 @@ def worked_roi_pool(d2l):
     return {"out": d2l.numpy(out)}
 
 
-@case(
-    "rcnn", lambda: {"out": f32(WORKED["roi_align"]["expected"])}, requires="roi_align"
-)
+@case("rcnn", lambda: {"out": f32(WORKED["roi_align"]["expected"])})
 def worked_roi_align(d2l):
     w = WORKED["roi_align"]
     out = d2l.roi_align(
@@ -269,7 +267,6 @@ def _roi_case(name, X, rois, size, scale, samples=2, aligned=True):
         "rcnn",
         lambda: {"out": oracle.roi_pool(X, rois, size, scale)},
         name=f"roi_pool_{name}",
-        requires="roi_pool",
     )
     def pool(d2l):
         out = d2l.roi_pool(d2l.tensor(X), d2l.tensor(rois), size, scale)
@@ -279,7 +276,6 @@ def _roi_case(name, X, rois, size, scale, samples=2, aligned=True):
         "rcnn",
         lambda: {"out": oracle.roi_align(X, rois, size, scale, samples, aligned)},
         name=f"roi_align_{name}",
-        requires="roi_align",
     )
     def align(d2l):
         out = d2l.roi_align(

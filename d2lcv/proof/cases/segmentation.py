@@ -322,7 +322,6 @@ def segmentation_loss_gradient(d2l):
 @case(
     "segmentation",
     lambda: {"out": f32(WORKED["trans_conv"]["expected"])},
-    requires="trans_conv",
 )
 def worked_trans_conv(d2l):
     w = WORKED["trans_conv"]
@@ -337,7 +336,6 @@ def worked_trans_conv(d2l):
         "matrix": f32(WORKED["conv_as_matmul"]["kernel_matrix"]),
         "back": f32(WORKED["conv_as_matmul"]["trans_conv_of_Y"]),
     },
-    requires=("corr2d", "kernel2matrix", "trans_conv"),
 )
 def worked_conv_as_matmul(d2l):
     w = WORKED["conv_as_matmul"]
@@ -357,7 +355,6 @@ def _corr_case(name, shape, kernel):
         "segmentation",
         lambda: {"out": oracle.corr2d(X, K)},
         name=f"corr2d_{name}",
-        requires="corr2d",
     )
     def corr(d2l):
         return {"out": d2l.numpy(d2l.corr2d(d2l.tensor(X), d2l.tensor(K)))}
@@ -366,7 +363,6 @@ def _corr_case(name, shape, kernel):
         "segmentation",
         lambda: {"out": oracle.trans_conv(X, K)},
         name=f"trans_conv_{name}",
-        requires="trans_conv",
     )
     def trans(d2l):
         return {"out": d2l.numpy(d2l.trans_conv(d2l.tensor(X), d2l.tensor(K)))}
@@ -390,7 +386,6 @@ def _bilinear_case(size, worked, key):
         "segmentation",
         expected,
         name=f"{prefix}bilinear_kernel_{size}",
-        requires="bilinear_kernel",
     )
     def run(d2l):
         return {"weights": d2l.numpy(d2l.bilinear_kernel(3, 3, size))}
@@ -406,7 +401,6 @@ _bilinear_case(3, True, "kernel_size_3")
         "64": oracle.bilinear_kernel(2, 2, 64),
         "1": oracle.bilinear_kernel(1, 1, 1),
     },
-    requires="bilinear_kernel",
 )
 def bilinear_kernel_sizes(d2l):
     return {

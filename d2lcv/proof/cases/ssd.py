@@ -184,7 +184,6 @@ def _number(d2l, value):
             _LOGITS, _CLASSES, _OFFSET_PREDS, _OFFSETS, _MASKS
         ).mean()
     },
-    requires="calc_loss",
 )
 def ssd_loss(d2l):
     return {"mean": _number(d2l, d2l.calc_loss(*_ssd_inputs(d2l)))}
@@ -198,7 +197,6 @@ def ssd_loss(d2l):
     },
     rtol=1e-6,
     exact=("right",),
-    requires=("cls_eval", "bbox_eval"),
 )
 def ssd_eval(d2l):
     logits, classes, *rest = _ssd_inputs(d2l)
@@ -224,7 +222,6 @@ _FEW_MASKS = f32(np.repeat(_FEW > 0, 4, axis=1))
         "ties": oracle.hard_negative_loss(0 * _LOGITS, _FEW),
     },
     rtol=1e-6,
-    requires="hard_negative_loss",
 )
 def hard_negatives(d2l):
     logits, few, all_ = (d2l.tensor(x) for x in (_LOGITS, _FEW, _CLASSES))
@@ -243,7 +240,6 @@ def _focal_cls_case(gamma, alpha):
         lambda: {"loss": oracle.focal_cls_loss(_LOGITS, _FEW, gamma, alpha)},
         name=f"focal_cls_loss_{gamma}_{round(100 * alpha)}",
         rtol=1e-6,
-        requires="focal_cls_loss",
     )
     def run(d2l):
         logits, labels = d2l.tensor(_LOGITS), d2l.tensor(_FEW)
@@ -263,7 +259,6 @@ for _gamma, _alpha in ((2, 0.25), (0, 0.5), (5, 0.75), (0.5, 0.0)):
         for sigma in (1, 2)
     },
     rtol=1e-6,
-    requires="smooth_l1_loss",
 )
 def smooth_l1_losses(d2l):
     inputs = [d2l.tensor(x) for x in (_OFFSET_PREDS, _OFFSETS, _FEW_MASKS)]

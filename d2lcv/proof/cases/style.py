@@ -186,12 +186,12 @@ def picture_after_10_steps(d2l):
 _TWELVE = f32(np.arange(12).reshape(1, 2, 2, 3))
 
 
-@case("style", lambda: {"gram": f32(WORKED["gram"]["expected"])}, requires="gram")
+@case("style", lambda: {"gram": f32(WORKED["gram"]["expected"])})
 def worked_gram(d2l):
     return {"gram": d2l.numpy(d2l.gram(d2l.tensor(_TWELVE)))}
 
 
-@case("style", lambda: {"loss": f32(WORKED["tv_loss"]["expected"])}, requires="tv_loss")
+@case("style", lambda: {"loss": f32(WORKED["tv_loss"]["expected"])})
 def worked_tv_loss(d2l):
     return {"loss": d2l.numpy(d2l.tv_loss(d2l.tensor(_TWELVE))).reshape(())}
 
@@ -199,11 +199,11 @@ def worked_tv_loss(d2l):
 _FEATURES = f32(uniform(200, 1, 6, 8, 5))
 
 
-@case("style", lambda: {"gram": oracle.gram(_FEATURES)}, requires="gram")
+@case("style", lambda: {"gram": oracle.gram(_FEATURES)})
 def gram_many(d2l):
     return {"gram": d2l.numpy(d2l.gram(d2l.tensor(_FEATURES)))}
 
 
-@case("style", lambda: {"loss": f32(oracle.tv_loss(_FEATURES))}, requires="tv_loss")
+@case("style", lambda: {"loss": f32(oracle.tv_loss(_FEATURES))})
 def tv_loss_many(d2l):
     return {"loss": d2l.numpy(d2l.tv_loss(d2l.tensor(_FEATURES))).reshape(())}
