@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import program
 import pytest
+from PIL import Image
 
 EPOCHS, BATCH, SIDE = 2, 4, 64
 
@@ -116,6 +117,41 @@ def test_fcn(d2l, run, tmp_path):
     for label in ("pixel accuracy", "mean IoU"):
         (found,) = numbers(output, f"{label}:")
         assert abs(found - getattr(confusion, label.lower().replace(" ", "_"))) < 0.01
+
+
+def test_neural_style(d2l, run, tmp_path):
+    for name in ("cat_and_dog", "autumn_painting"):
+        picture = Image.fromarray(np.asarray(getattr(d2l, name)()))
+        picture.resize((80, 64)).save(tmp_path / f"{name}.png")
+    content, style = (
+        d2l.preprocess(Image.open(tmp_path / f"{name}.png"), (48, 60))
+        for name in ("cat_and_dog", "autumn_painting")
+    )
+    output = run(
+        "neural_style", "cat_and_dog.png", "autumn_painting.png", "result.png",
+        "--height=48", "--steps=12",
+    )  # fmt: skip
+
+    net, layers = d2l.style_network(), ([7], [0, 5, 10, 19, 28])
+    contents_Y, _ = d2l.extract_features(content, *layers, net)
+    grams = [d2l.gram(Y) for Y in d2l.extract_features(style, *layers, net)[1]]
+    image = d2l.SynthesizedImage(content.shape, start=content)
+    trainer = d2l.Trainer(image, "adam", lr=0.3)
+
+    def step():
+        X = image()
+        features = d2l.extract_features(X, *layers, net)
+        return d2l.compute_loss(X, *features, contents_Y, grams)[3], ()
+
+    losses = []
+    for i in range(12):
+        trainer.lr = 0.3 * 0.8 ** (i // 10)
+        losses.append(float(trainer.step(step)[0]))
+    near(numbers(output, "loss"), [losses[0], losses[10], losses[11]])
+    expected = d2l.numpy(d2l.postprocess(d2l.predict(image)))
+    with Image.open(tmp_path / "result.png") as result:
+        found = np.asarray(result) / 255
+    assert found.shape == (48, 60, 3) and np.abs(found - expected).mean() < 0.01
 
 
 def test_ssd(d2l, run, tmp_path):
