@@ -25,7 +25,7 @@ import numpy as np
 
 from ..checks import integers
 from .animals import Animal, darker, draw_animal
-from .making import draw_all, draw_classes, make_set, save_png
+from .making import draw_all, make_classes, make_set, save_png
 from .paint import develop, draw_background, place, stretch
 from .sketch import Colour, Sketch, cloud, dots, mix, ramp, stripes, tone, vivid
 from .source import fitting
@@ -56,12 +56,7 @@ def make_cifar10(
         num_train, num_test: how many pictures of each class, at least 1.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder. It appears when it is complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(num_train=(num_train, 1), num_test=(num_test, 1), seed=(seed, 0))
     counts = {"train": num_train, "test": num_test}
@@ -69,10 +64,7 @@ def make_cifar10(
     def draw(split: str, name: str, index: int) -> np.ndarray:
         return draw_cifar10(name, index, split, seed)
 
-    def draw_set(content: Path) -> None:
-        draw_classes("cifar10", content, counts, CLASSES, draw)
-
-    return make_set(folder, draw_set)
+    return make_classes("cifar10", folder, counts, CLASSES, draw)
 
 
 def make_cifar10_tiny(
@@ -90,7 +82,7 @@ def make_cifar10_tiny(
         num_test: how many pictures without a label, at least 1.
         seed: chooses the pictures, at least 0.
 
-    Returns, Raises: as `make_cifar10`.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(num_train=(num_train, 10), num_test=(num_test, 1), seed=(seed, 0))
     labels = {

@@ -55,12 +55,7 @@ def make_dog_tiny(
         size: the longest side that a picture may have in pixels, at least 64.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder. It appears when it is complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(
         num_train=(num_train, len(BREEDS)),

@@ -14,13 +14,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..checks import integers
-from .making import draw_classes, make_set
+from .making import make_classes
 from .paint import Sprite, develop, draw_background, place
 from .sketch import Paint, Points, Sketch, cloud, mix, tone
 from .things import THINGS, sausage_skin, upright
@@ -51,12 +50,7 @@ def make_hotdog(
         size: the longest side that a picture may have in pixels, at least 64.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder. It appears when it is complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(
         num_train=(num_train, 1),
@@ -69,10 +63,7 @@ def make_hotdog(
     def draw(split: str, name: str, index: int) -> np.ndarray:
         return draw_hotdog(name, index, split, size, seed)
 
-    def draw_set(content: Path) -> None:
-        draw_classes("hotdog", content, counts, CLASSES, draw)
-
-    return make_set(folder, draw_set)
+    return make_classes("hotdog", folder, counts, CLASSES, draw)
 
 
 def draw_hotdog(

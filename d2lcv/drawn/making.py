@@ -20,8 +20,12 @@ Result = TypeVar("Result")
 def make_set(folder: str | os.PathLike[str], draw: Callable[[Path], Any]) -> str:
     """Let `draw` fill a new folder, and give it the name `folder` when it is complete.
 
+    Returns:
+        The path of the folder. It appears when it is complete, and not before.
+
     Raises:
         FileExistsError: there is something in `folder` already.
+        ValueError: a number is too small; the makers check theirs.
     """
     target = Path(os.path.abspath(folder))
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
@@ -60,24 +64,28 @@ def draw_all(
         return list(tqdm(drawn, f"drawing {what}", len(jobs), disable=None))
 
 
-def draw_classes(
+def make_classes(
     what: str,
-    folder: Path,
+    folder: str | os.PathLike[str],
     counts: dict[str, int],
     classes: Sequence[str],
     draw: Callable[[str, str, int], np.ndarray],
-) -> None:
-    """Fill SPLIT/CLASS/0.png … with `draw(split, class, index)`, `counts` of each class."""
+) -> str:
+    """A set of SPLIT/CLASS/0.png … with `draw(split, class, index)`, `counts` of each."""
     jobs = [(s, name, i) for s in counts for name in classes for i in range(counts[s])]
-    for split in counts:
-        for name in classes:
-            (folder / split / name).mkdir(parents=True)
 
-    def one(job: tuple[str, str, int]) -> None:
-        split, name, index = job
-        save_png(draw(*job), folder / split / name / f"{index}.png")
+    def fill(content: Path) -> None:
+        for split in counts:
+            for name in classes:
+                (content / split / name).mkdir(parents=True)
 
-    draw_all(what, jobs, one)
+        def one(job: tuple[str, str, int]) -> None:
+            split, name, index = job
+            save_png(draw(*job), content / split / name / f"{index}.png")
+
+        draw_all(what, jobs, one)
+
+    return make_set(folder, fill)
 
 
 def save_png(pixels: np.ndarray, path: Path) -> None:

@@ -55,12 +55,7 @@ def make_shapes(
         size: the side of a picture in pixels, at least 32.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder. It appears when it is complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(
         num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32), seed=(seed, 0)

@@ -12,13 +12,12 @@ with other pictures, too.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..checks import integers
-from .making import draw_classes, make_set
+from .making import make_classes
 from .paint import Sprite, any_colour, ball, develop, draw_background, place, stick
 from .things import THINGS
 
@@ -50,12 +49,7 @@ def make_source(
         size: the side of a picture in pixels, at least 32.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder. It appears when it is complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(
         num_train=(num_train, 1),
@@ -68,10 +62,7 @@ def make_source(
     def draw(split: str, name: str, index: int) -> np.ndarray:
         return draw_source(name, index, split, size, seed)
 
-    def draw_set(content: Path) -> None:
-        draw_classes("source", content, counts, CLASSES, draw)
-
-    return make_set(folder, draw_set)
+    return make_classes("source", folder, counts, CLASSES, draw)
 
 
 def draw_source(
