@@ -61,6 +61,15 @@ d2l.show("cat")
 apply(cat, d2l.RandomHorizontalFlip(), "horizontal")
 
 # %% [markdown]
+# A tensor of a picture has the shape (height, width, 3), so a flip turns the order of one
+# of its first two axes around. This is the code of your framework for both flips:
+
+# %%
+d2l.show_source(
+    "augmentation.flip_left_right", "augmentation.flip_up_down", imports=True
+)
+
+# %% [markdown]
 # Top and bottom are another matter. For photographs of animals an upside-down picture is
 # no likely test picture; for satellite images or cells it is as good as any other.
 
@@ -80,6 +89,18 @@ crop = d2l.RandomResizedCrop((200, 200), scale=(0.1, 1), ratio=(0.5, 2))
 apply(cat, crop, "crops")
 
 # %% [markdown]
+# The place of the crop is drawn in NumPy: `rng` gives the same numbers on every backend.
+# Cutting out and resizing are done by the framework. Where a picture shrinks, each new
+# pixel has to be a mean of all the old ones that it covers. Otherwise fine patterns turn
+# into coarse ones, which is called aliasing.
+
+# %%
+d2l.show_source("augmentation.crop", "augmentation.resize", imports=True)
+d2l.show_source(
+    d2l.RandomResizedCrop.draw_box, imports=True, depth=0, fold="How the crop is drawn"
+)
+
+# %% [markdown]
 # ### Colours
 #
 # The light of a scene changes brightness, contrast, saturation and hue. A *jitter* of 0.5
@@ -89,10 +110,30 @@ apply(cat, crop, "crops")
 apply(cat, d2l.ColorJitter(brightness=0.5), "brightness")
 
 # %% [markdown]
+# A factor $f$ makes of an image $x$ the image $f x + (1 - f) g$, clipped to the range of
+# grey levels. For the brightness $g$ is black, for the contrast it is the mean grey level
+# of the image, and for the saturation the grey level of each pixel.
+
+# %%
+d2l.show_source(
+    "augmentation.adjust_brightness",
+    "augmentation.adjust_contrast",
+    "augmentation.adjust_saturation",
+    imports=True,
+)
+
+# %% [markdown]
 # The hue goes around a circle. A jitter of 0.5 lets it take every place on it.
 
 # %%
 apply(cat, d2l.ColorJitter(hue=0.5), "hue")
+
+# %% [markdown]
+# To turn the hue, the three channels are taken as brightness, saturation and hue (HSV).
+# The first two stay as they are.
+
+# %%
+d2l.show_source("augmentation.adjust_hue", imports=True)
 
 # %% [markdown]
 # All four at once, in a random order:
@@ -100,11 +141,17 @@ apply(cat, d2l.ColorJitter(hue=0.5), "hue")
 # %%
 jitter = d2l.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5, hue=0.5)
 apply(cat, jitter, "jitter")
+d2l.show_source(
+    d2l.ColorJitter.draw_steps, depth=0, fold="How amounts and order are drawn"
+)
 
 # %% [markdown]
 # ### One after the other
 #
-# In practice several changes are composed.
+# In practice several changes are composed: each one is given what the one before it made.
+
+# %%
+d2l.show_source(d2l.Compose)
 
 # %%
 augs = d2l.Compose([d2l.RandomHorizontalFlip(), jitter, crop])
@@ -116,13 +163,8 @@ apply(cat, augs, "composed")
 # What a transform draws does not depend on the framework. What then changes the pixels
 # depends on what they are in. A picture is changed by Pillow, and comes out the same on
 # every backend. A tensor of height × width × 3 numbers from 0 to 255 is changed by the
-# framework, and these are two of the functions that do it here:
-
-# %%
-for name in ("crop", "adjust_hue"):
-    d2l.show_source(f"augmentation.{name}", imports=True)
-
-# %% [markdown]
+# code of the framework that was shown above.
+#
 # Pillow rounds to whole grey levels and keeps a hue in one byte, so the two results differ
 # a little. We turn the hue by a quarter of its circle:
 
@@ -154,8 +196,17 @@ d2l.show("pictures")
 
 # %% [markdown]
 # For CIFAR-10 a horizontal flip is enough. Then the picture becomes a tensor of numbers
-# from 0 to 1. The test pictures are turned into tensors only. A **loader** reads the
-# pictures of a data set, puts them into batches, and shuffles them anew in every pass.
+# from 0 to 1. The test pictures are turned into tensors only. Networks take the channels
+# first, so (height, width, 3) becomes (3, height, width). Some networks, such as those of
+# the [next section](fine_tuning.py), also want the channels normalised.
+
+# %%
+d2l.show_source("augmentation.to_tensor", "augmentation.normalize", imports=True)
+
+# %% [markdown]
+# A **loader** reads the pictures of a data set, puts them into batches, and shuffles them
+# anew in every pass. `examples.example(i)` is picture number `i` and its class, as arrays;
+# `order` gives the indices of a pass.
 
 # %%
 d2l.show_source("loading.loader", imports=True)
@@ -211,9 +262,19 @@ parts, _ = d2l.split_batch(X, y, devices)
 print("parts of a batch:", [tuple(part.shape) for part in parts])
 
 # %% [markdown]
-# Several processes, also on several machines, train in the same way: see
-# `docs/distributed.md` in the repository. `python tools/distributed.py --processes 2`
-# runs two of them on this machine and compares their losses with those of one.
+# Several processes, also on several machines, train in the same way. Each has the whole
+# network and its share of a batch. Between the backward pass and the update the gradients
+# are replaced by their mean over all processes, and so all of them take the same step. A
+# launcher starts the processes, and `join` lets each find the others.
+
+# %%
+d2l.show_source("distributed.join", imports=True, fold="How a process joins the others")
+d2l.show_source("distributed.average", imports=True)
+
+# %% [markdown]
+# `docs/distributed.md` in the repository has the commands, and `python
+# tools/distributed.py --processes 2` runs two processes on this machine and compares their
+# losses with those of one.
 #
 # ### The loop
 #
@@ -291,6 +352,8 @@ for name, result in {"with": augmented, "without": plain}.items():
 #    becomes of the gap?
 # 3. Which changes would you not use for handwritten digits, for X-ray pictures, for leaves?
 # 4. Which other changes does your framework offer?
+# 5. Write `accuracy` yourself: how many predictions of a batch are right, for a class of
+#    each picture and for a class of each pixel? A label `ignore` does not count.
 #
 # ### Answers to exercises 1 and 2
 #
@@ -321,6 +384,18 @@ for name, augs in solutions.items() if run.exercises else ():
 # Besides those used here, the frameworks offer rotations, perspective changes, blur, random
 # erasing of a part, and policies that combine many changes at random. The documentation of
 # your framework lists them under image transforms or preprocessing layers.
+#
+# ### Answer to exercise 5
+#
+# Replace `...` by your code, in the framework that you are learning. The cell then runs it
+# on the cases that define the function, and says how many are right. A solution stands
+# above, before the loop.
+
+
+# %%
+@d2l.exercise("accuracy")
+def accuracy(y_hat, y, ignore=None): ...  # (B, C, …), (B, …) → a number
+
 
 # %%
 run.report(

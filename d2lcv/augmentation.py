@@ -210,13 +210,14 @@ class RandomResizedCrop(_Transform):
         _range("ratio", ratio)
 
     def _apply(self, image: Any, work: Any) -> Any:
-        box = self._box(*_height_width(image))
+        box = self.draw_box(stream(), *_height_width(image))
         return _resized(work.crop(image, *box), work, *pair("size", self.size, 1))
 
-    def _box(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw the part: top, left, height, width."""
+    def draw_box(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Draw the part of an image of that size: top, left, height, width."""
         low, high = (math.log(r) for r in self.ratio)
-        rng = stream()
         for _ in range(10):
             area = height * width * rng.uniform(*self.scale)
             ratio = math.exp(rng.uniform(low, high))
@@ -256,13 +257,12 @@ class ColorJitter(_Transform):
         self.hue = _interval("hue", hue, middle=0.0, low=-0.5, high=0.5)
 
     def _apply(self, image: Any, work: Any) -> Any:
-        for name, amount in self._draw():
+        for name, amount in self.draw_steps(stream()):
             image = getattr(work, f"adjust_{name}")(image, amount)
         return image
 
-    def _draw(self) -> list[tuple[str, float]]:
-        """What to do, in order; what would change nothing is left out."""
-        rng = stream()
+    def draw_steps(self, rng: np.random.Generator) -> list[tuple[str, float]]:
+        """Draw what to do, in order; what would change nothing is left out."""
         drawn = {name: float(rng.uniform(*r)) for name, r in vars(self).items()}
         names = [list(drawn)[i] for i in rng.permutation(len(drawn))]
         nothing = {"hue": 0.0}

@@ -5,6 +5,8 @@ names stand in the table in the order in which its page teaches them.
 """
 
 import ast
+import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,20 @@ from chapter_runs import ROOT, near
 from conftest import bare
 
 from d2lcv.lesson import page as pages
+from d2lcv.proof.cases.augmentation import (
+    ADJUSTED,
+    AMOUNTS,
+    IMAGES,
+    NORMALIZE,
+    resized,
+)
+from d2lcv.proof.cases.engine import (
+    RATE,
+    TRUTH,
+    pixel_batches,
+    pixel_net,
+    pixels_by_hand,
+)
 from d2lcv.proof.inputs import WORKED
 
 
@@ -128,6 +144,58 @@ def object_detection_dataset(page):
     near(page("flip_left_right", picture).ravel(), picture[:, ::-1].ravel(), 0)
 
 
+def image_augmentation(page):
+    image = IMAGES["wide"].astype(np.float32)  # (37, 53, 3)
+    for name, expected in (
+        ("flip_left_right", image[:, ::-1]),
+        ("flip_up_down", image[::-1]),
+    ):
+        near(page(name, image).ravel(), expected, 0)
+    near(page("crop", image, 3, 5, 20, 7).ravel(), image[3:23, 5:12], 0)
+    for size in ((20, 11), (90, 64), (1, 53)):
+        near(page("resize", image, *size).ravel(), resized(image, *size), 1e-2)
+    for name, amounts in AMOUNTS.items():
+        for amount in amounts:
+            expected = ADJUSTED[name](image.astype(np.float64), amount)
+            near(page(f"adjust_{name}", image, amount).ravel(), expected, 1e-2)
+    scaled = image.transpose(2, 0, 1) / 255
+    near(page("to_tensor", image).ravel(), scaled)
+    mean, std = (np.reshape(v, (3, 1, 1)) for v in NORMALIZE)
+    found = page("normalize", scaled.copy(), *map(list, NORMALIZE))
+    near(found.ravel(), (scaled - mean) / std)
+    drawn, rng = page.names["draw_box"], np.random.default_rng(1)
+    crop = SimpleNamespace(scale=(0.2, 0.6), ratio=(0.5, 2.0))
+    for top, left, h, w in (drawn(crop, rng, 400, 300) for _ in range(50)):
+        assert 0 <= top <= 400 - h and 0 <= left <= 300 - w
+        assert 0.19 < h * w / 120000 < 0.61 and 0.49 < w / h < 2.03
+    steps = page.names["draw_steps"](SimpleNamespace(a=(0.5, 1.5), b=(1, 1)), rng)
+    assert [name for name, _ in steps] == ["a"] and 0.5 <= steps[0][1] <= 1.5
+    twice = page.names["Compose"]([lambda x: x + 1, lambda x: 2 * x])
+    assert twice(3) == 8
+
+    d2l, names = page.d2l, page.names
+    given = names["loader"](Five(), [4, 2, 0, 1, 3], 2)
+    near(np.concatenate([d2l.numpy(y)[:, 0, 0] for _, y in given]), [4, 2, 0, 1, 3], 0)
+    # a training by the page alone, on two devices that are one, and by hand
+    column = importlib.import_module(f"columns.{d2l.backend_name()}")
+    make, losses = column.optimizer_and_losses(RATE)
+    by_hand, batches, devices = pixels_by_hand(), pixel_batches(d2l), d2l.try_all_gpus()
+    net, reports = d2l.to(pixel_net(d2l), devices[0]), []
+    history = names["train_ch13"](
+        *(net, batches, batches, losses[0], make(net), 1, devices[:1] * 2),
+        report=lambda *numbers: reports.append(numbers),
+    )
+    pixels = sum(y.size for y in TRUTH)
+    near(history[0][0], sum(by_hand["loss"]) / sum(map(len, TRUTH)))
+    near(history[0][1], sum(by_hand["right"]) / pixels)
+    for name, weights in d2l.get_weights(net).items():
+        near(weights.ravel(), by_hand[name])
+    found = [d2l.numpy(net(X)).argmax(1) for X, _ in batches]
+    near(history[0][2], np.mean(np.array(found) == TRUTH))
+    near(names["evaluate_accuracy_gpu"](net, batches), history[0][2])
+    assert reports == [(1, *history[0])]
+
+
 # Chapter → what its worked examples are, and the names in the order of the page
 PAGES = {
     bounding_box: ["box_corner_to_center", "box_center_to_corner"],
@@ -136,6 +204,20 @@ PAGES = {
         *("multibox_target", "offset_inverse", "nms", "multibox_detection"),
     ],
     multiscale_object_detection: ["multibox_prior"],
+    image_augmentation: [
+        *("flip_left_right", "flip_up_down", "crop", "resize", "draw_box"),
+        *("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue"),
+        *(
+            "draw_steps",
+            "Compose",
+            "to_tensor",
+            "normalize",
+            "ExampleDataset",
+            "loader",
+        ),
+        *("Residual", "resnet18", "train_step", "split_batch", "accuracy"),
+        *("train_batch_ch13", "join", "average", "evaluate_accuracy_gpu", "train_ch13"),
+    ],
     object_detection_dataset: ["ExampleDataset", "loader", "flip_left_right"],
 }
 

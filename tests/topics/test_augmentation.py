@@ -262,7 +262,9 @@ def test_color_jitter_order(d2l):
     # twice as bright, then half way to the mean of (255, 40); or to that of (200, 20)
     assert results == {(201, 94), (255, 130)}
     orders = {
-        tuple(n for n, _ in d2l.ColorJitter(0.5, 0.5, 0.5, 0.5)._draw())
+        tuple(
+            n for n, _ in d2l.ColorJitter(0.5, 0.5, 0.5, 0.5).draw_steps(draws.stream())
+        )
         for _ in range(600)
     }
     assert len(orders) == 24
@@ -272,7 +274,7 @@ def test_color_jitter_against_its_parts(d2l):
     """All four together are the four alone, in the order that was drawn."""
     jitter = d2l.ColorJitter(0.4, 0.4, 0.4, 0.2)
     d2l.seed(6)
-    steps = jitter._draw()
+    steps = jitter.draw_steps(draws.stream())
     d2l.seed(6)
     got = d2l.numpy(jitter(d2l.tensor(WIDE)))
     x = WIDE.astype(np.float64)

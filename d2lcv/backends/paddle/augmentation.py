@@ -1,7 +1,7 @@
 """Image augmentation in PaddlePaddle."""
 
 import paddle
-from paddle.vision.transforms import functional as F
+from paddle.vision import transforms
 
 __all__ = [
     "add_color",
@@ -41,7 +41,7 @@ def _resize_weights(length, new):
 
 
 def resize(image, height, width):
-    # F.resize of a tensor has aliasing; rows and columns are resized by a matrix each
+    # Paddle's own, of a tensor, has aliasing; rows and columns go by a matrix each
     H, W, _ = image.shape
     rows = _resize_weights(H, height)  # (height, H)
     columns = _resize_weights(W, width)  # (width, W)
@@ -55,19 +55,19 @@ def _adjusted(adjust, image, amount):
 
 
 def adjust_brightness(image, factor):
-    return _adjusted(F.adjust_brightness, image, factor)
+    return _adjusted(transforms.adjust_brightness, image, factor)
 
 
 def adjust_contrast(image, factor):
-    return _adjusted(F.adjust_contrast, image, factor)
+    return _adjusted(transforms.adjust_contrast, image, factor)
 
 
 def adjust_saturation(image, factor):
-    return _adjusted(F.adjust_saturation, image, factor)
+    return _adjusted(transforms.adjust_saturation, image, factor)
 
 
 def adjust_hue(image, shift):
-    return _adjusted(F.adjust_hue, image, shift)
+    return _adjusted(transforms.adjust_hue, image, shift)
 
 
 def add_color(image, rgb):
@@ -79,4 +79,4 @@ def to_tensor(image):
 
 
 def normalize(image, mean, std):
-    return F.normalize(image, mean, std)
+    return transforms.normalize(image, mean, std)

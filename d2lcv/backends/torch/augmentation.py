@@ -1,7 +1,7 @@
 """Image augmentation in PyTorch."""
 
 import torch
-from torchvision.transforms.v2 import functional as F
+from torchvision.transforms import v2
 
 __all__ = [
     "add_color",
@@ -32,28 +32,29 @@ def crop(image, top, left, height, width):
 
 def resize(image, height, width):
     channels = image.permute(2, 0, 1)  # torchvision's images are (C, H, W)
-    return F.resize(channels, [height, width], antialias=True).permute(1, 2, 0)
+    new = v2.functional.resize(channels, [height, width], antialias=True)
+    return new.permute(1, 2, 0)  # (height, width, 3)
 
 
 def _adjusted(adjust, image, amount):
-    # … and floats from 0 to 1
+    # torchvision's images are (C, H, W), and floats from 0 to 1
     return adjust(image.permute(2, 0, 1) / 255, amount).permute(1, 2, 0) * 255
 
 
 def adjust_brightness(image, factor):
-    return _adjusted(F.adjust_brightness, image, factor)
+    return _adjusted(v2.functional.adjust_brightness, image, factor)
 
 
 def adjust_contrast(image, factor):
-    return _adjusted(F.adjust_contrast, image, factor)
+    return _adjusted(v2.functional.adjust_contrast, image, factor)
 
 
 def adjust_saturation(image, factor):
-    return _adjusted(F.adjust_saturation, image, factor)
+    return _adjusted(v2.functional.adjust_saturation, image, factor)
 
 
 def adjust_hue(image, shift):
-    return _adjusted(F.adjust_hue, image, shift)
+    return _adjusted(v2.functional.adjust_hue, image, shift)
 
 
 def add_color(image, rgb):
@@ -65,4 +66,4 @@ def to_tensor(image):
 
 
 def normalize(image, mean, std):
-    return F.normalize(image, mean, std)
+    return v2.functional.normalize(image, mean, std)
