@@ -51,6 +51,7 @@ def resize(image, height, width):
     return channels.transpose(1, 2, 0)  # (height, width, 3)
 
 
+# MXNet's own, such as npx.image.random_contrast, draw the factor themselves
 def _blend(image, other, factor):
     return np.clip(factor * image + (1 - factor) * other, 0, 255)
 

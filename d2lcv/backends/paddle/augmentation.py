@@ -55,19 +55,19 @@ def _adjusted(adjust, image, amount):
 
 
 def adjust_brightness(image, factor):
-    return _adjusted(transforms.adjust_brightness, image, factor)
+    return _adjusted(transforms.functional.adjust_brightness, image, factor)
 
 
 def adjust_contrast(image, factor):
-    return _adjusted(transforms.adjust_contrast, image, factor)
+    return _adjusted(transforms.functional.adjust_contrast, image, factor)
 
 
 def adjust_saturation(image, factor):
-    return _adjusted(transforms.adjust_saturation, image, factor)
+    return _adjusted(transforms.functional.adjust_saturation, image, factor)
 
 
 def adjust_hue(image, shift):
-    return _adjusted(transforms.adjust_hue, image, shift)
+    return _adjusted(transforms.functional.adjust_hue, image, shift)
 
 
 def add_color(image, rgb):
@@ -79,4 +79,4 @@ def to_tensor(image):
 
 
 def normalize(image, mean, std):
-    return transforms.normalize(image, mean, std)
+    return transforms.functional.normalize(image, mean, std)

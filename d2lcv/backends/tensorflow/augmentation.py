@@ -37,8 +37,6 @@ def resize(image, height, width):
 
 # TensorFlow's own adjustments mean something else: an offset for brightness, the mean of
 # each channel for contrast, the distance to the brightest channel for saturation
-
-
 def _blend(image, other, factor):
     return tf.clip_by_value(factor * image + (1 - factor) * other, 0, 255)
 
