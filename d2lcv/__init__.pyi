@@ -197,6 +197,7 @@ from .trained import Detections as Detections
 from .trained import Segmentation as Segmentation
 from .trained import classify as classify
 from .trained import detect as detect
+from .trained import export as export
 from .trained import load as load
 from .trained import segment as segment
 from .trained import stylize as stylize

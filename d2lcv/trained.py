@@ -3,6 +3,7 @@ pictures: boxes, classes, a class for every pixel, another style."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import at_least, check_module, in_range, positive
+from .checks import at_least, check_module, in_range, pair, positive
 from .classification import ResNet
 from .detection import multibox_detection
+from .files import make_folder
 from .segmentation import FCN, label2image, predict_tiles
 from .ssd import TinySSD
 from .style import (
@@ -25,7 +27,13 @@ from .style import (
     preprocess,
 )
 from .training import Trainer, predict
-from .weights import load_weights, read_description, scaling_of
+from .weights import (
+    checked_path,
+    describe,
+    load_weights,
+    read_description,
+    scaling_of,
+)
 from .yolo import TinyYOLO, yolo_detection
 
 __all__ = [
@@ -34,6 +42,7 @@ __all__ = [
     "Segmentation",
     "classify",
     "detect",
+    "export",
     "load",
     "segment",
     "stylize",
@@ -102,6 +111,58 @@ def load(path: str | os.PathLike[str] | None = None) -> Any:
         net.scaling = about.get("scaling")
         scaling_of(net)
     return backend.tensors.to(net, backend.tensors.try_gpu())
+
+
+def export(
+    net: Any,
+    path: str | os.PathLike[str],
+    image_size: int | tuple[int, int] | None = None,
+) -> str:
+    """Write a net as a program of its framework, which runs without this package.
+
+    With `path` "net" PyTorch writes `net.pt2` (to be read by `torch.export.load`), MXNet
+    `net-symbol.json` and `net-0000.params` (`gluon.SymbolBlock.imports`), PaddlePaddle
+    `net.json` and `net.pdiparams` (`paddle.jit.load`), TensorFlow the folder `net`
+    (`tf.saved_model.load`). The program takes pictures (B, 3, H, W) of any number and of
+    one size, and gives what the net gives in evaluation mode: scores, or of a detector what
+    `multibox_detection` or `yolo_detection` makes boxes of. Its batch norms, but not
+    softmax, scaling and suppression, are inside. Beside it `about-net.json` says what
+    `save_weights` says, and the shapes of input and outputs.
+
+    A file in another framework's form is made there: `load` the weights on that backend.
+
+    Args:
+        net: a module of the active framework, on the default device.
+        path: of the files, without an ending.
+        image_size: (height, width) of its pictures, one number for both; if None
+            `net.image_size`, or else 256 for detectors and 224 for others.
+
+    Returns:
+        The path to load.
+
+    Raises:
+        TypeError, ValueError: no net, no path, no size.
+        OSError: the place cannot be written to.
+    """
+    check_module("net", net)
+    about, target = describe(net), checked_path(path)
+    detectors = backend.ssd.TinySSD, backend.yolo.TinyYOLO
+    side = DETECTOR_SIDE if isinstance(net, detectors) else CLASSIFIER_SIDE
+    size = pair("image_size", _side(net, side) if image_size is None else image_size, 1)
+    t = backend.tensors
+    # two pictures: one would be taken for a number that is always one
+    X = t.to(t.zeros((2, 3, *size)), t.try_gpu())
+    outputs = predict(net, X)
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    about["input"] = [None, 3, *size]
+    shapes = [[int(n) for n in Y.shape] for Y in outputs]
+    about["outputs"] = [[None if n == 2 else n, *rest] for n, *rest in shapes]
+    make_folder(target.parent)
+    written = backend.weights.export(net, str(target), X)
+    text = json.dumps(about, indent=1, sort_keys=True) + "\n"
+    # Paddle would take what begins as the program does for a part of it
+    target.with_name(f"about-{target.name}.json").write_text(text, encoding="utf-8")
+    return written
 
 
 # ---- pictures ----------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from .files import workspace
 from .randomness import next_net
 
 __all__ = [
+    "checked_path",
+    "describe",
     "get_weights",
     "initialize",
     "load_weights",
@@ -139,9 +141,9 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     from safetensors.numpy import save
 
     check_module("net", net)
-    path = _path(path)
+    path = checked_path(path)
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
-    described = json.dumps(_description(net), sort_keys=True)
+    described = json.dumps(describe(net), sort_keys=True)
     with workspace(path) as folder:
         partial = folder / path.name
         partial.write_bytes(save(arrays, metadata={ENTRY: described}))
@@ -149,13 +151,13 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     return str(path)
 
 
-def _path(path: Any) -> Path:
+def checked_path(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
         raise TypeError(f"path: expected the path of a file, got {described(path)}")
     return Path(path)
 
 
-def _description(net: Any) -> dict[str, Any]:
+def describe(net: Any) -> dict[str, Any]:
     """What a net is, in JSON's words."""
     from . import __version__
 
@@ -201,7 +203,7 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not _path(path).is_file():
+    if not checked_path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -252,7 +254,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not _path(path).is_file():
+    if not checked_path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         weights = load_file(path)

@@ -135,14 +135,12 @@ def optimizer_and_losses(rate):
     return optimizer, [*losses, nn.functional.cross_entropy]
 
 
-def exported(net, X, folder):
-    """What the net gives when it is compiled, and when it is saved and loaded."""
+def exported(net, X, path):
+    """What the net gives when it is compiled, and what the file at `path` gives."""
     net.eval()
     compiled = torch.compile(net, fullgraph=True, backend="eager")
-    torch.export.save(torch.export.export(net, (X,)), folder / "net.pt2")
-    loaded = torch.export.load(folder / "net.pt2").module()
     with torch.no_grad():
-        return [compiled(X), loaded(X)]
+        return [compiled(X), torch.export.load(path).module()(X)]
 
 
 def parts(net):

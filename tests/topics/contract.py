@@ -537,6 +537,13 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         num_steps=1,
         lr=0.3,
     )
+    add(
+        "export",
+        net=lambda: net("detector", d2l.load),
+        path=str(folder / "exported" / "net"),
+        image_size=(64, 64),
+        is_run=False,
+    )
     # learners' functions
     mine = fn(lambda boxes: boxes)
     add("check", function=mine, name="box_corner_to_center", quiet=True, is_run=False)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import mxnet as mx
-from mxnet import gluon, np
+from mxnet import autograd, gluon, np
 
-__all__ = ["Slot", "manual_seed", "slots"]
+__all__ = ["Slot", "export", "manual_seed", "slots"]
 
 CANONICAL = {"gamma": "weight", "beta": "bias"}
 
@@ -40,3 +40,12 @@ def slots(net):
         path, _, kind = name.rpartition(".")
         found[f"{path}.{CANONICAL.get(kind, kind)}".lstrip(".")] = Slot(parameter)
     return found
+
+
+def export(net, path, X):
+    net.hybridize()
+    with autograd.pause(train_mode=False):
+        net(X)  # what is exported is what has run
+    net.export(path)
+    net.hybridize(False)
+    return f"{path}-symbol.json"

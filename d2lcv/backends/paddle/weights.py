@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import paddle
 from paddle import nn
 
-__all__ = ["Slot", "manual_seed", "slots"]
+__all__ = ["Slot", "export", "manual_seed", "slots"]
 
 STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
@@ -49,3 +49,15 @@ def slots(net):
 def _canonical(name):
     path, dot, last = name.rpartition(".")
     return path + dot + STATISTICS.get(last, last)
+
+
+def export(net, path, X):
+    training = net.training
+    net.eval()
+    spec = paddle.static.InputSpec([None, *X.shape[1:]], X.dtype)
+    try:
+        paddle.jit.save(net, path, input_spec=[spec])
+    finally:
+        if training:
+            net.train()
+    return path

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-__all__ = ["Slot", "manual_seed", "slots"]
+__all__ = ["Slot", "export", "manual_seed", "slots"]
 
 NAMES = {
     "kernel": "weight",
@@ -81,3 +82,14 @@ def _attributes(layer):
                     yield f"{name}.{key}", item
         elif isinstance(value, keras.Layer):
             yield name, value
+
+
+def export(net, path, X):
+    module = tf.Module()
+    module.net = net
+    module.predict = tf.function(
+        lambda X: net(X, training=False),
+        input_signature=[tf.TensorSpec((None, *X.shape[1:]), X.dtype)],
+    )
+    tf.saved_model.save(module, path, signatures=module.predict.get_concrete_function())
+    return path

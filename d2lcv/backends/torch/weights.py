@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Slot", "manual_seed", "slots"]
+__all__ = ["Slot", "export", "manual_seed", "slots"]
 
 
 def manual_seed(n):
@@ -36,3 +36,14 @@ def slots(net):
         for name, tensor in net.state_dict(keep_vars=True).items()
         if not name.endswith("num_batches_tracked")
     }
+
+
+def export(net, path, X):
+    training = net.training
+    batch = torch.export.Dim("batch")
+    try:
+        program = torch.export.export(net.eval(), (X,), dynamic_shapes=({0: batch},))
+    finally:
+        net.train(training)
+    torch.export.save(program, f"{path}.pt2")
+    return f"{path}.pt2"
