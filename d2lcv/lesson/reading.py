@@ -412,11 +412,19 @@ def _edits(node: ast.stmt, file: _File) -> Iterator[Edit]:
     """What is not shown of a definition."""
     if isinstance(node, ast.AnnAssign):
         yield from _without_annotation(node)
+    gone: set[ast.AST] = set()
     for inner in ast.walk(node):
+        if inner in gone:
+            continue
         if isinstance(inner, ast.FunctionDef) and not file.is_column:
             yield from _without_annotations(inner)
         for statements in _bodies(inner):
             dropped = [s for s in statements if _is_dropped(s, statements, inner, file)]
+            gone.update(n for s in dropped for n in ast.walk(s))
+            if dropped and dropped == getattr(inner, "orelse", None):  # and "else:"
+                body = inner.body[-1]  # type: ignore[attr-defined]
+                yield _span(body.end_lineno, body.end_col_offset, dropped[-1], "")
+                continue
             for statement in dropped:
                 alone = statement is statements[0] and len(dropped) == len(statements)
                 yield _dropped(statement, file.lines, "pass" if alone else "")
@@ -490,7 +498,10 @@ def _is_dropped(
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         return _is_check(statement.value) and _keeps_names(statement)
     if isinstance(statement, ast.If) and not statement.orelse:
-        return all(map(_refuses, statement.body))
+        return all(
+            _refuses(s) or _is_dropped(s, statement.body, statement, file)
+            for s in statement.body
+        )
     return False
 
 

@@ -164,6 +164,13 @@ def taught(
         raise ValueError("ratio")
     if ratio > 9:
         raise Stop
+    if more:  # there are others
+        floats(more=(more, "n"))
+    if ratio < 1:
+        ratio = 1
+    else:
+        # why it is checked
+        _check_ratio(ratio)
     text = """a text"""  # stays
     def inner(LOW):
         return LOW
@@ -189,6 +196,8 @@ def test_how_a_definition_is_cut(sample):
         "def taught(boxes, *more, ratio=1.0):\n"
         "    if ratio > 9:\n"
         "        raise Stop\n"
+        "    if ratio < 1:\n"
+        "        ratio = 1\n"
         '    text = """a text"""  # stays\n'
         "    def inner(LOW):\n"
         "        return LOW\n"
