@@ -50,7 +50,7 @@ d2l.show_diagram("detection")
 # the same anchors.
 
 # %%
-d2l.show_source(d2l.multibox_prior, imports=True)
+d2l.show_source(d2l.multibox_prior)
 
 # %% [markdown]
 # Three scales and three ratios make five anchors for each pixel. Our picture has 408 408
@@ -122,7 +122,7 @@ d2l.show("iou")
 # part would be negative. It is then set to 0.
 
 # %%
-d2l.show_source(d2l.box_iou, imports=True)
+d2l.show_source(d2l.box_iou)
 
 # %% [markdown]
 # Now we can compare the five anchors of the pixel with the box of the dog. The square of
@@ -246,7 +246,7 @@ d2l.show("assignment")
 # rounds serve all pictures of the batch.
 
 # %%
-d2l.show_source(d2l.assign_anchor_to_bbox, imports=True)
+d2l.show_source(d2l.assign_anchor_to_bbox)
 
 # %% [markdown]
 # For our example it finds what we found.
@@ -279,7 +279,7 @@ print("assign_anchor_to_bbox:", d2l.numpy(found))
 # logarithm, which keeps it finite for empty boxes.
 
 # %%
-d2l.show_source(d2l.offset_boxes, imports=True)
+d2l.show_source(d2l.offset_boxes)
 
 # %% [markdown]
 # We compute the offsets from anchor 1 to the dog by hand and compare.
@@ -319,7 +319,7 @@ d2l.show("offset")
 # these are the offsets (b, 4n), the masks (b, 4n) and the classes (b, n).
 
 # %%
-d2l.show_source(d2l.multibox_target, imports=True)
+d2l.show_source(d2l.multibox_target)
 
 # %%
 offsets, masks, classes = (
@@ -357,7 +357,7 @@ d2l.show("targets")
 # box $b$. The growth is limited, so that even an absurd prediction gives a finite box.
 
 # %%
-d2l.show_source(d2l.offset_inverse, imports=True)
+d2l.show_source(d2l.offset_inverse)
 
 # %% [markdown]
 # Often several anchors end up on the same object, and all of them are sure of it. In our
@@ -421,7 +421,7 @@ print("kept by hand:", nms_by_hand(boxes, scores, 0.5))
 
 # %%
 print("kept by nms:", d2l.numpy(d2l.nms(boxes, scores, 0.5)).tolist())
-d2l.show_source(d2l.nms, imports=True)
+d2l.show_source(d2l.nms)
 
 # %% [markdown]
 # ### All of it in one call
@@ -434,7 +434,7 @@ d2l.show_source(d2l.nms, imports=True)
 # confidence is below `pos_threshold`: they are background.
 
 # %%
-d2l.show_source(d2l.multibox_detection, imports=True)
+d2l.show_source(d2l.multibox_detection)
 
 # %%
 output = d2l.multibox_detection(

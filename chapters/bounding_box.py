@@ -63,7 +63,7 @@ d2l.show("picture")
 # shape (n, 4), and the last axis holds the four numbers of a box.
 
 # %%
-d2l.show_source(d2l.box_corner_to_center, d2l.box_center_to_corner, imports=True)
+d2l.show_source(d2l.box_corner_to_center, d2l.box_center_to_corner)
 
 # %% [markdown]
 # We measured the corners of the two animals in pixels. They are the rows of one tensor of

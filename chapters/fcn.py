@@ -61,7 +61,7 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 # straight line with the distance, in both directions.
 
 # %%
-d2l.show_source(d2l.bilinear_kernel, imports=True)
+d2l.show_source(d2l.bilinear_kernel)
 
 # %% [markdown]
 # To see that it works, we enlarge a picture by two.
@@ -120,7 +120,7 @@ d2l.show_source(d2l.segmentation_loss)
 # Each step goes from the loss to the gradients and to new weights, in the framework's way:
 
 # %%
-d2l.show_source("training.train_step", imports=True)
+d2l.show_source("training.train_step")
 
 
 # %%
@@ -180,7 +180,11 @@ for name, iou in zip(d2l.VOC_CLASSES, confusion.iou):
 # ## Prediction
 #
 # The class of a pixel is the one with the highest score. `label2image` gives each class its
-# colour. Rows: the crops, what the network says, the labels.
+# colour. Rows: the crops, what the network says, the labels. The net is called in
+# evaluation mode, and no gradients are kept:
+
+# %%
+d2l.show_source("training.predict")
 
 
 # %%

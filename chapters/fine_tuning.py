@@ -117,7 +117,7 @@ print(source_net.output)
 # copy: training the new network leaves the source as it was.
 
 # %%
-d2l.show_source("classification.zoo", d2l.replace_output, imports=True)
+d2l.show_source("classification.zoo", d2l.replace_output)
 finetune_net = d2l.replace_output(source_net, 2)
 
 # %% [markdown]
@@ -127,7 +127,7 @@ finetune_net = d2l.replace_output(source_net, 2)
 # optimizer takes groups of parameters, each with its rate:
 
 # %%
-d2l.show_source("training.make_optimizer", "training.train_step", imports=True)
+d2l.show_source("training.make_optimizer", "training.train_step")
 
 
 # %%

@@ -84,7 +84,7 @@ print("the device of this run:", d2l.device_name(run.device))
 # two lists of boxes, as the section on anchors explains it.
 
 # %%
-d2l.show_source(d2l.box_iou, imports=True)
+d2l.show_source(d2l.box_iou)
 
 # %% [markdown]
 # With this code in front of you nothing is hidden, and you can take it with you: what is

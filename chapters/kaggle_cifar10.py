@@ -68,6 +68,8 @@ print(len(labels), "labelled pictures,", len(set(labels.values())), "classes")
 # the originals.
 
 # %%
+d2l.show_source(d2l.reorg_train_valid, depth=0)
+d2l.show_source(d2l.reorg_train_valid, d2l.reorg_test, fold="How the folders are made")
 num_valid = d2l.reorg_train_valid(data_dir, labels, run.valid_ratio, run.out)
 d2l.reorg_test(data_dir, run.out)
 sorted_dir = run.out / "train_valid_test"
@@ -120,13 +122,13 @@ d2l.show("pictures")
 
 # %%
 d2l.show_diagram("residual")
-d2l.show_source(d2l.Residual, d2l.resnet18, imports=True)
+d2l.show_source(d2l.Residual, d2l.resnet18)
 
 # %% [markdown]
 # The step is the same as in the section on [image augmentation](image_augmentation.py).
 
 # %%
-d2l.show_source("training.train_step", imports=True)
+d2l.show_source("training.train_step")
 
 # %% [markdown]
 # The book's preset trains it by stochastic gradient descent
@@ -180,6 +182,7 @@ net = get_net()
 final = train(net, train_valid_iter, None, "all-pictures")
 
 # %%
+d2l.show_source(d2l.write_submission, fold="How the file is written")
 predictions = []
 for X, _ in run.progress(test_iter, "predictions"):
     scores = d2l.predict(net, d2l.to(X, run.device))

@@ -112,7 +112,7 @@ def get_net(frozen=True):
 
 
 d2l.show_diagram("frozen_features")
-d2l.show_source(d2l.replace_output, "training.freeze", imports=True)
+d2l.show_source(d2l.replace_output, "training.freeze")
 print("weights:", run.weights)
 print(get_net().output)
 
@@ -123,7 +123,7 @@ print(get_net().output)
 # Frozen features cost a forward pass and nothing more. The step in your framework:
 
 # %%
-d2l.show_source("training.train_step", imports=True)
+d2l.show_source("training.train_step")
 
 
 # %%

@@ -47,7 +47,7 @@ for height, width in ((1, 1), (1, 2), (2, 2)):
 # needs nothing of the map but its shape:
 
 # %%
-d2l.show_source(d2l.multibox_prior, imports=True)
+d2l.show_source(d2l.multibox_prior)
 
 # %% [markdown]
 # The anchors are fractions of the map, and the same fractions of the picture. An anchor

@@ -61,7 +61,7 @@ height, width = run.image_height, run.image_width
 if not width:  # keep the shape of the content picture
     width = round(height * content_img.shape[1] / content_img.shape[0])
 image_shape = (height, width)
-d2l.show_source(d2l.preprocess, d2l.postprocess, imports=True)
+d2l.show_source(d2l.preprocess, d2l.postprocess)
 X = d2l.preprocess(content_img, image_shape)
 print("for the network:", tuple(X.shape))
 print("a picture again:", tuple(d2l.postprocess(X).shape))
@@ -185,7 +185,7 @@ d2l.show_source(d2l.tv_loss, d2l.compute_loss)
 # 0.3 standard deviations; a rate that falls lets the picture settle.
 
 # %%
-d2l.show_source(d2l.SynthesizedImage, "training.train_step", imports=True)
+d2l.show_source(d2l.SynthesizedImage, "training.train_step")
 
 
 # %%

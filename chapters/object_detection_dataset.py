@@ -121,7 +121,7 @@ print("its label:", d2l.numpy(label))
 # pass, shuffled for the training, and `collate` makes tensors of a list of examples.
 
 # %%
-d2l.show_source("loading.loader", imports=True)
+d2l.show_source("loading.loader")
 
 # %% [markdown]
 # Pictures of equal size can be stacked to (batch, channels, height, width). Labels cannot
@@ -238,7 +238,7 @@ print("own labels:\n", d2l.numpy(Y_own), sep="")
 # and the left and the right border are exchanged. Rows that only fill up stay as they are.
 
 # %%
-d2l.show_source("augmentation.flip_left_right", imports=True)
+d2l.show_source("augmentation.flip_left_right")
 
 
 # %%

@@ -90,7 +90,7 @@ d2l.show_diagram("fast_rcnn")
 X = d2l.reshape(d2l.tensor(np.arange(16, dtype=np.float32)), (1, 1, 4, 4))
 rois = d2l.tensor(np.float32([[0, 0, 0, 20, 20], [0, 0, 10, 30, 30]]))
 print(d2l.numpy(X)[0, 0])
-d2l.show_source(d2l.roi_pool, imports=True)
+d2l.show_source(d2l.roi_pool)
 pooled = d2l.roi_pool(X, rois, output_size=(2, 2), spatial_scale=0.1)
 for region, values in zip(d2l.numpy(rois)[:, 1:], d2l.numpy(pooled)[:, 0]):
     print("RoI pooling of", region, "gives", values.tolist())
@@ -265,7 +265,7 @@ d2l.show("data")
 # %%
 d2l.seed(run.seed)
 net = d2l.to(d2l.TinyRCNN(train_set.num_classes), run.device)
-d2l.show_source(d2l.TinyRCNN, imports=True)
+d2l.show_source(d2l.TinyRCNN)
 
 # %% [markdown]
 # ### First stage

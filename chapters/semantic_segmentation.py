@@ -95,10 +95,11 @@ d2l.show("classes")
 # To train, we need the number of the class for each pixel, not its colour. A loop over 21
 # colours would compare every pixel 21 times. A table does it in one step: a colour
 # $(r, g, b)$ is the number $(256 r + g) \cdot 256 + b$, and at that place of the table
-# stands its class. It has $2^{24}$ entries, of one byte each, and is made once.
+# stands its class. It has $2^{24}$ entries, of one byte each, and is made once. This is
+# NumPy, on every framework; `voc_colormap2label` and `voc_label_indices` call it.
 
 # %%
-d2l.show_source(d2l.voc_colormap2label, d2l.voc_label_indices)
+d2l.show_source("data.voc.color_table", "data.voc.colors_to_classes")
 
 # %%
 table = d2l.voc_colormap2label()
@@ -164,9 +165,10 @@ print(f"background: {shares[0]:.1%} of all labelled pixels")
 # The nearest neighbour invents none, and makes ragged outlines. So we cut: a rectangle of
 # fixed size at a random place, the same one out of the picture and its label. The book's
 # size is 320 × 480, because most VOC pictures are about 375 × 500 and few are lost.
+# `voc_rand_crop` draws the rows and columns once, and cuts both with them:
 
 # %%
-d2l.show_source(d2l.voc_rand_crop)
+d2l.show_source("data.voc.random_window")
 
 # %%
 n, size = 5, (run.height, run.width)
@@ -201,7 +203,7 @@ print("one example:", tuple(image.shape), tuple(label.shape))
 # the loader in your framework:
 
 # %%
-d2l.show_source("loading.loader", imports=True)
+d2l.show_source("loading.loader")
 
 # %%
 train_iter, val_iter = d2l.load_data_voc(run.batch_size, size, voc_dir, void="ignore")
@@ -213,7 +215,10 @@ print(f"channels' means: {values.mean((0, 2, 3))}, deviations: {values.std((0, 2
 # %% [markdown]
 # Back to something to look at: undo the normalisation, and let `label2image` colour the
 # classes. Whatever goes wrong in a pipeline, such as a label cut elsewhere than its
-# picture, shows in this figure at once.
+# picture, shows in this figure at once. The way back to colours is one line:
+
+# %%
+d2l.show_source("data.voc.classes_to_colors")
 
 # %%
 mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -52,7 +52,7 @@ d2l.show_diagram("ssd")
 # $j$ for anchor $i$. A 3 × 3 kernel lets each pixel look at its neighbours as well.
 
 # %%
-d2l.show_source(d2l.cls_predictor, imports=True)
+d2l.show_source(d2l.cls_predictor)
 
 # %%
 cls_head = d2l.cls_predictor(num_inputs=8, num_anchors=5, num_classes=10)
@@ -205,10 +205,8 @@ d2l.show_source(d2l.cls_eval, d2l.bbox_eval)
 # is what the chapter defines below; `d2l.Trainer.step` calls these lines.
 
 # %%
-d2l.show_source("training.train_step", imports=True)
-d2l.show_source(
-    "training.make_optimizer", imports=True, fold="How the optimizer is made"
-)
+d2l.show_source("training.train_step")
+d2l.show_source("training.make_optimizer", fold="How the optimizer is made")
 
 # %% [markdown]
 # For SSD the way from a batch to its loss is: anchors and predictions from the net,
@@ -238,7 +236,12 @@ def step(X, Y):
 # a detection counts as right if it overlaps an object of its class by at least that much
 # and no surer detection has claimed the object already. For each class the precision is
 # averaged over all recalls, and the mean over the classes is the result: 1 is perfect. An
-# untrained net is our baseline.
+# untrained net is our baseline. To predict is to switch to evaluation and to keep no
+# gradients:
+
+# %%
+d2l.show_source("training.predict")
+d2l.show_source(d2l.multibox_detection, fold="From predictions to boxes")
 
 
 # %%

@@ -80,7 +80,7 @@ show_copies(X, K, 1, "copies")
 # `trans_conv` is the definition as a loop of a few lines.
 
 # %%
-d2l.show_source(d2l.trans_conv, imports=True)
+d2l.show_source(d2l.trans_conv)
 
 # %% [markdown]
 # ## The layer

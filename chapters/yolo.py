@@ -76,7 +76,7 @@ d2l.show("grid")
 # the price of the grid, and small things that stand close together pay it.
 
 # %%
-d2l.show_source(d2l.yolo_target, imports=True)
+d2l.show_source(d2l.yolo_target)
 
 # %% [markdown]
 # ## The network

@@ -13,7 +13,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import at_least, check_labels, checked, floats, integers, pair
-from .data.voc import IGNORE, voc_palette
+from .data.voc import IGNORE, classes_to_colors
 from .training import predict
 from .weights import get_weights, initialize, set_weights
 
@@ -505,7 +505,7 @@ def label2image(classes: Any) -> Any:
             f"classes: expected integers from 0 to 255, got {array.min()} to "
             f"{array.max()}"
         )
-    colors = voc_palette()[array.astype(np.int64)]
+    colors = classes_to_colors(array)
     return colors if isinstance(classes, np.ndarray) else backend.tensors.tensor(colors)
 
 

@@ -29,9 +29,11 @@ __all__ = [
     "VOC_COLORMAP",
     "VOID_COLOR",
     "VocFolder",
+    "classes_to_colors",
     "color_table",
     "colors_to_classes",
     "find_voc",
+    "random_window",
     "read_label",
     "read_numbers",
     "voc_palette",
@@ -88,6 +90,19 @@ def colors_to_classes(colors: np.ndarray, table: np.ndarray) -> np.ndarray:
     """The classes (H, W) of colours (H, W, 3) by a table as above."""
     red, green, blue = (colors[:, :, c].astype(np.intp) for c in range(3))
     return table.take((red * 256 + green) * 256 + blue)
+
+
+def classes_to_colors(classes: np.ndarray) -> np.ndarray:
+    """The colours (..., 3), uint8, of classes (...)."""
+    return voc_palette()[classes.astype(np.int64)]
+
+
+def random_window(
+    H: int, W: int, height: int, width: int, draw: np.random.Generator
+) -> tuple[slice, slice]:
+    """Rows and columns of a rectangle at a random place of an H × W picture."""
+    top, left = (int(draw.integers(n + 1)) for n in (H - height, W - width))
+    return slice(top, top + height), slice(left, left + width)
 
 
 # ---- labels on disk --------------------------------------------------------------------

@@ -21,6 +21,7 @@ from ..data.voc import (
     VocFolder,
     color_table,
     colors_to_classes,
+    random_window,
 )
 from ..loading import loader
 from ..randomness import stream, stream_of
@@ -158,9 +159,7 @@ def voc_rand_crop(feature: Any, label: Any, height: int, width: int) -> tuple[An
             f"height, width: expected a crop within the image, {H} × {W} (height × "
             f"width), got {height} × {width}"
         )
-    draw = stream()
-    top, left = (int(draw.integers(n + 1)) for n in (H - height, W - width))
-    rows, columns = slice(top, top + height), slice(left, left + width)
+    rows, columns = random_window(H, W, height, width, stream())
     return _cut("feature", feature, rows, columns), _cut("label", label, rows, columns)
 
 

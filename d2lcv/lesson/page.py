@@ -37,7 +37,7 @@ page = Page()
 
 
 def show_source(
-    *functions: Any, imports: bool = False, depth: int | None = None, fold: str = ""
+    *functions: Any, imports: bool = True, depth: int | None = None, fold: str = ""
 ) -> None:
     """Put the lesson on the page: the framework's code of some names of the package.
 

@@ -1,6 +1,9 @@
 """Runs of the chapters' scripts, each in a process of its own, as a reader runs them."""
 
+import ast
+import contextlib
 import functools
+import io
 import os
 import re
 import subprocess
@@ -10,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from conftest import require_framework
 from PIL import Image
+
+from d2lcv.lesson import page as pages
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +53,20 @@ class Run:
             with Image.open(self.folder / f"{name}.png") as image:
                 found[name] = np.asarray(image.convert("RGB"))
         return found
+
+
+def shown(d2l, chapter):
+    """The code that a chapter's page shows, by the statements in its text that do."""
+    text = (ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
+    printed = io.StringIO()
+    pages.page.start()
+    with contextlib.redirect_stdout(printed):
+        for statement in ast.parse(text).body:
+            if "d2l.show_source(" in ast.unparse(statement):
+                module = ast.Module([statement], [])
+                exec(compile(module, chapter, "exec"), {"d2l": d2l})
+    pages.page.start()
+    return printed.getvalue()
 
 
 def parse(output, label):

@@ -2,6 +2,8 @@
 
 - `reader(d2l)`: the book's code as a reader of that framework writes it, and what they see
 - `optimizer_and_losses(rate)`: makes the optimizer of a net; losses in every reduction
+- `NAMES`, `METHODS`: what tells its code, by what it imports and by what tensors can do
+- `TOKENS`: what pages show of it, by subject
 - `ZOO`: the module of the framework's own ResNets and their names; None if it has none
 - `COMPILES`: steps are compiled; `MUTABLE`: tensors can be written into;
   `CHANNELS_FIRST`: the framework reads a picture as (3, H, W)

@@ -14,6 +14,20 @@ GAPS = """
     accuracy.ignore calc_loss.cls_preds loader.examples mask_head_loss.rois
     train_batch_ch13.ignore
 """.split()
+NAMES = ("mxnet", "gluon")
+METHODS = (
+    ".transpose(",
+    "grad_req",
+)
+TOKENS = {
+    "step": ["autograd.record", "loss.backward()", "optimizer.step("],
+    "prediction": ["autograd"],
+    "loading": ["gluon.data.DataLoader", "gluon.data.Dataset"],
+    "convolution": ["nn.Conv2D"],
+    "upsampling": ["nn.Conv2DTranspose"],
+    "loss": ["npx."],
+    "library": ["npx."],
+}
 
 
 def reader(d2l):

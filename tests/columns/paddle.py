@@ -12,6 +12,17 @@ GAPS = """
     accuracy.ignore calc_loss.cls_labels mask_head_loss.masks mask_head_loss.rois
     segmentation_loss.labels
 """.split()
+NAMES = ("paddle",)
+METHODS = (".transpose(", ".astype(", ".clear_grad()", ".abs()", "stop_gradient")
+TOKENS = {
+    "step": ["loss.backward()", "optimizer.step()", "optimizer.clear_grad()"],
+    "prediction": ["paddle.no_grad"],
+    "loading": ["paddle.io", "DataLoader", "Dataset"],
+    "convolution": ["nn.Conv2D"],
+    "upsampling": ["nn.Conv2DTranspose"],
+    "loss": ["F.cross_entropy"],
+    "library": ["paddle.vision"],
+}
 
 
 def reader(d2l):

@@ -12,6 +12,17 @@ from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 ZOO = None
 COMPILES, MUTABLE, CHANNELS_FIRST = True, False, True
 GAPS = []
+NAMES = ("tensorflow", "keras")
+METHODS = ("Keras", ".trainable")
+TOKENS = {
+    "step": ["tf.GradientTape", "tape.gradient", "optimizer.apply_gradients"],
+    "prediction": ["predict"],
+    "loading": ["tf.data"],
+    "convolution": ["keras.layers.Conv2D"],
+    "upsampling": ["keras.layers.Conv2DTranspose"],
+    "loss": ["softmax_cross_entropy_with_logits"],
+    "library": ["keras"],
+}
 
 
 def reader(d2l):

@@ -15,6 +15,26 @@ GAPS = """
     calc_loss.cls_labels calc_loss.cls_preds loader.examples mask_head_loss.masks
     segmentation_loss.labels train_ch13.ignore yolo_loss.classes
 """.split()
+NAMES = ("torch",)
+METHODS = (
+    ".new_zeros(",
+    ".permute(",
+    ".flip(",
+    ".float()",
+    ".abs()",
+    ".backward()",
+    ".requires_grad_(",
+    "reduction=",
+)
+TOKENS = {
+    "step": ["loss.backward()", "optimizer.step()", "optimizer.zero_grad()"],
+    "prediction": ["torch.no_grad"],
+    "loading": ["DataLoader", "Dataset"],
+    "convolution": ["nn.Conv2d"],
+    "upsampling": ["nn.ConvTranspose2d"],
+    "loss": ["F.cross_entropy"],
+    "library": ["torchvision"],
+}
 
 
 def reader(d2l):

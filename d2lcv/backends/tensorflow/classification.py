@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from ...classification import BLOCKS
-from .layers import BatchNorm2d, MaxPool2d, conv2d, dense
+from .layers import BatchNorm2d, MaxPool2d, convolution, dense
 
 __all__ = [
     "ResNet",
@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1):
-    return conv2d(in_channels, out_channels, kernel_size, strides, use_bias=False)
+    return convolution(in_channels, out_channels, kernel_size, strides, use_bias=False)
 
 
 class Residual(keras.Model):
@@ -30,7 +30,7 @@ class Residual(keras.Model):
         self.bn2 = BatchNorm2d(num_channels)
         self.downsample = None
         if use_1x1conv:
-            self.downsample = conv2d(in_channels, num_channels, 1, strides)
+            self.downsample = convolution(in_channels, num_channels, 1, strides)
         self.built = True
 
     def call(self, X):

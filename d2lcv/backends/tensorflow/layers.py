@@ -3,7 +3,14 @@
 import keras
 import tensorflow as tf
 
-__all__ = ["BatchNorm2d", "Conv2d", "MaxPool2d", "StridedConv2d", "conv2d", "dense"]
+__all__ = [
+    "BatchNorm2d",
+    "Conv2d",
+    "MaxPool2d",
+    "StridedConv2d",
+    "convolution",
+    "dense",
+]
 
 
 class BatchNorm2d(keras.layers.BatchNormalization):
@@ -57,7 +64,7 @@ def _around(size):
     return ((0, 0), (0, 0), (size, size), (size, size))
 
 
-def conv2d(in_channels, out_channels, kernel_size=3, strides=1, use_bias=True):
+def convolution(in_channels, out_channels, kernel_size=3, strides=1, use_bias=True):
     """A convolution, symmetrically padded, that has its weights from the start."""
     if strides == 1:
         layer = Conv2d(out_channels, kernel_size, use_bias=use_bias)

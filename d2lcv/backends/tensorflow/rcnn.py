@@ -15,7 +15,7 @@ from ...rcnn import (
 from .anchors import multibox_prior, multibox_target, offset_boxes
 from .boxes import box_iou
 from .detection import multibox_detection
-from .layers import BatchNorm2d, conv2d, dense
+from .layers import BatchNorm2d, convolution, dense
 from .ssd import base_net, bbox_predictor, calc_loss, cls_predictor, flatten_pred
 from .training import predict
 
@@ -104,7 +104,7 @@ def _weights(start, length, cells, samples, least, size):
 def _conv(in_channels, out_channels):
     return keras.Sequential(
         [
-            conv2d(in_channels, out_channels, use_bias=False),
+            convolution(in_channels, out_channels, use_bias=False),
             BatchNorm2d(out_channels),
             keras.layers.ReLU(),
         ]
@@ -129,11 +129,11 @@ class TinyRCNN(keras.Model):
         )
         self.mask_head = keras.Sequential(
             [
-                conv2d(64, 32),
+                convolution(64, 32),
                 keras.layers.ReLU(),
-                conv2d(32, 32),
+                convolution(32, 32),
                 keras.layers.ReLU(),
-                conv2d(32, 1),
+                convolution(32, 1),
             ]
         )
         self.built = True

@@ -12,7 +12,7 @@ from ...ssd import (
     check_picture,
 )
 from .anchors import multibox_prior
-from .layers import BatchNorm2d, conv2d
+from .layers import BatchNorm2d, convolution
 
 __all__ = [
     "TinySSD",
@@ -35,11 +35,11 @@ __all__ = [
 
 
 def cls_predictor(num_inputs, num_anchors, num_classes):
-    return conv2d(num_inputs, num_anchors * (num_classes + 1))
+    return convolution(num_inputs, num_anchors * (num_classes + 1))
 
 
 def bbox_predictor(num_inputs, num_anchors):
-    return conv2d(num_inputs, num_anchors * 4)
+    return convolution(num_inputs, num_anchors * 4)
 
 
 def flatten_pred(pred):
@@ -56,7 +56,7 @@ def down_sample_blk(in_channels, out_channels):
     layers = []
     for channels in (in_channels, out_channels):
         layers += [
-            conv2d(channels, out_channels, use_bias=False),
+            convolution(channels, out_channels, use_bias=False),
             BatchNorm2d(out_channels),
             keras.layers.ReLU(),
         ]

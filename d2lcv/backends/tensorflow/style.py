@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from ...style import IMAGENET_MEAN, IMAGENET_STD, VGG19_BLOCKS
-from .layers import conv2d
+from .layers import convolution
 
 __all__ = [
     "SynthesizedImage",
@@ -43,7 +43,7 @@ class VGG19(keras.Sequential):
             channels = channels * width // 64
             for _ in range(convolutions):
                 layers += [
-                    conv2d(in_channels, channels),
+                    convolution(in_channels, channels),
                     keras.layers.ReLU(),
                 ]
                 in_channels = channels

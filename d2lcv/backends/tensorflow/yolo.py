@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from .detection import nms
-from .layers import BatchNorm2d, conv2d
+from .layers import BatchNorm2d, convolution
 from .ssd import base_net, down_sample_blk
 
 __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
@@ -13,7 +13,7 @@ __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_targe
 def conv_blk(channels):
     return keras.Sequential(
         [
-            conv2d(channels, channels, use_bias=False),
+            convolution(channels, channels, use_bias=False),
             BatchNorm2d(channels),
             keras.layers.ReLU(),
         ]
@@ -27,7 +27,7 @@ class TinyYOLO(keras.Model):
         self.features = keras.Sequential(
             [base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)]
         )
-        self.head = conv2d(128, 5 * num_boxes + num_classes, 1)
+        self.head = convolution(128, 5 * num_boxes + num_classes, 1)
         self.built = True
 
     def call(self, X):
