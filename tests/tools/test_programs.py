@@ -119,6 +119,32 @@ def test_fcn(d2l, run, tmp_path):
         assert abs(found - getattr(confusion, label.lower().replace(" ", "_"))) < 0.01
 
 
+def test_image_augmentation(d2l, run, tmp_path):
+    from d2lcv.drawn.cifar10 import make_cifar10
+
+    folder = make_cifar10(tmp_path / "pictures", 2, 1)
+    weights = tmp_path / "weights.safetensors"
+    output = run(
+        "image_augmentation", folder, "--width=8", f"--epochs={EPOCHS}", "--lr=0.002",
+        "--batch-size=10", "--seed=3", f"--save={weights}",
+    )  # fmt: skip
+
+    d2l.seed(3)
+    net = d2l.resnet18(10, 3, width=8)
+    augs = d2l.Compose([d2l.RandomHorizontalFlip(), d2l.ToTensor()])
+    train_iter = d2l.loader(d2l.CIFAR10(True, folder, augs), 10, shuffle=True)
+    test_iter = d2l.loader(d2l.CIFAR10(False, folder, d2l.ToTensor()), 10)
+
+    def loss(X, y):
+        return d2l.reduce_mean(d2l.cross_entropy(net(X), y))
+
+    near(numbers(output, "loss"), trained(d2l, net, loss, train_iter))
+    same_weights(d2l, net, weights)
+    (found,) = numbers(output, "test accuracy:")
+    # of ten pictures: rounding may decide one of them
+    assert abs(found - d2l.evaluate_accuracy_gpu(net, test_iter)) < 0.11
+
+
 def test_neural_style(d2l, run, tmp_path):
     for name in ("cat_and_dog", "autumn_painting"):
         picture = Image.fromarray(np.asarray(getattr(d2l, name)()))
