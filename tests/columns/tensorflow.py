@@ -1,5 +1,8 @@
 """TensorFlow, as its readers write it."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -193,3 +196,25 @@ def test_evaluation_is_made_once(d2l):
         assert [call for call in net.calls if not call[0]] == expected
         assert len(net.calls) == (2 if not eager else 12)
         assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)
+
+
+STRIDED = """
+import tensorflow as tf
+from d2lcv.backends.tensorflow.layers import convolution
+
+X = tf.random.normal((1, 8, 16, 16))
+for kernel_size in (1, 3):
+    layer = convolution(8, 16, kernel_size, strides=2)
+    for _ in range(30):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(X) ** 2)
+        tape.gradient(loss, layer.kernel).numpy()
+"""
+
+
+def test_a_stride_that_leaves_rows_out_keeps_to_its_memory():
+    """TensorFlow's gradient of such a layer ended the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", STRIDED], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -144,7 +144,11 @@ def test_unknown_name_lists_the_known_ones():
     assert all(name in str(error.value) for name in NAMES)
 
 
-@pytest.mark.parametrize("checksum", [None, "", "abc", "g" * 40, GOOD_SHA1[:-1]])
+@pytest.mark.parametrize(
+    "checksum",
+    [None, "", "abc", "g" * 40, GOOD_SHA1[:-1]],
+    ids=["none", "empty", "short", "no digits", "one digit less"],
+)
 def test_url_without_a_checksum_is_refused(server, tmp_path, checksum):
     with pytest.raises(ValueError, match="40 or 64 hexadecimal"):
         hub.download(server.url, tmp_path, checksum=checksum)

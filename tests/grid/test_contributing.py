@@ -126,7 +126,7 @@ def test_add_a_backend(copy):
     entry = (
         f'        Backend("fifth", "Fifth", "{first.package}", "{first.distribution}"'
     )
-    entry += f', "{first.tensor}", ("five",), companions={first.companions!r}),\n'
+    entry += f', "{first.tensor}", ("fifthflow",), companions={first.companions!r}),\n'
     registry = "d2lcv/backends/__init__.py"
     copy.edit(registry, r"^    \)\n\}\n", lambda end: entry + end[0])
     copy.copy(f"d2lcv/backends/{first.name}", "d2lcv/backends/fifth")
