@@ -48,7 +48,12 @@ class Loader(DataLoader):
     """Ends its worker processes when a pass is left before its end."""
 
     def __iter__(self):
-        batches = super().__iter__()
+        # a worker that frees its parent's readers would wait for threads it has not
+        gc.freeze()
+        try:
+            batches = super().__iter__()  # forks
+        finally:
+            gc.unfreeze()
         try:
             yield from batches
         finally:
@@ -61,7 +66,5 @@ def loader(examples, order, batch_size, workers=0, collate=collate):
         ExampleDataset(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
-        # a worker that frees its parent's readers would wait for threads it has not
-        worker_init_fn=lambda _: gc.freeze(),
         collate_fn=ending(collate),
     )
