@@ -265,7 +265,7 @@ for stride in (32, 16, 8):
 # - Where one class is most of the picture, pixel accuracy says little. The mean IoU counts
 #   all classes alike.
 #
-# `python tools/program.py fcn` writes the code of this page as one program of your
+# `python tools/program.py fcn` prints the code of this page as one program of your
 # framework that goes from a folder of labelled pictures to a trained net and does not
 # need `d2lcv`.
 #

@@ -345,6 +345,10 @@ for name, result in {"with": augmented, "without": plain}.items():
 #   what test pictures may look like.
 # - Pictures to predict on are not changed at random.
 #
+# `python tools/program.py image_augmentation` prints the training of this page, with
+# mirrored pictures, as one program of your framework. It goes from folders of pictures to
+# a trained net and does not need `d2lcv`.
+#
 # ## Exercises
 #
 # 1. Train with flips and a jitter of the hue of 0.5. Is it better than flips alone?

@@ -281,7 +281,7 @@ print("the picture:", path)
 # - Filters that are random can measure style. A trained network knows better what a
 #   content is.
 #
-# `python tools/program.py neural_style` writes the code of this page as one program of
+# `python tools/program.py neural_style` prints the code of this page as one program of
 # your framework that goes from two pictures on disk to a third and does not need `d2lcv`.
 #
 # ## Exercises

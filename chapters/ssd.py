@@ -427,7 +427,7 @@ print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0
 #   and the focal loss are other losses for the same targets.
 # - Suppression within each class keeps objects of different classes that overlap.
 #
-# `python tools/program.py ssd` writes the code of this page as one program of your
+# `python tools/program.py ssd` prints the code of this page as one program of your
 # framework that goes from a folder of pictures to a trained detector and does not need
 # `d2lcv`.
 #

@@ -261,8 +261,9 @@ if __name__ == "__main__":
 """
 
 
-def test_loader_with_workers(d2l, tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
+def printed(d2l, tmp_path, script):
+    """The lines of a script that reads with two workers, in a process of its own."""
+    (tmp_path / "script.py").write_text(script)
     done = subprocess.run(
         [sys.executable, str(tmp_path / "script.py")],
         env={**os.environ, "D2L_BACKEND": d2l.backend_name(), "D2L_WORKERS": "2"},
@@ -271,8 +272,13 @@ def test_loader_with_workers(d2l, tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_loader_with_workers(d2l, tmp_path):
+    lines = printed(d2l, tmp_path, SCRIPT)
     expected = [str(in_batches(expected_order(2, epoch, 11), 4)) for epoch in (0, 1)]
-    assert done.stdout.splitlines()[-2:] == expected
+    assert lines[-2:] == expected
 
 
 LEAVING = """
@@ -311,16 +317,8 @@ if __name__ == "__main__":
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files")
 def test_passes_with_workers_end(d2l, tmp_path):
     """One that is left keeps no process and no file; a torn picture spoils no other."""
-    (tmp_path / "script.py").write_text(LEAVING)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "script.py")],
-        env={**os.environ, "D2L_BACKEND": d2l.backend_name(), "D2L_WORKERS": "2"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    children, few_files, *rest = done.stdout.splitlines()[-5:]
+    lines = printed(d2l, tmp_path, LEAVING)
+    children, few_files, *rest = lines[-5:]
     assert int(children) <= 2 and few_files == "True"
     assert rest == ["ValueError True", "ValueError True", "20"]
 

@@ -44,8 +44,8 @@ def collate(batch):
     return [np.stack(part) for part in zip(*batch, strict=True)]
 
 
-class Loader(DataLoader):
-    """Ends its worker processes when a pass is left before its end."""
+class WorkersLoader(DataLoader):
+    """Workers that neither wait for what they do not have nor outlive a pass."""
 
     def __iter__(self):
         # a worker that frees its parent's readers would wait for threads it has not
@@ -56,13 +56,13 @@ class Loader(DataLoader):
             gc.unfreeze()
         try:
             yield from batches
-        finally:
-            if self.num_workers:
-                batches._try_shutdown_all(1)
+        finally:  # also where a pass is left before its end
+            batches._try_shutdown_all(1)
 
 
 def loader(examples, order, batch_size, workers=0, collate=collate):
-    return Loader(
+    make = WorkersLoader if workers else DataLoader
+    return make(
         ExampleDataset(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
