@@ -8,6 +8,7 @@ means the same for every loss, batch size and framework.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -190,11 +191,11 @@ def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
         )
     several = world_size() > 1
     stepper = backend.training.Stepper(net, trainer, check_loss, True, several)
-    finite = FiniteLoss()
+    finite, number = FiniteLoss(), itertools.count(1)
 
     def step(_net: Any, loss_of: Any, _trainer: Any, *batch: Any) -> tuple[Any, Any]:
         mean, right = stepper.step(loss_of, *batch)
-        finite.add(mean)
+        finite.add(next(number), mean)
         return mean, right
 
     return step

@@ -151,8 +151,20 @@ def _check_shapes(examples: Sequence[tuple[np.ndarray, ...]]) -> None:
 class _Loader:
     """A framework's loader, `native`, with the errors that Python's readers raised."""
 
-    def __init__(self, drawn: _Drawn, make: Callable[[], Any]) -> None:
-        self._drawn, self._make, self.native = drawn, make, make()
+    def __init__(
+        self, drawn: _Drawn, order: EpochOrder, make: Callable[[], Any]
+    ) -> None:
+        self._drawn, self._order = drawn, order
+        self._make, self.native = make, make()
+
+    @property
+    def passes(self) -> int:
+        """How many passes have begun; to be set where a training goes on."""
+        return self._order.epoch
+
+    @passes.setter
+    def passes(self, number: int) -> None:
+        self._order.epoch = number
 
     def __len__(self) -> int:
         return len(self.native)
@@ -223,7 +235,8 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     """The framework's data loader over `examples`: `for X, Y in loader(…)`.
 
     It gives native tensors. The last batch of an epoch may be smaller; none is dropped.
-    `len()` of it is the number of batches, and `native` the framework's loader itself.
+    `len()` of it is the number of batches, `passes` how often it was begun, and `native`
+    the framework's loader itself.
 
     What `example` raises comes through in the pass as it is; the next pass is a new one.
 
@@ -252,4 +265,4 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
     def make() -> Any:
         return backend.loading.loader(drawn, keys, batch_size, workers, drawn.collate)
 
-    return _Loader(drawn, make)
+    return _Loader(drawn, keys, make)

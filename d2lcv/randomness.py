@@ -9,9 +9,10 @@ process, which `d2lcv.seed` begins anew.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,26 @@ def seed(n: int) -> None:
 def current_seed() -> int:
     """The seed of this process: what `seed` was given last, else drawn at its start."""
     return _Draws.seed
+
+
+def get_state() -> dict[str, Any]:
+    """Where the random numbers of this process are, in JSON's words."""
+    made = _Draws.stream
+    stream = None if made is None else made.bit_generator.state
+    return {"seed": _Draws.seed, "nets": _Draws.nets, "stream": stream}
+
+
+def set_state(state: Mapping[str, Any]) -> None:
+    """Go on from what `get_state` gave."""
+    _Draws.seed, _Draws.nets, _Draws.stream = state["seed"], state["nets"], None
+    if state["stream"] is not None:
+        current_stream().bit_generator.state = state["stream"]
+
+
+def begin_anew(*key: int) -> None:
+    """Let the framework's own draws begin anew, from a number that only `key` decides."""
+    number = np.random.SeedSequence([_Draws.seed, *key]).generate_state(1)[0]
+    backend.weights.manual_seed(int(number) % 2**31)
 
 
 def current_stream() -> np.random.Generator:

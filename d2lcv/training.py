@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .backends import backend
 from .checks import check_module, check_tensor, described, in_range, not_negative, real
 from .distributed import world_size
@@ -37,7 +39,8 @@ class Trainer:
     Args:
         net: a module of the active framework.
         optimizer: "sgd" or "adam".
-        lr: learning rate, also to be read and set as `trainer.lr`.
+        lr: learning rate, also to be read and set as `trainer.lr`. `trainer.steps` counts
+            the updates.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
         lr_scale: factors on the learning rate of parts of the net, by the start of their
@@ -78,7 +81,7 @@ class Trainer:
             raise ValueError(
                 "momentum: only for the optimizer 'sgd'; 'adam' has its own"
             )
-        self.net, self.eager = net, eager
+        self.net, self.optimizer, self.eager, self.steps = net, optimizer, eager, 0
         groups = _rate_groups(net, _factors(net, lr_scale))
         self._lr, self._factors = lr, list(groups)
         self._native = backend.training.make_optimizer(
@@ -118,25 +121,52 @@ class Trainer:
                 waited for, it may come up to 16 steps late.
         """
         loss, metrics = self._stepper.step(function, *batch)
+        self.steps += 1
         if self._finite is not None:
-            self._finite.add(loss, self._lr)
+            self._finite.add(self.steps, loss, self._lr)
         return loss, metrics
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """What the optimizer keeps of each weight, as NumPy arrays by kind and name.
+
+        The kinds are `velocity` ("sgd" with momentum), `mean` and `square` (the moments of
+        "adam"), of the weight's shape in the canonical layout, and `step`, how many updates
+        it had. A key is such as `mean/blocks.1.0.weight`. Before the first step there may
+        be none.
+        """
+        return backend.training.get_state(self.net, self._native)
+
+    def set_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        """Go on from what `get_state` gave after so many steps.
+
+        Raises:
+            ValueError: an array is of no weight of this net, or has another shape.
+        """
+        shapes = {k: s.shape for k, s in backend.weights.slots(self.net).items()}
+        for key, array in state.items():
+            kind, _, name = key.partition("/")
+            shape = () if kind == "step" else shapes.get(name)
+            if name and shape != array.shape:
+                raise ValueError(
+                    f"state: {key} has shape {array.shape}, this net's is {shape}"
+                )
+        backend.training.set_state(self.net, self._native, state)
+        self.steps = steps
 
 
 class FiniteLoss:
-    """Stops a training that diverges: `add(loss)` after each step."""
+    """Stops a training that diverges: `add(number, loss)` after each step."""
 
     STEPS_ON_DEVICE = 16  # between two looks at what another device computes
 
     def __init__(self) -> None:
-        self.steps, self.unseen = 0, list[tuple[int, Any, float | None]]()
+        self.unseen = list[tuple[int, Any, float | None]]()
         on_cpu = backend.tensors.device_name() == "cpu"
         self.every = 1 if on_cpu else self.STEPS_ON_DEVICE
 
-    def add(self, loss: Any, lr: float | None = None) -> None:
+    def add(self, step: int, loss: Any, lr: float | None = None) -> None:
         """Note a step's loss; raise `FloatingPointError` if one is not finite."""
-        self.steps += 1
-        self.unseen.append((self.steps, loss, lr))
+        self.unseen.append((step, loss, lr))
         if len(self.unseen) >= self.every:
             self.look()
 

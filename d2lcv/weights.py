@@ -47,6 +47,7 @@ KINDS = {
         ("num_classes", "depth", "in_channels", "width", "stride"),
     ),
 }
+STATE = "optimizer/"  # begins the names of what an optimizer keeps, in a checkpoint
 ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
 
@@ -138,15 +139,20 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
         ValueError: `net.scaling` is not two times a number for each channel, the second
             positive.
     """
+    check_module("net", net)
+    return write(path, get_weights(net), describe(net))
+
+
+def write(path: Any, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> str:
+    """Write a safetensors file that says `about` of itself; it appears when it is whole."""
     from safetensors.numpy import save
 
-    check_module("net", net)
     path = checked_path(path)
-    arrays = {k: np.ascontiguousarray(v) for k, v in sorted(get_weights(net).items())}
-    described = json.dumps(describe(net), sort_keys=True)
+    arrays = {k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}
+    said = json.dumps(about, sort_keys=True)
     with workspace(path) as folder:
         partial = folder / path.name
-        partial.write_bytes(save(arrays, metadata={ENTRY: described}))
+        partial.write_bytes(save(arrays, metadata={ENTRY: said}))
         partial.replace(path)
     return str(path)
 
@@ -243,7 +249,17 @@ def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file by name, for any net.
+    """The weights in a safetensors file by name, for any net; of a checkpoint, too.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a whole safetensors file of float32.
+    """
+    return {k: v for k, v in read_tensors(path).items() if not k.startswith(STATE)}
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file by name, with what optimizers keep.
 
     Those called `num_batches_tracked` are left out: integers that PyTorch counts.
 

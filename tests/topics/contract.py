@@ -397,6 +397,17 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     saved = folder / "conv.safetensors"
     d2l.save_weights(conv(), saved)
     add("load_weights", net=conv, path=str(saved))
+    trainer = lambda: net("trainer", lambda: d2l.Trainer(conv(), lr=0.1))  # noqa: E731
+    went = str(folder / "went.safetensors")
+    d2l.save_checkpoint(trainer(), went)
+    add(
+        "save_checkpoint",
+        trainer=trainer,
+        path=str(folder / "c.safetensors"),
+        progress={"epoch": 1},
+        loaders=[],
+    )
+    add("load_checkpoint", trainer=trainer, path=went, loaders=[])
     add("accuracy", y_hat=lambda: t(4, 3), y=lambda: whole(4), ignore=None)
     add(
         "split_batch",

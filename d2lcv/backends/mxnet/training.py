@@ -3,6 +3,7 @@
 import math
 
 import mxnet as mx
+import numpy as onp
 from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
@@ -12,6 +13,7 @@ from .weights import slots
 __all__ = [
     "Stepper",
     "freeze",
+    "get_state",
     "gradients",
     "make_optimizer",
     "make_step",
@@ -19,6 +21,7 @@ __all__ = [
     "parameters",
     "predict",
     "set_rates",
+    "set_state",
     "train_step",
 ]
 
@@ -61,7 +64,8 @@ def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
             optimizer = Momentum(momentum, **options)
         else:
             optimizer = mx.optimizer.SGD(**options)
-        trainers.append(gluon.Trainer(params, optimizer))
+        # every device updates its own copy: what is kept is with it
+        trainers.append(gluon.Trainer(params, optimizer, update_on_kvstore=False))
     return Trainers(trainers)
 
 
@@ -198,6 +202,54 @@ class Stepper:
         gradients = [p.grad() for p in parameters(self.net) if p.grad_req != "null"]
         for gradient, mean in zip(gradients, average(gradients), strict=True):
             gradient[:] = mean
+
+
+# What is kept of a parameter beside itself, by the names of files
+KEPT = {Adam: ("mean", "square"), Momentum: ("velocity",)}
+
+
+def get_state(net, optimizer):
+    state = {}
+    for name, parameter, trainer in _trained(net, optimizer):
+        i, rule = trainer._param2idx[parameter.name], trainer._optimizer
+        if i in trainer._updaters[0].states:
+            for kind, value in _kept(rule, trainer._updaters[0].states[i]):
+                state[f"{kind}/{name}"] = value.asnumpy()
+            device = parameter.list_ctx()[0].device_id
+            steps = rule._all_index_update_counts[device][i]
+            state[f"step/{name}"] = onp.float32(steps)
+    return state
+
+
+def set_state(net, optimizer, state):
+    given = {key.partition("/")[2] for key in state}
+    for name, parameter, trainer in _trained(net, optimizer):
+        i, rule = trainer._param2idx[parameter.name], trainer._optimizer
+        steps = int(state.get(f"step/{name}", 0))
+        rule.num_update = max(rule.num_update, steps)
+        data = parameter.list_data() if name in given else ()
+        for updater, weight in zip(trainer._updaters, data, strict=False):
+            rule._set_current_context(weight.ctx.device_id)
+            rule._index_update_count[i] = steps
+            weight = weight.as_nd_ndarray()
+            updater.states[i] = rule.create_state_multi_precision(i, weight)
+            updater.states_synced[i] = True
+            for kind, value in _kept(rule, updater.states[i]):
+                value[:] = state.get(f"{kind}/{name}", 0)
+
+
+def _trained(net, optimizer):
+    for name, slot in slots(net).items():
+        for trainer in optimizer.trainers:
+            if slot.parameter.name in trainer._param2idx:
+                yield name, slot.parameter, trainer
+
+
+def _kept(rule, values):
+    values = values if isinstance(values, tuple) else (values,)
+    kinds = KEPT.get(type(rule), map(str, range(len(values))))
+    pairs = zip(kinds, values, strict=True)
+    return [(kind, value) for kind, value in pairs if value is not None]
 
 
 def _detach(x):

@@ -1,15 +1,19 @@
 """A training step in PaddlePaddle."""
 
+from collections import Counter
+
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.utils import map_structure
 
 from .distributed import average
-from .weights import slots
+from .weights import Slot, slots
 
 __all__ = [
     "Stepper",
     "freeze",
+    "get_state",
     "gradients",
     "make_optimizer",
     "make_step",
@@ -17,6 +21,7 @@ __all__ = [
     "parameters",
     "predict",
     "set_rates",
+    "set_state",
     "train_step",
 ]
 
@@ -55,10 +60,13 @@ class Optimizers:
 
     def __init__(self, optimizers, before_step=lambda: None):
         self.optimizers, self.before_step = optimizers, before_step
+        self.steps = Counter()  # of each parameter by its name
 
     def step(self):
         self.before_step()
         for optimizer in self.optimizers:
+            params = optimizer._parameter_list
+            self.steps.update(p.name for p in params if p.grad is not None)
             optimizer.step()
 
     def clear_grad(self):
@@ -145,6 +153,51 @@ class Stepper:
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
         for gradient, mean in zip(gradients, average(gradients), strict=True):
             paddle.assign(mean, gradient)
+
+
+# What is kept of a parameter beside itself: Paddle's names and those of files
+KEPT = {"velocity": "velocity", "moment1": "mean", "moment2": "square"}
+POWERS = {"beta1_pow_acc": 0.9, "beta2_pow_acc": 0.999}  # they tell the steps
+
+
+def get_state(net, optimizer):
+    state = {}
+    for name, slot in slots(net).items():
+        for one in optimizer.optimizers:
+            for kind, tensors in one._accumulators.items():
+                value = tensors.get(slot.tensor.name)
+                if value is None:
+                    continue
+                if kind in POWERS:
+                    state[f"step/{name}"] = np.float32(
+                        optimizer.steps[slot.tensor.name]
+                    )
+                else:
+                    kept = Slot(value, slot.transposed)
+                    state[f"{KEPT.get(kind, kind)}/{name}"] = kept.get()
+    return state
+
+
+def set_state(net, optimizer, state):
+    named = slots(net)
+    given = {key.partition("/")[2] for key in state}
+    block = paddle.static.default_main_program().global_block()
+    for one in optimizer.optimizers:
+        one._create_accumulators(block, one._parameter_list)
+    for name in given:
+        slot = named[name]
+        steps = int(state.get(f"step/{name}", 0))
+        optimizer.steps[slot.tensor.name] = steps
+        for one in optimizer.optimizers:
+            for kind, tensors in one._accumulators.items():
+                if slot.tensor.name not in tensors:
+                    continue
+                value, key = tensors[slot.tensor.name], f"{KEPT.get(kind, kind)}/{name}"
+                if kind in POWERS:  # as Paddle multiplies them up, in float32
+                    factors = np.full(steps + 1, POWERS[kind], np.float32)
+                    value.set_value(np.multiply.accumulate(factors)[-1:])
+                elif key in state:
+                    Slot(value, slot.transposed).put(state[key])
 
 
 def _detached(x):

@@ -3,14 +3,16 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from .distributed import average
-from .weights import slots
+from .weights import Slot, slots
 
 __all__ = [
     "Stepper",
     "freeze",
+    "get_state",
     "gradients",
     "make_optimizer",
     "make_step",
@@ -18,6 +20,7 @@ __all__ = [
     "parameters",
     "predict",
     "set_rates",
+    "set_state",
     "train_step",
 ]
 
@@ -164,6 +167,53 @@ def parameters(net):
 
 def named_parameters(net):
     return {name: slot.variable for name, slot in slots(net).items()}
+
+
+# What is kept of a variable beside itself: Keras's names and those of files
+KEPT = {"momentums": "velocity", "_momentums": "mean", "_velocities": "square"}
+
+
+def get_state(net, optimizer):
+    optimizer.build(net.trainable_variables)
+    state = {key: slot.get() for key, slot in _kept(net, optimizer)}
+    for name, one in _trained(net, optimizer):
+        state[f"step/{name}"] = np.float32(one.iterations)
+    return state
+
+
+def set_state(net, optimizer, state):
+    optimizer.build(net.trainable_variables)
+    for key, slot in _kept(net, optimizer):
+        slot.put(state.get(key, np.zeros(slot.shape, np.float32)))
+    for one in optimizer.optimizers:
+        steps = [
+            state.get(f"step/{n}", 0) for n, o in _trained(net, optimizer) if o is one
+        ]
+        one.iterations.assign(int(max(steps, default=0)))
+
+
+def _trained(net, optimizer):
+    for name, slot in slots(net).items():
+        number = optimizer.number_of(slot.variable)
+        if slot.variable.trainable and number is not None:
+            yield name, optimizer.optimizers[number]
+
+
+def _kept(net, optimizer):
+    named = slots(net)
+    for name, one in _trained(net, optimizer):
+        if not isinstance(one, SGD | Adam):
+            continue
+        i = one._get_variable_index(named[name].variable)
+        for kind, ours in KEPT.items():
+            if getattr(one, kind, None):
+                yield (
+                    f"{ours}/{name}",
+                    Slot(getattr(one, kind)[i], named[name].is_kernel),
+                )
+    for k, one in enumerate(optimizer.optimizers):  # of Keras's own all in its order
+        for i, v in enumerate(() if isinstance(one, SGD | Adam) else one.variables):
+            yield f"{k}.{i}/", Slot(v, False)
 
 
 class Stepper:

@@ -27,6 +27,7 @@ class Slot:
     """One tensor of a net, read and written as a NumPy array in the canonical layout."""
 
     variable: keras.Variable
+    is_kernel: bool
 
     @property
     def _axes(self):
@@ -35,21 +36,17 @@ class Slot:
         return (first, last, *field)
 
     @property
-    def _is_kernel(self):
-        return self.variable.name == "kernel"
-
-    @property
     def shape(self):
         shape = tuple(self.variable.shape)
-        return tuple(shape[i] for i in self._axes) if self._is_kernel else shape
+        return tuple(shape[i] for i in self._axes) if self.is_kernel else shape
 
     def get(self):
         array = keras.ops.convert_to_numpy(self.variable)
-        array = array.transpose(self._axes) if self._is_kernel else array
+        array = array.transpose(self._axes) if self.is_kernel else array
         return np.array(array, np.float32, order="C")
 
     def put(self, array):
-        array = array.transpose(np.argsort(self._axes)) if self._is_kernel else array
+        array = array.transpose(np.argsort(self._axes)) if self.is_kernel else array
         self.variable.assign(array)
 
 
@@ -65,7 +62,7 @@ def _slots(layer, path=""):
     theirs = {id(v) for _, child in children for v in child.weights}
     for v in layer.weights:
         if id(v) not in theirs:
-            yield path + NAMES.get(v.name, v.name), Slot(v)
+            yield path + NAMES.get(v.name, v.name), Slot(v, v.name == "kernel")
     for name, child in children:
         yield from _slots(child, f"{path}{name}.")
 

@@ -5,11 +5,12 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from .distributed import average
-from .weights import slots
+from .weights import Slot, slots
 
 __all__ = [
     "Stepper",
     "freeze",
+    "get_state",
     "gradients",
     "make_optimizer",
     "make_step",
@@ -17,6 +18,7 @@ __all__ = [
     "parameters",
     "predict",
     "set_rates",
+    "set_state",
     "train_step",
 ]
 
@@ -114,6 +116,30 @@ class Stepper:
             batch = tree_map_only(torch.Tensor, _channels_last, batch)
         loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
         return loss, tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
+
+
+# What is kept of a parameter beside itself: PyTorch's names and those of files
+KEPT = {"momentum_buffer": "velocity", "exp_avg": "mean", "exp_avg_sq": "square"}
+
+
+def get_state(net, optimizer):
+    return {
+        f"{KEPT.get(kind, kind)}/{name}": Slot(value).get()
+        for name, parameter in named_parameters(net).items()
+        for kind, value in optimizer.state.get(parameter, {}).items()
+        if value is not None
+    }
+
+
+def set_state(net, optimizer, state):
+    named, kinds = named_parameters(net), {ours: kind for kind, ours in KEPT.items()}
+    optimizer.state.clear()
+    for key, array in state.items():
+        kind, _, name = key.partition("/")
+        value = torch.tensor(array)
+        if value.dim():  # in the layout of the parameter; a count of steps has none
+            value = torch.empty_like(named[name]).copy_(value).detach()
+        optimizer.state[named[name]][kinds.get(kind, kind)] = value
 
 
 def _channels_last(x):

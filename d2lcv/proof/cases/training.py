@@ -145,3 +145,64 @@ for name, (args, options) in RUNS.items():
             rtol=2e-2,
         )
     )
+
+
+# --- what an optimizer keeps: NumPy makes the first steps, the backend goes on -----------
+
+KERNEL = f32(uniform(760, 2, 3, 3, 3) - 0.5)
+PICTURES = f32(
+    uniform(761, 5, 4, 3, 3, 3) - 0.5
+)  # of five steps, as large as the kernel
+FACTORS = f32(uniform(762, 5, 4, 2) - 0.5)
+RULES = {"sgd": {"momentum": 0.9}, "adam": {}}
+
+
+def kernel_by_hand(rule, steps):
+    """The kernel after so many steps of Σ factor·output, and what is kept of it."""
+    w = KERNEL.astype(np.float64)
+    velocity, mean, square = np.zeros((3, *w.shape))
+    for t in range(1, steps + 1):
+        slope = np.einsum("bo,bijk->oijk", FACTORS[t - 1], PICTURES[t - 1]) + 0.01 * w
+        velocity = 0.9 * velocity + slope
+        mean, square = (
+            0.9 * mean + 0.1 * slope,
+            0.999 * square + 0.001 * slope**2,
+        )
+        root = np.sqrt(square / (1 - 0.999**t))
+        adam = mean / (1 - 0.9**t) / (root + 1e-8)
+        w = w - 0.05 * (velocity if rule == "sgd" else adam)
+    kept = (
+        {"mean": mean, "square": square} if rule == "adam" else {"velocity": velocity}
+    )
+    return w, kept
+
+
+def kernel_answers():
+    answer = {}
+    for rule in RULES:
+        answer[f"{rule} weight"], kept = kernel_by_hand(rule, 5)
+        answer |= {f"{rule} {kind}": value for kind, value in kept.items()}
+    return answer
+
+
+@case("training", kernel_answers, atol=2e-6)
+def optimizer_goes_on(d2l):
+    answer = {}
+    for rule, options in RULES.items():
+        w, kept = kernel_by_hand(rule, 3)
+        net = d2l.to(d2l.conv2d(3, 2, 3, bias=False), d2l.try_gpu())
+        d2l.set_weights(net, {"weight": f32(w)})
+        trainer = d2l.Trainer(net, rule, lr=0.05, weight_decay=0.01, **options)
+        state = {f"{kind}/weight": f32(value) for kind, value in kept.items()}
+        trainer.set_state({**state, "step/weight": np.float32(3)}, 3)
+
+        def step(X, factors, net=net):
+            return d2l.reduce_sum(net(X)[..., 0, 0] * factors), None
+
+        for X, factors in zip(PICTURES[3:], FACTORS[3:], strict=True):
+            batch = (d2l.to(d2l.tensor(x), d2l.try_gpu()) for x in (X, factors))
+            trainer.step(step, *batch)
+        answer[f"{rule} weight"] = d2l.get_weights(net)["weight"]
+        state = trainer.get_state()
+        answer |= {f"{rule} {kind}": state[f"{kind}/weight"] for kind in kept}
+    return answer
