@@ -97,7 +97,10 @@ def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Any:
     sizes = integers(
         num_classes=(num_classes, 1), in_channels=(in_channels, 1), width=(width, 1)
     )
-    return initialize(backend.classification.resnet18(*sizes))
+    net = backend.classification.resnet18(*sizes)
+    net.kind = "resnet18"  # what a file says of it
+    net.num_classes, net.in_channels, net.width = sizes
+    return initialize(net)
 
 
 def ResNet(

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
-from .checks import at_least, check_module, in_range, pair, positive
-from .classification import ResNet
+from .backends import REGISTRY, backend
+from .checks import at_least, check_module, in_range, pair, positive, threshold
+from .classification import ResNet, resnet18
 from .detection import multibox_detection
+from .exchange import GRAPHS, onnx_graph
 from .files import make_folder
+from .rcnn import TinyRCNN, detect_instances
 from .segmentation import FCN, label2image, predict_tiles
 from .ssd import TinySSD
 from .style import (
@@ -30,6 +32,8 @@ from .training import Trainer, predict
 from .weights import (
     checked_path,
     describe,
+    get_weights,
+    kind_of,
     load_weights,
     read_description,
     scaling_of,
@@ -58,12 +62,16 @@ def _fcn(
 KINDS: dict[str, Callable[..., Any]] = {
     "TinySSD": TinySSD,
     "TinyYOLO": TinyYOLO,
+    "TinyRCNN": TinyRCNN,
     "ResNet": ResNet,
+    "resnet18": resnet18,
     "FCN": _fcn,
 }
 DETECTOR = Path(__file__).parent / "data" / "weights" / "detector.safetensors"
-DETECTOR_SIDE = 256  # of the pictures that a detector sees, unless it says
-CLASSIFIER_SIDE = 224
+# What a picture measures that a net sees, unless the net says it
+SIDES = {"ResNet": 224, "FCN": 224, "resnet18": 32}
+DETECTOR_SIDE = 256
+POS_THRESHOLD = 0.009999999  # of what `multibox_detection` takes for an object
 STYLE_LAYERS = (0, 5, 10, 19, 28)  # the first convolutions of VGG-19's blocks
 CROPPED = 8 / 7  # what a picture measures before its middle is cut out, as 256 to 224
 
@@ -74,10 +82,10 @@ CROPPED = 8 / 7  # what a picture measures before its middle is cut out, as 256 
 def load(path: str | os.PathLike[str] | None = None) -> Any:
     """The net in a file of `save_weights`, on the active backend, whichever wrote it.
 
-    Nets that say what they are can be loaded: those of `TinySSD`, `TinyYOLO`, `ResNet` and
-    `FCN`. `load_weights` puts any file's weights into a net that was made before. Without a
-    path it is a small `TinySSD` that comes with the package: it was trained on drawn
-    pictures and knows bananas, discs, squares and triangles in them.
+    Nets that say what they are can be loaded: those of `TinySSD`, `TinyYOLO`, `TinyRCNN`,
+    `ResNet`, `resnet18` and `FCN`. `load_weights` puts any file's weights into a net that
+    was made before. Without a path it is a small `TinySSD` that comes with the package: it
+    was trained on drawn pictures and knows bananas, discs, squares and triangles in them.
 
     Returns:
         The net, on the device of `try_gpu()`, with `net.classes`, `net.image_size` and
@@ -117,52 +125,117 @@ def export(
     net: Any,
     path: str | os.PathLike[str],
     image_size: int | tuple[int, int] | None = None,
+    to: str | None = None,
+    nms_threshold: float = 0.5,
 ) -> str:
-    """Write a net as a program of its framework, which runs without this package.
+    """Write a net as a program from pictures to boxes, which runs without this package.
 
-    With `path` "net" PyTorch writes `net.pt2` (to be read by `torch.export.load`), MXNet
-    `net-symbol.json` and `net-0000.params` (`gluon.SymbolBlock.imports`), PaddlePaddle
-    `net.json` and `net.pdiparams` (`paddle.jit.load`), TensorFlow the folder `net`
-    (`tf.saved_model.load`). The program takes pictures (B, 3, H, W) of any number and of
-    one size, and gives what the net gives in evaluation mode: scores, or of a detector what
-    `multibox_detection` or `yolo_detection` makes boxes of. Its batch norms, but not
-    softmax, scaling and suppression, are inside. Beside it `about-net.json` says what
-    `save_weights` says, and the shapes of input and outputs.
+    With `path` "net" and `to`
 
-    A file in another framework's form is made there: `load` the weights on that backend.
+    - "onnx", from any backend: `net.onnx`, for ONNX Runtime (`InferenceSession`). It needs
+      the package `onnx`;
+    - "torch", on PyTorch: `net.pt2` (`torch.export.load`; torchvision must be imported);
+    - "savedmodel", on TensorFlow: the folder `net` (`tf.saved_model.load`);
+    - "paddle", on PaddlePaddle: `net.json` and `net.pdiparams` (`paddle.jit.load`);
+    - "mxnet", on MXNet: `net-symbol.json` and `net-0000.params`
+      (`gluon.SymbolBlock.imports`).
+
+    The program takes pictures (B, H, W, 3), whole numbers from 0 to 255 (uint8), of the
+    one size of the net; `net.scaling` is inside. Of a `TinySSD` or `TinyYOLO` it gives the
+    rows (B, A, 6) of `multibox_detection` or `yolo_detection`: class (−1: none), confidence
+    and box in fractions of the picture. There B is 1, but for ONNX, and MXNet's suppression
+    is no part of a program, so that it gives predictions there. Of other nets it gives what
+    the net gives in evaluation mode: scores before softmax. ONNX has `TinySSD`, `TinyYOLO`,
+    `ResNet`, `resnet18` and `FCN`.
+
+    What `save_weights` says of the net, shapes, thresholds and whether it gives "boxes" or
+    "predictions" stand in the metadata of an ONNX file under "d2lcv" (JSON), and of others
+    beside it in `about-net.json`.
 
     Args:
         net: a module of the active framework, on the default device.
         path: of the files, without an ending.
         image_size: (height, width) of its pictures, one number for both; if None
             `net.image_size`, or else 256 for detectors and 224 for others.
+        to: one of the forms; if None the active framework's own.
+        nms_threshold: as for `multibox_detection`.
 
     Returns:
         The path to load.
 
     Raises:
-        TypeError, ValueError: no net, no path, no size.
+        TypeError, ValueError: no net, no path, no size, a form that is another
+            framework's, or a net that ONNX does not have.
+        ModuleNotFoundError: the package `onnx` is not installed.
         OSError: the place cannot be written to.
     """
     check_module("net", net)
     about, target = describe(net), checked_path(path)
-    detectors = backend.ssd.TinySSD, backend.yolo.TinyYOLO
-    side = DETECTOR_SIDE if isinstance(net, detectors) else CLASSIFIER_SIDE
-    size = pair("image_size", _side(net, side) if image_size is None else image_size, 1)
-    t = backend.tensors
-    # two pictures: one would be taken for a number that is always one
-    X = t.to(t.zeros((2, 3, *size)), t.try_gpu())
-    outputs = predict(net, X)
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    about["input"] = [None, 3, *size]
-    shapes = [[int(n) for n in Y.shape] for Y in outputs]
-    about["outputs"] = [[None if n == 2 else n, *rest] for n, *rest in shapes]
+    _check_form(about.get("kind"), to)
+    size = pair("image_size", image_size or _side(net), 1)
+    kind, channels = kind_of(net), getattr(net, "in_channels", 3)
+    most = threshold("nms_threshold", nms_threshold)
+    finds = kind in PROGRAMS and (to == "onnx" or backend.weights.EXPORTS_BOXES)
+    # two pictures where there may be several: one would be taken for a number that is
+    # always one
+    batch = 1 if finds else 2
+    images = backend.tensors.tensor(np.zeros((batch, *size, channels), np.uint8))
+    images = backend.tensors.to(images, backend.tensors.try_gpu())
+
+    def before(images: Any) -> Any:
+        return _scaled(net, images)
+
+    def after(outputs: Any) -> Any:
+        return PROGRAMS[kind](net, outputs, most) if finds else outputs  # type: ignore[index]
+
+    outputs = predict(net, before(images))
+    shapes = [_shape(Y, batch) for Y in _several(after(outputs))]
+    about |= {
+        "gives": "boxes" if finds else "predictions",
+        "input": [None if to == "onnx" or batch == 2 else 1, *size, channels],
+        "outputs": shapes,
+    }
+    if finds:
+        about |= {"nms_threshold": most, "pos_threshold": POS_THRESHOLD}
     make_folder(target.parent)
-    written = backend.weights.export(net, str(target), X)
+    if to == "onnx":
+        about["outputs"] = [[None, *shapes[0][1:]]]
+        maps = [backend.tensors.numpy(Y) for Y in _several(outputs)]
+        path = target.with_name(f"{target.name}.onnx")
+        path.write_bytes(onnx_graph(about, get_weights(net), maps))
+        return str(path)
+    written = backend.weights.export(net, str(target), images, before, after)
     text = json.dumps(about, indent=1, sort_keys=True) + "\n"
     # Paddle would take what begins as the program does for a part of it
     target.with_name(f"about-{target.name}.json").write_text(text, encoding="utf-8")
     return written
+
+
+def _check_form(kind: str | None, to: str | None) -> None:
+    forms = {entry.program: entry for entry in REGISTRY.values()}
+    if to is not None and to != "onnx" and to not in forms:
+        raise ValueError(f"to: expected onnx, {', '.join(forms)}, got {to!r}")
+    if to in forms and forms[to] != backend.entry:
+        raise ValueError(
+            f"to: {to!r} is written by {forms[to].title}, the active backend is "
+            f"{backend.entry.title}: save the weights and load them there, or use "
+            f"`d2lcv export FILE --to {to}`, which does"
+        )
+    if to == "onnx" and kind not in GRAPHS:
+        raise ValueError(
+            f"net: expected one of {', '.join(GRAPHS)} for ONNX, got "
+            f"{kind or 'a net that does not say its kind'}"
+        )
+
+
+def _several(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def _shape(Y: Any, batch: int) -> list[int | None]:
+    return [None if n == batch == 2 else int(n) for n in Y.shape[:1]] + [
+        int(n) for n in Y.shape[1:]
+    ]
 
 
 # ---- pictures ----------------------------------------------------------------------------
@@ -203,19 +276,28 @@ def _picture(image: Any) -> Any:
 
 def _batch(net: Any, picture: Any) -> Any:
     """A picture as a batch of one, (1, 3, H, W), its pixels as `net.scaling` says."""
-    pixels, scaling = np.asarray(picture, np.float32), scaling_of(net)
+    t = backend.tensors
+    images = t.to(t.tensor(np.asarray(picture)[None]), t.try_gpu())
+    return _scaled(net, images)
+
+
+def _scaled(net: Any, images: Any) -> Any:
+    """(B, H, W, C) pixels from 0 to 255 → (B, C, H, W) as the net takes them."""
+    t, C = backend.tensors, images.shape[-1]
+    channels = [t.astype(images[..., i], t.float32) for i in range(C)]
+    scaling = scaling_of(net)
     if scaling is not None:
-        mean, std = (part.astype(np.float32) for part in scaling)
-        if len(mean) != 3:
+        if len(scaling[0]) != C:
             raise ValueError(
-                f"net.scaling: expected numbers for three channels, got {len(mean)}"
+                f"net.scaling: expected numbers for {C} channels, got {len(scaling[0])}"
             )
-        pixels = (pixels / np.float32(255) - mean) / std
-    X = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-    return backend.tensors.to(backend.tensors.tensor(X), backend.tensors.try_gpu())
+        numbers = zip(channels, *(part.tolist() for part in scaling), strict=True)
+        channels = [(x / 255 - mean) / std for x, mean, std in numbers]
+    return t.stack(channels, 1)
 
 
-def _side(net: Any, side: int) -> tuple[int, int]:
+def _side(net: Any) -> tuple[int, int]:
+    side = SIDES.get(kind_of(net) or "", DETECTOR_SIDE)
     height, width = getattr(net, "image_size", None) or (side, side)
     return height, width
 
@@ -231,9 +313,12 @@ def _names(net: Any, number: int) -> list[str]:
     return [str(name) for name in (names or range(number))]
 
 
-def _check_kind(net: Any, expected: str, *kinds: type) -> None:
-    if not isinstance(net, kinds):
+def _check_kind(net: Any, *kinds: str) -> str:
+    kind = kind_of(net)
+    if kind not in kinds:
+        expected = " or ".join(kinds)
         raise TypeError(f"net: expected {expected}, got {type(net).__qualname__}")
+    return kind
 
 
 def _check_color(net: Any) -> None:
@@ -246,7 +331,32 @@ def _check_color(net: Any) -> None:
 # ---- boxes -------------------------------------------------------------------------------
 
 
-class Detections:
+class _Found:
+    """What was found in a picture."""
+
+    image: np.ndarray
+    scale = 3  # of the figure
+
+    def picture(self) -> Any:
+        """The picture, drawn upon, as a PIL image of its size."""
+        from PIL import Image
+
+        return Image.fromarray(self.image)
+
+    def title(self) -> str | None:
+        """What stands above the picture."""
+
+    def show(self, scale: float | None = None) -> Any:
+        """Draw the picture with what was found; returns its axes."""
+        from .figures import show_images
+
+        (axes,) = show_images(
+            [self.picture()], 1, 1, [self.title() or ""], scale=scale or self.scale
+        )
+        return axes
+
+
+class Detections(_Found):
     """What `detect` found in one picture, the surest first.
 
     Attributes:
@@ -255,13 +365,20 @@ class Detections:
         scores: (n,) confidences.
         classes: (n,) int64.
         names: of the classes.
+        masks: (n, H, W) bool, the pixels of each object, from a `TinyRCNN`; else None.
         image: the picture, (H, W, 3) uint8.
     """
 
+    scale = 5
+
     def __init__(
-        self, image: np.ndarray, rows: np.ndarray, names: Sequence[str] | None
+        self,
+        image: np.ndarray,
+        rows: np.ndarray,
+        names: Sequence[str] | None,
+        masks: np.ndarray | None = None,
     ) -> None:
-        self.image, self.rows = image, rows
+        self.image, self.rows, self.masks = image, rows, masks
         self.boxes, self.scores = rows[:, 2:], rows[:, 1]
         self.classes = rows[:, 0].astype(np.int64)
         self.names = [names[c] if names else str(c) for c in self.classes.tolist()]
@@ -274,18 +391,18 @@ class Detections:
         return f"Detections({', '.join(f'{n} {s:.2f}' for n, s in found)})"
 
     def picture(self) -> Any:
-        """The picture with boxes, names and confidences, as a PIL image of its size."""
-        from matplotlib.colors import to_rgb
+        """The picture with masks, boxes, names and confidences, as a PIL image."""
         from PIL import Image, ImageDraw, ImageFont
 
-        picture = Image.fromarray(self.image)
+        colors = [_color(label) for label in self.classes.tolist()]
+        pixels = self.image.astype(np.float32)
+        for mask, color in zip([] if self.masks is None else self.masks, colors):  # noqa: B905
+            pixels[mask] = (pixels[mask] + color) / 2
+        picture = Image.fromarray(np.uint8(pixels + 0.5))
         pen, line = ImageDraw.Draw(picture), max(2, round(min(picture.size) / 150))
         font = ImageFont.load_default(max(10, round(min(picture.size) / 30)))
-        found = zip(
-            self.boxes.tolist(), self.names, self.scores, self.classes, strict=True
-        )
-        for (x1, y1, x2, y2), name, score, label in found:
-            color = tuple(round(255 * c) for c in to_rgb(f"C{label % 10}"))
+        found = zip(self.boxes.tolist(), self.names, self.scores, colors, strict=True)
+        for (x1, y1, x2, y2), name, score, color in found:
             pen.rectangle((x1, y1, x2, y2), outline=color, width=line)
             text = f"{name} {score:.2f}"
             place = x1 + line, max(y1 + line, 0)
@@ -293,21 +410,32 @@ class Detections:
             pen.text(place, text, fill="white", font=font)
         return picture
 
-    def show(self, scale: float = 5) -> Any:
-        """Draw the picture with boxes, names and confidences; returns its axes."""
-        from .figures import show_bboxes, show_images
 
-        (axes,) = show_images([self.image], 1, 1, scale=scale)
-        found = zip(self.names, self.scores.tolist(), strict=True)
-        colors = [f"C{c % 10}" for c in self.classes.tolist()]
-        show_bboxes(axes, self.boxes, [f"{n} {s:.2f}" for n, s in found], colors)
-        return axes
+def _color(label: int) -> tuple[int, ...]:
+    from matplotlib.colors import to_rgb
+
+    return tuple(round(255 * c) for c in to_rgb(f"C{label % 10}"))
+
+
+def _ssd_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
+    t = backend.tensors
+    anchors, cls_preds, bbox_preds = outputs
+    probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
+    return multibox_detection(probs, bbox_preds, anchors, nms_threshold, POS_THRESHOLD)
+
+
+def _yolo_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
+    return yolo_detection(outputs, net.num_classes, nms_threshold, POS_THRESHOLD)
+
+
+# From what a net gives to rows (class, confidence, box): what stands in a program
+PROGRAMS = {"TinySSD": _ssd_rows, "TinyYOLO": _yolo_rows}
 
 
 def detect(
     net: Any, images: Any, threshold: float = 0.5, nms_threshold: float = 0.5
 ) -> list[Detections]:
-    """What a `TinySSD` or a `TinyYOLO` finds in pictures of any size.
+    """What a `TinySSD`, `TinyYOLO` or `TinyRCNN` finds in pictures of any size.
 
     Each picture is resized to `net.image_size`, or else to 256 × 256.
 
@@ -322,39 +450,45 @@ def detect(
         One `Detections` for each picture, boxes in its pixels.
 
     Raises:
-        TypeError, ValueError: another net, what is no picture, a number out of its range.
+        TypeError, ValueError: another net, names that are not those of its classes, what
+            is no picture, a number out of its range.
     """
-    kinds = backend.ssd.TinySSD, backend.yolo.TinyYOLO
-    _check_kind(net, "TinySSD or TinyYOLO", *kinds)
+    _check_kind(net, *PROGRAMS, "TinyRCNN")
     in_range("threshold", threshold, 0, 1)
-    pictures = _pictures(images)
-    return [_detect(net, picture, threshold, nms_threshold) for picture in pictures]
+    names = _names(net, net.num_classes)
+    return [_detect(net, p, names, threshold, nms_threshold) for p in _pictures(images)]
 
 
-def _detect(net: Any, picture: Any, threshold: float, nms_threshold: float) -> Any:
+def _detect(
+    net: Any, picture: Any, names: list[str], least: float, nms_threshold: float
+) -> Detections:
     from PIL import Image
 
-    t = backend.tensors
-    height, width = _side(net, DETECTOR_SIDE)
+    height, width = _side(net)
     small = picture.resize((width, height), Image.Resampling.BILINEAR)
-    X = _batch(net, small)
-    if isinstance(net, backend.yolo.TinyYOLO):
-        rows = yolo_detection(predict(net, X), net.num_classes, nms_threshold)
+    X, t, masks = _batch(net, small), backend.tensors, None
+    kind = kind_of(net)
+    if kind in PROGRAMS:
+        rows = t.numpy(PROGRAMS[kind](net, predict(net, X), nms_threshold))[0]
     else:
-        anchors, cls_preds, bbox_preds = predict(net, X)
-        probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
-        rows = multibox_detection(probs, bbox_preds, anchors, nms_threshold)
-    rows = t.numpy(rows)[0]
-    rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= np.float32(threshold))]
-    box = np.clip(rows[:, 2:], 0, 1) * np.tile([picture.width, picture.height], 2)
+        rows, masks = (
+            t.numpy(x)[0] for x in detect_instances(net, X, nms_threshold=nms_threshold)
+        )
+    found = (rows[:, 0] >= 0) & (rows[:, 1] >= np.float32(least))
+    rows, size = rows[found], picture.size
+    box = np.clip(rows[:, 2:], 0, 1) * np.tile(size, 2)
     rows = np.concatenate([rows[:, :2], box], axis=1)
-    return Detections(np.asarray(picture), rows, getattr(net, "classes", None))
+    if masks is not None:
+        large = [Image.fromarray(m).resize(size) for m in masks[found]]
+        large = [np.asarray(m) >= 0.5 for m in large]
+        masks = np.reshape(large, (len(rows), *size[::-1])).astype(bool)
+    return Detections(np.asarray(picture), rows, names, masks)
 
 
 # ---- classes -----------------------------------------------------------------------------
 
 
-class Classification:
+class Classification(_Found):
     """The classes that `classify` takes a picture for, the most probable first.
 
     Attributes:
@@ -374,20 +508,16 @@ class Classification:
         surest = zip(self.names[:3], self.scores.tolist(), strict=False)
         return f"Classification({', '.join(f'{n} {s:.2f}' for n, s in surest)})"
 
-    def show(self, scale: float = 3) -> Any:
-        """Draw the picture under its class and probability; returns its axes."""
-        from .figures import show_images
-
-        title = f"{self.names[0]} {self.scores[0]:.2f}"
-        (axes,) = show_images([self.image], 1, 1, [title], scale=scale)
-        return axes
+    def title(self) -> str:
+        return f"{self.names[0]} {self.scores[0]:.2f}"
 
 
 def classify(net: Any, images: Any) -> list[Classification]:
-    """What a `ResNet` takes pictures of any size for.
+    """What a `ResNet` or a `resnet18` takes pictures of any size for.
 
-    A picture is resized so that it covers 8/7 of `net.image_size`, or else of 224 × 224,
-    and its middle of that size is what the net sees, its pixels scaled by `net.scaling`.
+    A picture is resized so that it covers 8/7 of `net.image_size`, or else of 224 × 224
+    (32 × 32 for a `resnet18`), and its middle of that size is what the net sees, its pixels
+    scaled by `net.scaling`.
 
     Args:
         net: a classifier, as `load` or `pretrained` gives it; its `classes` are the names.
@@ -400,14 +530,14 @@ def classify(net: Any, images: Any) -> list[Classification]:
         TypeError, ValueError: another net, names that are not those of its scores, what is
             no picture.
     """
-    _check_kind(net, "ResNet", backend.classification.ResNet)
+    _check_kind(net, "ResNet", "resnet18")
     _check_color(net)
     return [_classify(net, picture) for picture in _pictures(images)]
 
 
 def _classify(net: Any, picture: Any) -> Classification:
     t = backend.tensors
-    h, w = _side(net, CLASSIFIER_SIDE)
+    h, w = _side(net)
     scores = t.softmax(predict(net, _batch(net, _middle(picture, h, w))), -1)
     (scores,) = t.numpy(scores)
     return Classification(np.asarray(picture), scores, _names(net, len(scores)))
@@ -426,7 +556,7 @@ def _middle(picture: Any, height: int, width: int) -> Any:
 # ---- a class for every pixel -------------------------------------------------------------
 
 
-class Segmentation:
+class Segmentation(_Found):
     """The class that `segment` gives each pixel of a picture.
 
     Attributes:
@@ -435,6 +565,8 @@ class Segmentation:
         shares: of the pixels, by the names of the classes that occur, the largest first.
         image: the picture, (H, W, 3) uint8.
     """
+
+    scale = 5
 
     def __init__(
         self,
@@ -463,15 +595,9 @@ class Segmentation:
         mixed = np.where(self.classes[..., None] > 0, colored, self.image)
         return Image.fromarray(np.uint8(mixed + 0.5))
 
-    def show(self, scale: float = 5) -> Any:
-        """Draw the picture under the colours of its classes; returns its axes."""
-        from .figures import show_images
-
-        title = ", ".join(
-            f"{name} {x:.0%}" for name, x in list(self.shares.items())[:3]
-        )
-        (axes,) = show_images([self.picture()], 1, 1, [title], scale=scale)
-        return axes
+    def title(self) -> str:
+        first = list(self.shares.items())[:3]
+        return ", ".join(f"{name} {x:.0%}" for name, x in first)
 
 
 def segment(net: Any, images: Any) -> list[Segmentation]:
@@ -491,7 +617,7 @@ def segment(net: Any, images: Any) -> list[Segmentation]:
         TypeError, ValueError: another net, names that are not those of its scores, what is
             no picture.
     """
-    _check_kind(net, "FCN", backend.segmentation.FCN)
+    _check_kind(net, "FCN")
     _check_color(net)
     return [_segment(net, picture) for picture in _pictures(images)]
 

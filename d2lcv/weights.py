@@ -25,6 +25,7 @@ __all__ = [
     "describe",
     "get_weights",
     "initialize",
+    "kind_of",
     "load_weights",
     "read_description",
     "read_weights",
@@ -34,14 +35,17 @@ __all__ = [
 ]
 
 COUNT = "num_batches_tracked"
-# What a file can say of a net: kind -> the topic of its class, and its arguments
+# What a file can say of a net: kind -> the topic of its class, and its arguments; a kind
+# that is a function, not a class, marks its nets with `net.kind`
 KINDS = {
     "TinySSD": ("ssd", ("num_classes",)),
     "TinyYOLO": ("yolo", ("num_classes", "num_boxes")),
+    "TinyRCNN": ("rcnn", ("num_classes",)),
     "ResNet": (
         "classification",
         ("depth", "num_classes", "in_channels", "width", "hidden"),
     ),
+    "resnet18": ("classification", ("num_classes", "in_channels", "width")),
     "FCN": (
         "segmentation",
         ("num_classes", "depth", "in_channels", "width", "stride"),
@@ -129,9 +133,9 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
 
     The file is the same whichever backend wrote it, and any of them reads it. It appears
     only when it is whole. It also says what the net is, for `load`: of a `TinySSD`,
-    `TinyYOLO`, `ResNet` or `FCN` its kind and arguments; of any net, if they were set,
-    `net.classes` (names), `net.image_size` ((height, width) of its pictures) and
-    `net.scaling` ((mean, std), as for `Normalize`, of pixels from 0 to 1; a net without it
+    `TinyYOLO`, `TinyRCNN`, `ResNet`, `resnet18` or `FCN` its kind and arguments; of any
+    net, if they were set, `net.classes` (names), `net.image_size` ((height, width) of its
+    pictures) and `net.scaling` ((mean, std), as for `Normalize`, of pixels from 0 to 1; a net without it
     takes pixels from 0 to 255); and the package's version.
 
     Raises:
@@ -168,10 +172,10 @@ def describe(net: Any) -> dict[str, Any]:
     from . import __version__
 
     about: dict[str, Any] = {"format": FORMAT, "version": __version__}
-    for kind, (topic, arguments) in KINDS.items():
-        if isinstance(net, getattr(getattr(backend, topic), kind)):
-            values = {name: int(getattr(net, name)) for name in arguments}
-            about |= {"kind": kind, "arguments": values}
+    kind = kind_of(net)
+    if kind is not None:
+        values = {name: int(getattr(net, name)) for name in KINDS[kind][1]}
+        about |= {"kind": kind, "arguments": values}
     if getattr(net, "classes", None) is not None:
         about["classes"] = [str(name) for name in net.classes]
     if getattr(net, "image_size", None) is not None:
@@ -180,6 +184,16 @@ def describe(net: Any) -> dict[str, Any]:
     if scaling is not None:
         about["scaling"] = [part.tolist() for part in scaling]
     return about
+
+
+def kind_of(net: Any) -> str | None:
+    """The kind of a net, as `KINDS` calls it; None if it is another one."""
+    for kind, (topic, _) in KINDS.items():
+        made_by = getattr(getattr(backend, topic), kind)
+        if isinstance(made_by, type) and isinstance(net, made_by):
+            return kind
+    marked = getattr(net, "kind", None)
+    return marked if isinstance(marked, str) and marked in KINDS else None
 
 
 def scaling_of(net: Any) -> tuple[np.ndarray, np.ndarray] | None:

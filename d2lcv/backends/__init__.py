@@ -53,6 +53,11 @@ class Backend:
     aliases: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()  # what its column imports besides `package`
     pythons: tuple[str, ...] = ("3.10", "3.11", "3.12", "3.13")
+    form: str = ""  # of the programs that it writes, if that has another name
+
+    @property
+    def program(self) -> str:
+        return self.form or self.name
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -116,6 +121,7 @@ REGISTRY = {
             "tf.Tensor",
             ("tf",),
             companions=("keras",),
+            form="savedmodel",
         ),
     )
 }

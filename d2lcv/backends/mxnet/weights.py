@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import mxnet as mx
 from mxnet import autograd, gluon, np
 
-__all__ = ["Slot", "export", "manual_seed", "slots"]
+__all__ = ["EXPORTS_BOXES", "Slot", "export", "manual_seed", "slots"]
 
+# what sorts and suppresses here is NumPy in part, which no symbol has
+EXPORTS_BOXES = False
 CANONICAL = {"gamma": "weight", "beta": "bias"}
 
 
@@ -42,10 +44,20 @@ def slots(net):
     return found
 
 
-def export(net, path, X):
-    net.hybridize()
+class Program(gluon.HybridBlock):
+    def __init__(self, net, before, after):
+        super().__init__()
+        self.net, self.before, self.after = net, before, after
+
+    def forward(self, images):
+        return self.after(self.net(self.before(images)))
+
+
+def export(net, path, images, before, after):
+    program, compiled = Program(net, before, after), net._active
+    program.hybridize()
     with autograd.pause(train_mode=False):
-        net(X)  # what is exported is what has run
-    net.export(path)
-    net.hybridize(False)
+        program(images)  # what is exported is what has run
+    program.export(path)
+    net.hybridize(compiled)
     return f"{path}-symbol.json"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import paddle
 from paddle import nn
 
-__all__ = ["Slot", "export", "manual_seed", "slots"]
+__all__ = ["EXPORTS_BOXES", "Slot", "export", "manual_seed", "slots"]
+
+EXPORTS_BOXES = True
 
 STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
@@ -51,13 +53,24 @@ def _canonical(name):
     return path + dot + STATISTICS.get(last, last)
 
 
-def export(net, path, X):
-    training = net.training
-    net.eval()
-    spec = paddle.static.InputSpec([None, *X.shape[1:]], X.dtype)
+class Program(nn.Layer):
+    def __init__(self, net, before, after):
+        super().__init__()
+        self.net, self.before, self.after = net, before, after
+
+    def forward(self, images):
+        return self.after(self.net(self.before(images)))
+
+
+def export(net, path, images, before, after):
+    training = [layer for layer in net.sublayers(include_self=True) if layer.training]
+    batch = 1 if len(images) == 1 else None
+    spec = paddle.static.InputSpec([batch, *images.shape[1:]], images.dtype)
+    program = Program(net, before, after)
+    program.eval()
     try:
-        paddle.jit.save(net, path, input_spec=[spec])
+        paddle.jit.save(program, path, input_spec=[spec])
     finally:
-        if training:
-            net.train()
+        for layer in training:
+            layer.training = True
     return path

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Slot", "export", "manual_seed", "slots"]
+__all__ = ["EXPORTS_BOXES", "Slot", "export", "manual_seed", "slots"]
+
+EXPORTS_BOXES = True
 
 NAMES = {
     "kernel": "weight",
@@ -81,12 +83,13 @@ def _attributes(layer):
             yield name, value
 
 
-def export(net, path, X):
+def export(net, path, images, before, after):
+    batch = 1 if len(images) == 1 else None
+    spec = tf.TensorSpec((batch, *images.shape[1:]), images.dtype)
     module = tf.Module()
     module.net = net
     module.predict = tf.function(
-        lambda X: net(X, training=False),
-        input_signature=[tf.TensorSpec((None, *X.shape[1:]), X.dtype)],
+        lambda images: after(net(before(images), training=False)), [spec]
     )
     tf.saved_model.save(module, path, signatures=module.predict.get_concrete_function())
     return path

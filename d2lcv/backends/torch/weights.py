@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
-__all__ = ["Slot", "export", "manual_seed", "slots"]
+__all__ = ["EXPORTS_BOXES", "Slot", "export", "manual_seed", "slots"]
+
+EXPORTS_BOXES = True
 
 
 def manual_seed(n):
@@ -38,12 +41,23 @@ def slots(net):
     }
 
 
-def export(net, path, X):
-    training = net.training
-    batch = torch.export.Dim("batch")
+class Program(nn.Module):
+    def __init__(self, net, before, after):
+        super().__init__()
+        self.net, self.before, self.after = net, before, after
+
+    def forward(self, images):
+        return self.after(self.net(self.before(images)))
+
+
+def export(net, path, images, before, after):
+    modes = {module: module.training for module in net.modules()}
+    batch = torch.export.Dim("batch") if len(images) > 1 else None
+    program = Program(net, before, after).eval()
     try:
-        program = torch.export.export(net.eval(), (X,), dynamic_shapes=({0: batch},))
+        program = torch.export.export(program, (images,), dynamic_shapes=({0: batch},))
     finally:
-        net.train(training)
+        for module, training in modes.items():
+            module.training = training
     torch.export.save(program, f"{path}.pt2")
     return f"{path}.pt2"
