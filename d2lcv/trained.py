@@ -182,13 +182,13 @@ def export(
     images = backend.tensors.tensor(np.zeros((batch, *size, channels), np.uint8))
     images = backend.tensors.to(images, backend.tensors.try_gpu())
 
-    def before(images: Any) -> Any:
-        return _scaled(net, images)
+    def before(channels: Sequence[Any]) -> list[Any]:
+        return _scaled_channels(net, channels)
 
     def after(outputs: Any) -> Any:
         return PROGRAMS[kind](net, outputs, most) if finds else outputs  # type: ignore[index]
 
-    outputs = predict(net, before(images))
+    outputs = predict(net, _scaled(net, images))
     shapes = [_shape(Y, batch) for Y in _several(after(outputs))]
     about |= {
         "gives": "boxes" if finds else "predictions",
@@ -283,17 +283,23 @@ def _batch(net: Any, picture: Any) -> Any:
 
 def _scaled(net: Any, images: Any) -> Any:
     """(B, H, W, C) pixels from 0 to 255 → (B, C, H, W) as the net takes them."""
-    t, C = backend.tensors, images.shape[-1]
-    channels = [t.astype(images[..., i], t.float32) for i in range(C)]
+    t = backend.tensors
+    channels = [images[..., i] for i in range(images.shape[-1])]
+    channels = [t.astype(x, t.float32) for x in channels]
+    return t.stack(_scaled_channels(net, channels), 1)
+
+
+def _scaled_channels(net: Any, channels: Sequence[Any]) -> list[Any]:
     scaling = scaling_of(net)
-    if scaling is not None:
-        if len(scaling[0]) != C:
-            raise ValueError(
-                f"net.scaling: expected numbers for {C} channels, got {len(scaling[0])}"
-            )
-        numbers = zip(channels, *(part.tolist() for part in scaling), strict=True)
-        channels = [(x / 255 - mean) / std for x, mean, std in numbers]
-    return t.stack(channels, 1)
+    if scaling is None:
+        return list(channels)
+    if len(scaling[0]) != len(channels):
+        raise ValueError(
+            f"net.scaling: expected numbers for {len(channels)} channels, got "
+            f"{len(scaling[0])}"
+        )
+    numbers = zip(channels, *(part.tolist() for part in scaling), strict=True)
+    return [(x / 255 - mean) / std for x, mean, std in numbers]
 
 
 def _side(net: Any) -> tuple[int, int]:

@@ -135,8 +135,8 @@ def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
     only when it is whole. It also says what the net is, for `load`: of a `TinySSD`,
     `TinyYOLO`, `TinyRCNN`, `ResNet`, `resnet18` or `FCN` its kind and arguments; of any
     net, if they were set, `net.classes` (names), `net.image_size` ((height, width) of its
-    pictures) and `net.scaling` ((mean, std), as for `Normalize`, of pixels from 0 to 1; a net without it
-    takes pixels from 0 to 255); and the package's version.
+    pictures) and `net.scaling` ((mean, std), as for `Normalize`, of pixels from 0 to 1; a
+    net without it takes pixels from 0 to 255); and the package's version.
 
     Raises:
         TypeError: no net, or no path.

@@ -146,10 +146,18 @@ def optimizer_and_losses(rate):
     return optimizer, losses
 
 
-def exported(net, X, path):
-    """What the net gives what the file at `path` gives."""
-    with paddle.no_grad():
-        return [paddle.jit.load(path)(X)]
+def exported(path):
+    """The program in the file at `path`."""
+    return paddle.no_grad()(paddle.jit.load(path).forward)
+
+
+def compiled(net):
+    """The net in evaluation mode, compiled."""
+    return paddle.no_grad()(paddle.jit.to_static(net.eval(), full_graph=True))
+
+
+def mode(net):
+    return [layer.training for layer in net.sublayers(include_self=True)]
 
 
 def parts(net):

@@ -151,11 +151,19 @@ def optimizer_and_losses(rate):
     return (lambda net: keras.optimizers.SGD(rate)), [*losses, own]
 
 
-def exported(net, X, path):
-    """What the net gives when it is compiled, and what the file at `path` gives."""
-    run = tf.function(lambda X: net(X, training=False))
+def exported(path):
+    """The program in the file at `path`."""
     loaded = tf.saved_model.load(path)  # its variables live as long as it does
-    return [run(X), loaded.predict(X)]
+    return lambda X: loaded.predict(X)
+
+
+def compiled(net):
+    """The net in evaluation mode, compiled."""
+    return tf.function(lambda X: net(X, training=False))
+
+
+def mode(net):
+    return net.trainable
 
 
 def parts(net):

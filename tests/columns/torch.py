@@ -155,12 +155,18 @@ def optimizer_and_losses(rate):
     return optimizer, [*losses, nn.functional.cross_entropy]
 
 
-def exported(net, X, path):
-    """What the net gives when it is compiled, and what the file at `path` gives."""
-    net.eval()
-    compiled = torch.compile(net, fullgraph=True, backend="eager")
-    with torch.no_grad():
-        return [compiled(X), torch.export.load(path).module()(X)]
+def exported(path):
+    """The program in the file at `path`."""
+    return torch.no_grad()(torch.export.load(path).module())
+
+
+def compiled(net):
+    """The net in evaluation mode, compiled."""
+    return torch.no_grad()(torch.compile(net.eval(), fullgraph=True, backend="eager"))
+
+
+def mode(net):
+    return [module.training for module in net.modules()]
 
 
 def parts(net):

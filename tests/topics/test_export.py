@@ -1,52 +1,151 @@
-"""The nets compile, and what is saved in the framework's own format gives the same."""
+"""What `export` writes is run by its own runtime, and gives what the net gives."""
 
 import json
 
 import numpy as np
 import pytest
 
-from d2lcv.proof.inputs import f32, uniform
+from d2lcv.drawn.shapes import draw_shapes
+from d2lcv.proof.inputs import f32, uniform, whole
 
 NETS = {
     "TinySSD": lambda d2l: d2l.TinySSD(2),
     "TinyYOLO": lambda d2l: d2l.TinyYOLO(3),
     "TinyRCNN": lambda d2l: d2l.TinyRCNN(2),  # the first stage
     "resnet18": lambda d2l: d2l.resnet18(10, 3, width=8),
-    "ResNet": lambda d2l: d2l.ResNet(34, 10, width=8),
+    "ResNet": lambda d2l: d2l.ResNet(18, 10, width=8),
     "FCN": lambda d2l: d2l.FCN(5, d2l.ResNet(18, 10, width=8), 8),
-    "VGG19": lambda d2l: d2l.VGG19(width=8),
     "style_network": lambda d2l: d2l.style_network(),
+}
+# what ONNX has, in more forms
+GRAPHS = {
+    **{name: NETS[name] for name in ("TinyYOLO", "resnet18", "ResNet")},
+    "ResNet-34": lambda d2l: d2l.ResNet(34, 10, width=8, hidden=7),
+    "FCN-8": NETS["FCN"],
+    "FCN-16": lambda d2l: d2l.FCN(3, d2l.ResNet(18, 10, width=8), 16),
+    "FCN-32": lambda d2l: d2l.FCN(3, d2l.ResNet(18, 10, width=8), 32),
 }
 
 
+def pictures(number, height, width):
+    return whole(600, 256, number, height, width, 3).astype(np.uint8)
+
+
+def given(d2l, net, images, gives):
+    """What the net gives for uint8 pictures, boxes by the public functions."""
+    X = images.astype(np.float64).transpose(0, 3, 1, 2)
+    if getattr(net, "scaling", None) is not None:
+        mean, std = (np.reshape(x, (1, 3, 1, 1)) for x in net.scaling)
+        X = (X / 255 - mean) / std
+    outputs = d2l.predict(net, d2l.tensor(f32(np.ascontiguousarray(X))))
+    if gives == "boxes" and isinstance(outputs, (list, tuple)):
+        anchors, scores, offsets = outputs
+        probs = d2l.transpose(d2l.softmax(scores, -1), (0, 2, 1))
+        outputs = d2l.multibox_detection(probs, offsets, anchors)
+    elif gives == "boxes":
+        outputs = d2l.yolo_detection(outputs, net.num_classes)
+    return arrays(d2l, outputs)
+
+
+def arrays(d2l, outputs):
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return [d2l.numpy(x) for x in outputs]
+
+
+def same(found, expected):
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        scale = max(1, np.abs(b).max())
+        np.testing.assert_allclose(a, b, atol=1e-5 * scale, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return np.stack([draw_shapes(i, "val", 128, seed=9)[0] for i in range(20)])
+
+
+def run_onnx(path, images):
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map["d2lcv"])
+    return session.run(None, {"images": images}), about
+
+
 @pytest.mark.parametrize("name", NETS)
-def test_exported_net_gives_the_same(d2l, native, tmp_path, name):
+def test_own_program_gives_the_same(d2l, native, tmp_path, name):
+    d2l.seed(0)
+    net, images = NETS[name](d2l), pictures(3, 64, 96)
+    path = d2l.export(net, tmp_path / "net", (64, 96))
+    about = json.loads((tmp_path / "about-net.json").read_text())
+    batch, *shape = about["input"]
+    assert shape == [64, 96, 3]
+    images = images[: batch or 3]  # three pictures, where it takes any number
+    found = arrays(d2l, native.exported(path)(d2l.tensor(images)))
+    same(found, given(d2l, net, images, about["gives"]))
+    for array, (first, *rest) in zip(found, about["outputs"], strict=True):
+        assert list(array.shape[1:]) == rest and (first or 3) in (1, 3)
+
+
+@pytest.mark.parametrize("name", ["TinySSD", "FCN"])
+def test_compiled_net_gives_the_same(d2l, native, name):
     d2l.seed(0)
     net, X = NETS[name](d2l), d2l.tensor(f32(255 * uniform(600, 2, 3, 64, 96)))
     expected = arrays(d2l, d2l.predict(net, X))
-    path = d2l.export(net, tmp_path / "net", tuple(X.shape[2:]))
-    for outputs in native.exported(net, X, path):
-        found = arrays(d2l, outputs)
-        assert len(found) == len(expected)
-        for a, b in zip(found, expected, strict=True):
-            scale = max(1, np.abs(b).max())
-            np.testing.assert_allclose(a, b, atol=1e-5 * scale, rtol=0)
+    same(arrays(d2l, native.compiled(net)(X)), expected)
+
+
+@pytest.mark.once  # the graph is written from the weights, which are the same
+@pytest.mark.parametrize("name", GRAPHS)
+def test_onnx_gives_the_same(d2l, tmp_path, name):
+    pytest.importorskip("onnx")
+    d2l.seed(0)
+    net, images = GRAPHS[name](d2l), pictures(2, 64, 90)
+    path = d2l.export(net, tmp_path / "net", (64, 90), to="onnx")
+    found, about = run_onnx(path, images)
+    same(found, given(d2l, net, images, about["gives"]))
+    assert about["kind"] == name.partition("-")[0]
+    assert about["input"] == [None, 64, 90, 3]
+
+
+def test_detector_is_the_same_in_every_form(d2l, native, tmp_path, drawn):
+    """The detections of `detect` on twenty pictures."""
+    net = d2l.load()
+    expected = [found.rows for found in d2l.detect(net, list(drawn), threshold=0.3)]
+    assert sum(map(len, expected)) > 30
+    path = d2l.export(net, tmp_path / "own")
+    about = json.loads((tmp_path / "about-own.json").read_text())
+    program = native.exported(path)
+    own = [arrays(d2l, program(d2l.tensor(x[None]))) for x in drawn]
+    if about["gives"] == "boxes":
+        check_rows(np.concatenate([rows for (rows,) in own]), expected)
+    for outputs, image in zip(own, drawn, strict=True):
+        same(outputs, given(d2l, net, image[None], about["gives"]))
+    pytest.importorskip("onnx")
+    path = d2l.export(net, tmp_path / "net", to="onnx")
+    (rows,), about = run_onnx(path, drawn)
+    assert about["gives"] == "boxes" and about["classes"] == list(net.classes)
+    check_rows(rows, expected)
+
+
+def check_rows(rows, expected):
+    for found, right in zip(rows, expected, strict=True):
+        found = found[(found[:, 0] >= 0) & (found[:, 1] >= np.float32(0.3))]
+        found[:, 2:] = found[:, 2:].clip(0, 1) * 128
+        np.testing.assert_array_equal(found[:, 0], right[:, 0])
+        np.testing.assert_allclose(found, right, atol=1e-4 * 128)
 
 
 def test_what_an_export_says(d2l, native, tmp_path):
-    """A trained net in training mode; the file beside says what its pixels are."""
+    """The net stays as it was; the file beside says what its pixels are."""
     net = d2l.ResNet(18, 2, width=4)
     net.classes, net.image_size = ("ape", "bee"), (64, 96)
-    path = d2l.export(net, tmp_path / "net")
+    before = native.mode(net)
+    d2l.export(net, tmp_path / "net")
+    assert native.mode(net) == before
     about = json.loads((tmp_path / "about-net.json").read_text())
     assert about["kind"] == "ResNet" and about["classes"] == ["ape", "bee"]
-    assert about["input"] == [None, 3, 64, 96] and about["scaling"][0][0] == 0.485
-    assert about["outputs"] == [[None, 2]]
-    X = d2l.tensor(f32(uniform(601, 3, 3, 64, 96)))  # three pictures, of one exported
-    expected = d2l.numpy(d2l.predict(net, X))
-    for outputs in native.exported(net, X, path):
-        (found,) = arrays(d2l, outputs)
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert about["input"] == [None, 64, 96, 3] and about["scaling"][0][0] == 0.485
+    assert about["gives"] == "predictions" and about["outputs"] == [[None, 2]]
 
 
 def test_export_exception(d2l, tmp_path):
@@ -56,9 +155,15 @@ def test_export_exception(d2l, tmp_path):
         d2l.export(d2l.TinySSD(1), 3)
     with pytest.raises(ValueError, match="image_size: expected"):
         d2l.export(d2l.TinySSD(1), tmp_path / "net", (1, 2, 3))
+    with pytest.raises(ValueError, match="to: expected onnx"):
+        d2l.export(d2l.TinySSD(1), tmp_path / "net", to="zip")
+    others = {e.program for e in d2l.backends.REGISTRY.values()}
+    others.discard(d2l.backends.REGISTRY[d2l.backend_name()].program)
+    for form in others:
+        with pytest.raises(ValueError, match="the active backend is"):
+            d2l.export(d2l.TinySSD(1), tmp_path / "net", to=form)
+    with pytest.raises(ValueError, match="net: expected one of TinySSD"):
+        d2l.export(d2l.base_net(), tmp_path / "net", to="onnx")
+    with pytest.raises(ValueError, match="nms_threshold"):
+        d2l.export(d2l.TinySSD(1), tmp_path / "net", nms_threshold=2)
     assert not list(tmp_path.iterdir())
-
-
-def arrays(d2l, outputs):
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [d2l.numpy(x) for x in outputs]

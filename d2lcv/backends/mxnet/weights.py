@@ -45,16 +45,18 @@ def slots(net):
 
 
 class Program(gluon.HybridBlock):
-    def __init__(self, net, before, after):
+    def __init__(self, net, channels, before):
         super().__init__()
-        self.net, self.before, self.after = net, before, after
+        self.net, self.channels, self.before = net, channels, before
 
-    def forward(self, images):
-        return self.after(self.net(self.before(images)))
+    def hybrid_forward(self, F, images):
+        X = images.astype("float32").transpose(0, 3, 1, 2)
+        channels = self.before(F.np.split(X, self.channels, axis=1))
+        return self.net(F.np.concatenate(channels, axis=1))
 
 
 def export(net, path, images, before, after):
-    program, compiled = Program(net, before, after), net._active
+    program, compiled = Program(net, images.shape[-1], before), net._active
     program.hybridize()
     with autograd.pause(train_mode=False):
         program(images)  # what is exported is what has run

@@ -46,6 +46,16 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     return order[kept]
 
 
+def keep(boxes, scores, iou_threshold):
+    """Masks (B, n) of what NMS keeps of each boxes (B, n, 4) and scores (B, n)."""
+    kept = []
+    for i in range(scores.shape[0]):
+        best = nms(boxes[i], scores[i], iou_threshold)
+        nothing = paddle.zeros([scores.shape[1]])
+        kept.append(nothing.scatter(best, paddle.ones_like(best, "float32")))
+    return paddle.stack(kept).astype("bool") if kept else scores.astype("bool")
+
+
 def as_kept(kept, new_scores, scores):
     return (
         paddle.to_tensor(kept, "int64", scores.place),
@@ -60,13 +70,7 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     is_likely = confidence.astype("float32") >= pos_threshold
     boxes = offset_inverse(anchors, offset_preds.reshape([B, A, 4]))
 
-    # one call for the batch: boxes of different images are of different classes
-    image = paddle.arange(B)[:, None].expand([B, A]).flatten()
-    kept = paddle.zeros([B * A], dtype="bool")
-    kept[
-        batched_nms(boxes.reshape([-1, 4]), confidence.flatten(), image, nms_threshold)
-    ] = True
-    kept = kept.reshape([B, A])
+    kept = keep(boxes, confidence, nms_threshold)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = paddle.where(kept, confidence, -float("inf"))

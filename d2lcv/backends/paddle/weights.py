@@ -59,7 +59,8 @@ class Program(nn.Layer):
         self.net, self.before, self.after = net, before, after
 
     def forward(self, images):
-        return self.after(self.net(self.before(images)))
+        channels = self.before(images.astype("float32").unbind(-1))
+        return self.after(self.net(paddle.stack(channels, 1)))
 
 
 def export(net, path, images, before, after):

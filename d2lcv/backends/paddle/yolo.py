@@ -4,7 +4,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from .detection import nms
+from .detection import keep
 from .ssd import base_net, down_sample_blk
 
 __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
@@ -116,11 +116,9 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     rows = paddle.concat(
         [labels[..., None], scores[..., None], boxes.reshape([B, N, 4])], axis=-1
     )
-    nothing = paddle.zeros([N, 6], rows.dtype)
-    nothing[:, 0] = -1  # a row without an object
-    found = []
-    for row in rows:
-        kept = row[nms(row[:, 2:], row[:, 1], nms_threshold)]
-        kept = kept[kept[:, 1] >= pos_threshold]
-        found.append(paddle.concat([kept, nothing[len(kept) :]]))
-    return paddle.stack(found) if found else paddle.zeros([0, N, 6], rows.dtype)
+    kept = keep(rows[..., 2:], scores, nms_threshold) & (scores >= pos_threshold)
+    rank = paddle.where(kept, scores, -float("inf"))
+    order = rank.argsort(1, descending=True, stable=True)[..., None]  # (B, N, 1)
+    is_object = rank[..., None].take_along_axis(order, 1) >= pos_threshold
+    nothing = paddle.to_tensor([-1.0, 0, 0, 0, 0, 0], rows.dtype)  # without an object
+    return paddle.where(is_object, rows.take_along_axis(order, 1), nothing)

@@ -29,16 +29,16 @@ def _ranks(scores):
     return tf.cast(tf.shape(scores)[-1] - tf.argsort(order), tf.float32)
 
 
-def _keep(boxes, scores, iou_threshold):
+def keep(boxes, scores, iou_threshold):
     """Masks (B, n) of what NMS keeps of each boxes (B, n, 4) and scores (B, n)."""
 
-    def keep(image):
+    def keep_of(image):
         kept = _nms(*image, iou_threshold)[:, None]
         return tf.scatter_nd(
             kept, tf.ones_like(kept[:, 0], tf.bool), tf.shape(image[1])
         )
 
-    kept = tf.map_fn(keep, (boxes, scores), fn_output_signature=tf.bool)
+    kept = tf.map_fn(keep_of, (boxes, scores), fn_output_signature=tf.bool)
     return tf.reshape(kept, tf.shape(scores))  # of no images the shape is forgotten
 
 
@@ -46,7 +46,7 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     # one NMS per class, for which the boxes of others, scored −∞, do not exist
     own = classes == tf.unique(classes).y[:, None]  # (C, n)
     boxes = tf.broadcast_to(boxes, (*keras.ops.shape(own), 4))
-    kept = _keep(boxes, tf.where(own, _ranks(scores), -float("inf")), iou_threshold)
+    kept = keep(boxes, tf.where(own, _ranks(scores), -float("inf")), iou_threshold)
     kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
     return tf.gather(kept, order)
@@ -63,7 +63,7 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     label = tf.argmax(cls_probs[:, 1:], axis=1)
     is_likely = tf.cast(confidence, tf.float32) >= pos_threshold
     boxes = offset_inverse(anchors, tf.reshape(offset_preds, (B, A, 4)))
-    kept = _keep(boxes, _ranks(confidence), nms_threshold)
+    kept = keep(boxes, _ranks(confidence), nms_threshold)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = tf.where(kept, confidence, -float("inf"))

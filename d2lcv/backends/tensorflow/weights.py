@@ -88,8 +88,11 @@ def export(net, path, images, before, after):
     spec = tf.TensorSpec((batch, *images.shape[1:]), images.dtype)
     module = tf.Module()
     module.net = net
-    module.predict = tf.function(
-        lambda images: after(net(before(images), training=False)), [spec]
-    )
+
+    def predict(images):
+        channels = before(tf.unstack(tf.cast(images, tf.float32), axis=-1))
+        return after(net(tf.stack(channels, 1), training=False))
+
+    module.predict = tf.function(predict, [spec])
     tf.saved_model.save(module, path, signatures=module.predict.get_concrete_function())
     return path

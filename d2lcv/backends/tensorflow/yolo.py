@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from .detection import nms
+from .detection import keep
 from .layers import BatchNorm2d, convolution
 from .ssd import base_net, down_sample_blk
 
@@ -117,12 +117,10 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     scores = tf.reshape(confidence * best, (B, N, 1))
     labels = tf.reshape(tf.broadcast_to(label, (B, H, W, K)), (B, N, 1))
     rows = tf.concat((labels, scores, tf.reshape(boxes, (B, N, 4))), axis=-1)
-    nothing = tf.constant(
-        [[-1.0, 0, 0, 0, 0, 0]] * N, rows.dtype
-    )  # rows without object
-    found = []
-    for row in rows:
-        kept = tf.gather(row, nms(row[:, 2:], row[:, 1], nms_threshold))
-        kept = tf.boolean_mask(kept, kept[:, 1] >= pos_threshold)
-        found.append(tf.concat((kept, nothing[len(kept) :]), axis=0))
-    return tf.stack(found) if found else tf.zeros((0, N, 6), rows.dtype)
+    scores = scores[..., 0]  # (B, N)
+    kept = keep(rows[..., 2:], scores, nms_threshold) & (scores >= pos_threshold)
+    rank = tf.where(kept, scores, -float("inf"))
+    order = tf.argsort(rank, direction="DESCENDING", stable=True)
+    is_object = tf.gather(kept, order, batch_dims=1)[..., None]
+    nothing = tf.constant((-1, 0, 0, 0, 0, 0), rows.dtype)  # a row without an object
+    return tf.where(is_object, tf.gather(rows, order, batch_dims=1), nothing)

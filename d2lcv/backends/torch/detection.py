@@ -50,13 +50,9 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
     is_likely = confidence.float() >= pos_threshold
     boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
 
-    # one call for the batch: boxes of different images are of different classes
-    image = torch.arange(B, device=anchors.device).repeat_interleave(A)
-    kept = torch.zeros(B * A, dtype=torch.bool, device=anchors.device)
-    kept[
-        batched_nms(boxes.reshape(-1, 4), confidence.flatten(), image, nms_threshold)
-    ] = 1
-    kept = kept.view(B, A)
+    kept = torch.zeros((B, A), dtype=torch.bool, device=anchors.device)
+    for i in range(B):
+        kept[i, nms(boxes[i], confidence[i], nms_threshold)] = True
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = torch.where(kept, confidence, -torch.inf)

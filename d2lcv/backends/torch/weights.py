@@ -47,7 +47,8 @@ class Program(nn.Module):
         self.net, self.before, self.after = net, before, after
 
     def forward(self, images):
-        return self.after(self.net(self.before(images)))
+        channels = self.before(images.float().unbind(-1))
+        return self.after(self.net(torch.stack(channels, 1)))
 
 
 def export(net, path, images, before, after):

@@ -114,10 +114,11 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     rows = torch.cat(
         (labels[..., None], scores[..., None], boxes.reshape(B, N, 4)), dim=-1
     )
-    found = rows.new_zeros((B, N, 6))
-    found[..., 0] = -1  # a row without an object
-    for image, row in zip(found, rows, strict=True):
-        kept = nms(row[:, 2:], row[:, 1], nms_threshold)
-        kept = kept[row[kept, 1] >= pos_threshold]
-        image[: len(kept)] = row[kept]
-    return found
+    rank = torch.full_like(scores, -torch.inf)  # (B, N), of what is removed
+    for i in range(B):
+        kept = nms(rows[i, :, 2:], scores[i], nms_threshold)
+        rank[i, kept] = scores[i, kept]
+    rank, order = rank.sort(dim=1, descending=True, stable=True)
+    rows = rows.gather(1, order[..., None].expand(-1, -1, 6))
+    nothing = rows.new_tensor((-1, 0, 0, 0, 0, 0))  # a row without an object
+    return torch.where((rank >= pos_threshold)[..., None], rows, nothing)
