@@ -95,7 +95,8 @@ def _base_net(g: Graph, X: str, path: str) -> str:
 
 def _tiny_ssd(g: Graph, X: str, about: Description, outputs: list[np.ndarray]) -> str:
     classes = about["arguments"]["num_classes"] + 1
-    probs, offsets = [], []
+    probs: list[str] = []
+    offsets: list[str] = []
     for i in range(5):
         if i == 0:
             X = _base_net(g, X, "blocks.0")
@@ -146,7 +147,9 @@ def _best_first(g: Graph, boxes: str, scores: str, threshold: float) -> tuple[st
     what is removed, (B, A, 1) in this order."""
     number = g("Shape", boxes, start=1, end=2)
     one_class = g("Transpose", scores, perm=[0, 2, 1])  # (B, 1, A)
-    found = g("NonMaxSuppression", boxes, one_class, number, np.float32([threshold]))
+    found = g(
+        "NonMaxSuppression", boxes, one_class, number, np.array([threshold], np.float32)
+    )
     kept = g("Gather", found, [0, 2], axis=1)  # (n, 2): picture, box
     scores = g("Squeeze", scores, [-1])
     nothing = g("Expand", -np.inf, g("Shape", scores))
@@ -169,7 +172,7 @@ def _tiny_yolo(g: Graph, X: str, about: Description, outputs: list[np.ndarray]) 
     columns, rows = np.meshgrid(np.arange(W), np.arange(H))  # (H, W) each
     cells = np.stack((columns, rows), -1)[:, :, None].astype(np.float32)
     center = g("Add", g.part(numbers, 0, 2), cells)
-    center = g("Div", center, np.float32((W, H)))
+    center = g("Div", center, np.array((W, H), np.float32))
     root = g.part(numbers, 2, 4)
     boxes = _corners(g, center, g("Div", g("Mul", root, root), 2.0))
     classes = g("Softmax", g.part(preds, 5 * K, None), axis=-1)  # (B, H, W, C)
@@ -183,7 +186,7 @@ def _tiny_yolo(g: Graph, X: str, about: Description, outputs: list[np.ndarray]) 
     boxes, scores = g.part(row, 2, 6), g.part(row, 1, 2)
     order, rank = _best_first(g, boxes, scores, about["nms_threshold"])
     row = g("GatherND", row, order, batch_dims=1)
-    nothing = np.float32([-1, 0, 0, 0, 0, 0])
+    nothing = np.array((-1, 0, 0, 0, 0, 0), np.float32)
     return g("Where", g("GreaterOrEqual", rank, about["pos_threshold"]), row, nothing)
 
 
@@ -277,7 +280,7 @@ def onnx_graph(
     g = Graph(helper, weights)
     X = g("Transpose", g("Cast", "images", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
     if about.get("scaling"):
-        mean, std = (np.float32(part)[:, None, None] for part in about["scaling"])
+        mean, std = (np.array(x, np.float32)[:, None, None] for x in about["scaling"])
         X = g("Div", g("Sub", g("Div", X, 255.0), mean), std)
     GRAPHS[about["kind"]](g, X, about, outputs)
     g.nodes[-1].output[0] = about["gives"]

@@ -553,6 +553,8 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         net=lambda: net("detector", d2l.load),
         path=str(folder / "exported" / "net"),
         image_size=(64, 64),
+        to=None,
+        nms_threshold=0.5,
         is_run=False,
     )
     # learners' functions

@@ -112,7 +112,7 @@ def test_all_kinds_of_pictures_are_the_same(d2l, file, tmp_path):
     for other in others:
         np.testing.assert_array_equal(other.rows, first.rows)
     axes = first.show()
-    assert len(axes.patches) == len(first)
+    np.testing.assert_array_equal(axes.images[0].get_array(), first.picture())
     d2l.plt.close("all")
 
 
@@ -208,6 +208,48 @@ def test_classes_are_equal_on_all_backends(d2l, classifier, fcn, name):
     np.testing.assert_allclose(there[3], here[3], atol=1e-4)
 
 
+def test_small_classifier(d2l, tmp_path):
+    """A `resnet18` from its file; it sees the middle of 32 × 32."""
+    net = d2l.resnet18(3, 3, width=4)
+    net.classes = NAMES
+    loaded = d2l.load(d2l.save_weights(net, tmp_path / "small.safetensors"))
+    image = np.asarray(Image.fromarray(picture()).resize((37, 37)))
+    X = d2l.tensor(image[2:34, 2:34].transpose(2, 0, 1)[None].astype(np.float32))
+    scores = d2l.numpy(d2l.softmax(d2l.predict(net, X), 1))[0]
+    (found,) = d2l.classify(loaded, image)
+    np.testing.assert_allclose(found.scores, np.sort(scores)[::-1], atol=1e-5)
+    assert found.names[0] == NAMES[scores.argmax()]
+
+
+def test_masks(d2l, tmp_path):
+    """A `TinyRCNN` from its file: masks in the picture's pixels, within their boxes."""
+    d2l.seed(4)
+    net = d2l.TinyRCNN(2)
+    net.image_size = (64, 96)
+    loaded = d2l.load(d2l.save_weights(net, tmp_path / "rcnn.safetensors"))
+    image = Image.fromarray(picture())
+    X = np.asarray(image.resize((96, 64), Image.Resampling.BILINEAR), np.float32)
+    X = d2l.tensor(np.ascontiguousarray(X.transpose(2, 0, 1)[None]))
+    rows, masks = map(d2l.numpy, d2l.detect_instances(net, X, nms_threshold=0.5))
+    sure = rows[0, :, 0] >= 0
+    (found,) = d2l.detect(loaded, image, threshold=0)
+    assert len(found) == sure.sum() > 0
+    np.testing.assert_allclose(found.scores, rows[0, sure, 1], atol=1e-5)
+    assert found.masks.shape == (len(found), 100, 150) and found.masks.dtype == bool
+    shares = (masks[0, sure] >= 0.5).mean((1, 2))
+    np.testing.assert_allclose(found.masks.mean((1, 2)), shares, atol=0.02)
+    for (x1, y1, x2, y2), mask in zip(found.boxes, found.masks, strict=True):
+        y, x = np.nonzero(mask)
+        assert not len(x) or (x.min() >= x1 - 3 and x.max() <= x2 + 3)
+        assert not len(y) or (y.min() >= y1 - 3 and y.max() <= y2 + 3)
+    drawn, plain = np.asarray(found.picture(), int), np.asarray(image, int)
+    assert (
+        found.masks.any() and (drawn != plain).any(2)[found.masks.any(0)].mean() > 0.9
+    )
+    nothing = d2l.detect(loaded, image, threshold=1)[0]
+    assert nothing.masks.shape == (0, 100, 150)
+
+
 def test_stylize_value(d2l):
     """The result is nearer in style than the picture itself, and still the picture."""
     net = d2l.style_network()
@@ -234,7 +276,7 @@ def test_what_is_said_of_a_net_exception(d2l, classifier, fcn):
     net = d2l.load(classifier)
     with pytest.raises(TypeError, match="net: expected FCN"):
         d2l.segment(net, picture())
-    with pytest.raises(TypeError, match="net: expected ResNet"):
+    with pytest.raises(TypeError, match="net: expected ResNet or resnet18"):
         d2l.classify(d2l.load(fcn), picture())
     net.classes = ("one", "two")
     with pytest.raises(ValueError, match=r"net.classes: expected 3 names"):
@@ -267,7 +309,9 @@ def test_file_of_another_program_exception(d2l, tmp_path):
         with pytest.raises(ValueError) as error:
             d2l.load(tmp_path / name)
         assert said in str(error.value) and str(tmp_path / name) in str(error.value)
-    plain = d2l.save_weights(d2l.base_net(), tmp_path / "plain")
+    net = d2l.resnet18(2, 3, width=4)
+    net.kind = None
+    plain = d2l.save_weights(net, tmp_path / "plain")
     with pytest.raises(ValueError, match="does not say its kind"):
         d2l.load(plain)
     with pytest.raises(FileNotFoundError, match="nowhere"):
