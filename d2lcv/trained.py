@@ -341,25 +341,40 @@ class _Found:
     """What was found in a picture."""
 
     image: np.ndarray
-    scale = 3  # of the figure
+    scale = 5  # of the figure
 
     def picture(self) -> Any:
         """The picture, drawn upon, as a PIL image of its size."""
-        from PIL import Image
-
-        return Image.fromarray(self.image)
-
-    def title(self) -> str | None:
-        """What stands above the picture."""
+        raise NotImplementedError
 
     def show(self, scale: float | None = None) -> Any:
-        """Draw the picture with what was found; returns its axes."""
+        """Draw the picture with what was found in it; returns its axes."""
         from .figures import show_images
 
-        (axes,) = show_images(
-            [self.picture()], 1, 1, [self.title() or ""], scale=scale or self.scale
-        )
+        (axes,) = show_images([self.picture()], 1, 1, scale=scale or self.scale)
         return axes
+
+
+class _Labels:
+    """Writes words on a picture, white on a colour."""
+
+    def __init__(self, picture: Any) -> None:
+        from PIL import ImageDraw, ImageFont
+
+        least = min(picture.size)
+        self.pen, self.line = ImageDraw.Draw(picture), max(2, round(least / 150))
+        self.font = ImageFont.load_default(max(10, round(least / 30)))
+
+    def box(self, corners: Sequence[float], color: tuple[int, ...]) -> None:
+        self.pen.rectangle(tuple(corners), outline=color, width=self.line)
+
+    def write(self, x: float, y: float, text: str, color: tuple[int, ...]) -> float:
+        """Writes inside of the corner (x, y); returns where the text ends below."""
+        place = x + self.line, max(y + self.line, 0)
+        around = self.pen.textbbox(place, text, font=self.font)
+        self.pen.rectangle(around, fill=color)
+        self.pen.text(place, text, fill="white", font=self.font)
+        return around[3]
 
 
 class Detections(_Found):
@@ -374,8 +389,6 @@ class Detections(_Found):
         masks: (n, H, W) bool, the pixels of each object, from a `TinyRCNN`; else None.
         image: the picture, (H, W, 3) uint8.
     """
-
-    scale = 5
 
     def __init__(
         self,
@@ -398,22 +411,18 @@ class Detections(_Found):
 
     def picture(self) -> Any:
         """The picture with masks, boxes, names and confidences, as a PIL image."""
-        from PIL import Image, ImageDraw, ImageFont
+        from PIL import Image
 
         colors = [_color(label) for label in self.classes.tolist()]
         pixels = self.image.astype(np.float32)
         for mask, color in zip([] if self.masks is None else self.masks, colors):  # noqa: B905
             pixels[mask] = (pixels[mask] + color) / 2
         picture = Image.fromarray(np.uint8(pixels + 0.5))
-        pen, line = ImageDraw.Draw(picture), max(2, round(min(picture.size) / 150))
-        font = ImageFont.load_default(max(10, round(min(picture.size) / 30)))
+        labels = _Labels(picture)
         found = zip(self.boxes.tolist(), self.names, self.scores, colors, strict=True)
-        for (x1, y1, x2, y2), name, score, color in found:
-            pen.rectangle((x1, y1, x2, y2), outline=color, width=line)
-            text = f"{name} {score:.2f}"
-            place = x1 + line, max(y1 + line, 0)
-            pen.rectangle(pen.textbbox(place, text, font=font), fill=color)
-            pen.text(place, text, fill="white", font=font)
+        for box, name, score, color in found:
+            labels.box(box, color)
+            labels.write(box[0], box[1], f"{name} {score:.2f}", color)
         return picture
 
 
@@ -504,6 +513,8 @@ class Classification(_Found):
         image: the picture, (H, W, 3) uint8.
     """
 
+    scale = 3
+
     def __init__(self, image: np.ndarray, scores: np.ndarray, names: list[str]) -> None:
         self.image = image
         self.classes = np.argsort(-scores, kind="stable")
@@ -514,8 +525,14 @@ class Classification(_Found):
         surest = zip(self.names[:3], self.scores.tolist(), strict=False)
         return f"Classification({', '.join(f'{n} {s:.2f}' for n, s in surest)})"
 
-    def title(self) -> str:
-        return f"{self.names[0]} {self.scores[0]:.2f}"
+    def picture(self) -> Any:
+        """The picture with its class and probability, as a PIL image of its size."""
+        from PIL import Image
+
+        picture = Image.fromarray(self.image)
+        text = f"{self.names[0]} {self.scores[0]:.2f}"
+        _Labels(picture).write(0, 0, text, _color(int(self.classes[0])))
+        return picture
 
 
 def classify(net: Any, images: Any) -> list[Classification]:
@@ -568,11 +585,10 @@ class Segmentation(_Found):
     Attributes:
         classes: (H, W) int64.
         scores: (H, W) the probability of the pixel's class.
+        names: of the classes.
         shares: of the pixels, by the names of the classes that occur, the largest first.
         image: the picture, (H, W, 3) uint8.
     """
-
-    scale = 5
 
     def __init__(
         self,
@@ -582,6 +598,7 @@ class Segmentation(_Found):
         names: list[str],
     ) -> None:
         self.image, self.classes, self.scores = image, classes, scores
+        self.names = names
         counts = np.bincount(classes.ravel(), minlength=len(names))
         order = [c for c in np.argsort(-counts, kind="stable").tolist() if counts[c]]
         self.shares = {names[c]: float(counts[c] / classes.size) for c in order}
@@ -591,19 +608,21 @@ class Segmentation(_Found):
         return f"Segmentation({shares})"
 
     def picture(self) -> Any:
-        """The picture under the colours of its classes, as a PIL image of its size.
+        """The picture under the colours of its classes and their names, as a PIL image.
 
-        Class 0, the background, has no colour; those of the others are Pascal VOC's.
+        Class 0, the background, has no colour; those of the others are Pascal VOC's. The
+        five largest are named.
         """
         from PIL import Image
 
         colored = (self.image.astype(np.float32) + label2image(self.classes)) / 2
         mixed = np.where(self.classes[..., None] > 0, colored, self.image)
-        return Image.fromarray(np.uint8(mixed + 0.5))
-
-    def title(self) -> str:
-        first = list(self.shares.items())[:3]
-        return ", ".join(f"{name} {x:.0%}" for name, x in first)
+        picture = Image.fromarray(np.uint8(mixed + 0.5))
+        labels, y = _Labels(picture), 0.0
+        for name, share in list(self.shares.items())[:5]:
+            color = label2image(np.array(self.names.index(name))).tolist()
+            y = labels.write(0, y, f"{name} {share:.0%}", tuple(color))
+        return picture
 
 
 def segment(net: Any, images: Any) -> list[Segmentation]:

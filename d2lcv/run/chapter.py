@@ -16,6 +16,7 @@ from typing import Any
 from ..backends import backend
 from ..lesson.page import page
 from ..notebook import kernel
+from .options import Parser
 
 __all__ = ["Chapter"]
 
@@ -80,7 +81,7 @@ class Chapter:
         print(self._header(), flush=True)
 
     def _parse(self, data: Sequence[str], argv: Sequence[str]) -> argparse.Namespace:
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             prog=f"{self.name}.py",
             description=f"Chapter {self.name}; D2L_BACKEND chooses the framework.",
         )
@@ -104,9 +105,13 @@ class Chapter:
                 f"{', '.join(sorted(quick.keys() ^ book.keys()))}"
             )
         for key, value in quick.items():
+            read = _reader(value, book[key])
+            alone = True if read is _yes_or_no else None  # `--exercises` alone
             parser.add_argument(
                 f"--{key.replace('_', '-')}",
-                type=_reader(value, book[key]),
+                type=read,
+                nargs=alone and "?",
+                const=alone,
                 help=f"quick {value}, book {book[key]}".replace("%", "%%"),
             )
         return parser.parse_args(argv)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
+
+from .options import did_you_mean
 
 __all__ = ["PARTS", "chapter_file", "chapters", "chapters_dir", "parts", "run_chapter"]
 
@@ -92,10 +93,9 @@ def chapter_file(name: str) -> Path:
     stem, known = name.removesuffix(".py"), chapters()
     if stem in known:
         return chapters_dir() / f"{stem}.py"
-    near = get_close_matches(stem, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(stem, known)
     raise ValueError(
-        f"there is no chapter {name!r}; {hint}The known ones are {', '.join(known)}"
+        f"there is no chapter {name!r}; {hint} The known ones are {', '.join(known)}"
     )
 
 

@@ -7,16 +7,17 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import __version__
 from ..backends import ENVIRONMENT_VARIABLE, REGISTRY, use
+from . import trained
+from .options import Parser
 
 PACKAGE = Path(__file__).parents[1]
-TOOLS = {
-    "render": "make notebooks and the site",
-}
+TOOLS = {"render": "make notebooks and the site (in a checkout)"}
 EPILOG = """\
 without a command: the installed backends, which one is active and why, and the data folder
 
@@ -24,6 +25,7 @@ without a command: the installed backends, which one is active and why, and the 
   d2lcv run ssd --backend paddle         one of them; its own options may follow
   d2lcv run ssd --help                   what these are
   d2lcv detect PHOTO                     boxes on a photograph, by a small detector
+  d2lcv export FILE --to onnx            a net as a program, for a runtime
 """
 
 
@@ -36,12 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command is None:
             return _overview(options.devices)
-        if options.command == "matrix":
-            return _matrix(rest)
-        if options.command == "detect":
-            return _detect(rest)
-        if options.command in TOOLS:
-            return _tool(options.command, rest)
+        if options.command != "run":
+            return _commands()[options.command][1](rest)
         if options.help and options.chapter is None:
             run.print_help()
             return 0
@@ -58,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="d2lcv",
         description="Computer vision from Dive into Deep Learning on four frameworks.",
         epilog=EPILOG,
@@ -88,33 +86,28 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         "else the first installed)",
     )
     run.add_argument("-h", "--help", action="store_true", help="or of the chapter")
-    commands.add_parser(
-        "matrix",
-        help="compare every case on every installed backend",
-        add_help=False,
-        allow_abbrev=False,
-    )
-    commands.add_parser(
-        "detect",
-        help="find objects on photographs, in folders, videos, or by the camera",
-        add_help=False,
-        allow_abbrev=False,
-    )
-    for name, text in TOOLS.items():
-        commands.add_parser(
-            name,
-            help=f"{text} (in a checkout)",
-            add_help=False,
-            allow_abbrev=False,
-        )
+    for name, (text, _) in _commands().items():
+        commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
     return parser, run
+
+
+def _commands() -> dict[str, tuple[str, Callable[[list[str]], int]]]:
+    """What each command besides `run` says of itself, and what takes its arguments."""
+    return {
+        "matrix": ("compare every case on every installed backend", _matrix),
+        **{
+            name: (command.help, partial(trained.run, name))
+            for name, command in trained.COMMANDS.items()
+        },
+        "export": ("write a net as a program: ONNX and others", trained.export),
+        **{name: (text, partial(_tool, name)) for name, text in TOOLS.items()},
+    }
 
 
 def _overview(with_devices: bool) -> int:
     from .overview import overview
 
-    text, usable = overview(with_devices)
-    print(text)
+    _, usable = overview(with_devices, say=partial(print, flush=True))
     return 0 if usable else 1
 
 
@@ -142,12 +135,6 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _matrix(rest: list[str]) -> int:
     from ..proof.matrix import main
-
-    return main(rest)
-
-
-def _detect(rest: list[str]) -> int:
-    from .detect import main
 
     return main(rest)
 

@@ -10,10 +10,10 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import __version__
 from ..backends import ENVIRONMENT_VARIABLE, REGISTRY, Backend, choice
@@ -110,49 +110,63 @@ def _measure(path: Path) -> tuple[int, int]:
     return files, size
 
 
-def overview(with_devices: bool = False) -> tuple[str, bool]:
+def overview(
+    with_devices: bool = False, say: Callable[[str], Any] = str
+) -> tuple[str, bool]:
     """The text of `python -m d2lcv`, and whether a backend can be used.
 
     Args:
         with_devices: also ask each installed backend for its devices, all at once, each
             in a subprocess; that takes seconds. One that fails is told with its reason.
+        say: is given each line of the text as soon as it is known.
     """
-    sections = [f"d2lcv {__version__}, Python {platform.python_version()}"]
-    backends, usable = _backends(with_devices)
-    sections += ["\n".join(backends), "\n".join(_data())]
-    return "\n\n".join(sections), usable
+    lines = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        say(line)
+
+    tell(f"d2lcv {__version__}, Python {platform.python_version()}")
+    tell("")
+    usable = _backends(with_devices, tell)
+    for line in ("", *_data()):
+        tell(line)
+    return "\n".join(lines), usable
 
 
-def _backends(with_devices: bool) -> tuple[list[str], bool]:
-    found = [entry for entry in REGISTRY.values() if entry.is_installed]
-    answers = _ask_all(found) if with_devices else {}
-    rows = []
-    for entry in REGISTRY.values():
-        state = entry.version or "?"
-        if entry not in found:
-            state = f"not installed: {entry.install_command}"
-        rows.append((entry.name, entry.title, state, *answers.get(entry.name, ())))
+def _backends(with_devices: bool, tell: Callable[[str], None]) -> bool:
+    tell("backends:")
+    rows = _table((e.name, e.title, _state(e)) for e in REGISTRY.values())
+    failed, waiting = False, {}
+    with ThreadPoolExecutor(len(rows)) as pool:
+        for row, entry in zip(rows, REGISTRY.values(), strict=True):
+            if with_devices and entry.is_installed:
+                waiting[pool.submit(_answer, entry)] = row
+            else:
+                tell(row)
+        for answer in as_completed(waiting):  # the quickest framework speaks first
+            tell(f"{waiting[answer]}  {answer.result()}")
+            failed |= answer.result().startswith("FAILED")
     try:
         name, reason = choice()
-        last, usable = f"active: {name} ({reason})", True
+        tell(f"active: {name} ({reason})")
     except (ValueError, ModuleNotFoundError) as error:
-        last, usable = f"active: none: {error}", False
-    failed = any(answer[0].startswith("FAILED") for answer in answers.values())
-    return ["backends:", *_table(rows), last], usable and not failed
+        tell(f"active: none: {error}")
+        return False
+    return not failed
 
 
-def _ask_all(entries: list[Backend]) -> dict[str, tuple[str]]:
-    def ask(entry: Backend) -> tuple[str]:
-        try:
-            return (", ".join(devices(entry.name)),)
-        except RuntimeError as error:
-            return (f"FAILED: {error}",)
+def _state(entry: Backend) -> str:
+    if not entry.is_installed:
+        return f"not installed: {entry.install_command}"
+    return entry.version or "?"
 
-    if not entries:
-        return {}
-    with ThreadPoolExecutor(len(entries)) as pool:
-        answers = pool.map(ask, entries)
-        return {e.name: answer for e, answer in zip(entries, answers, strict=True)}
+
+def _answer(entry: Backend) -> str:
+    try:
+        return ", ".join(devices(entry.name))
+    except RuntimeError as error:
+        return f"FAILED: {error}"
 
 
 def _data() -> list[str]:

@@ -133,11 +133,11 @@ def test_devices_exception(monkeypatch, one_backend, tmp_path, code, reason):
     monkeypatch.setattr(overview_module, "_ASK", code)
     with pytest.raises(RuntimeError, match=reason):
         devices(one_backend, timeout=3)
-    real = overview_module.devices
+    real, lines = overview_module.devices, []
     monkeypatch.setattr(overview_module, "devices", lambda name: real(name, 3))
     monkeypatch.setattr(overview_module, "choice", lambda: (one_backend, ""))
-    text, usable = overview(with_devices=True)
-    assert not usable
+    text, usable = overview(with_devices=True, say=lines.append)
+    assert not usable and lines == text.splitlines()
     assert re.search(rf"{one_backend} .*FAILED: .*{reason}", text)
 
 
@@ -246,9 +246,9 @@ def test_options_reach_the_chapter(d2l, tmp_path):
     done = run("run", "bounding_box", "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "Chapter bounding_box" in done.stdout and "--image" in done.stdout
-    done = run("run", "bounding_box", "--no-such-option", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--no-such-option" in done.stderr and "Traceback" not in done.stderr
+    done = run("run", "bounding_box", "--imagge", "x", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--imagge" in done.stderr and "did you mean '--image'?" in done.stderr
     done = run("run", "bounding_box", "--image", "/no/such/file", cwd=tmp_path)
     assert "'/no/such/file'" in said(done, status=1)
 

@@ -1,0 +1,216 @@
+"""`d2lcv detect` and the others: pictures, folders, videos and JSON from the command line;
+what cannot be read is named."""
+
+import json
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from d2lcv.drawn.bananas import draw_banana
+from d2lcv.run import command as cli
+
+
+@pytest.fixture
+def pictures(d2l, tmp_path, monkeypatch):
+    """Two drawn bananas and a torn picture between them."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    boxes = {}
+    for i in (0, 2):
+        pixels, boxes[i], _ = draw_banana(i, "val")
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    whole = (folder / "0.png").read_bytes()
+    (folder / "1.png").write_bytes(whole[: len(whole) // 2])
+    return folder, boxes
+
+
+def overlap(a, b):
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(w, 0) * max(h, 0)
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return shared / (areas - shared)
+
+
+def test_folder_with_a_torn_picture(pictures, capsys):
+    folder, boxes = pictures
+    line = ["detect", str(folder), "--json", "--out", "out", "--threshold", "0.2"]
+    assert cli.main(line) == 1  # one could not be read, the others were done
+    said = capsys.readouterr()
+    assert "1.png" in said.err and said.err.count("d2lcv:") == 1
+    assert "looking for: banana" in said.out and "2 pictures" in said.out
+    found = json.loads((folder.parent / "out" / "detections.json").read_text())
+    assert [record["file"][-5:] for record in found] == ["0.png", "2.png"]
+    for record in found:
+        with Image.open(folder.parent / record["drawn"]) as drawn:
+            assert drawn.size == (record["width"], record["height"]) == (256, 256)
+        box = boxes[int(record["file"][-5])]
+        bananas = [o["box"] for o in record["objects"] if o["name"] == "banana"]
+        assert max(overlap(b, box) for b in bananas) > 0.5
+
+
+def test_coco_results(pictures, capsys):
+    folder, _ = pictures
+    files = [str(folder / "0.png"), str(folder / "0.png")]
+    line = ["detect", *files, "--json", "coco", "--out", "out", "--threshold", "0.2"]
+    assert cli.main(line) == 0
+    rows = json.loads((folder.parent / "out" / "detections.json").read_text())
+    assert {row["image_id"] for row in rows} == {1, 2}
+    assert (folder.parent / "out" / "0-2.png").is_file()
+    for row in rows:
+        assert len(row["bbox"]) == 4 and min(row["bbox"][2:]) > 0
+        assert 0.2 <= row["score"] <= 1
+
+
+def test_sources_that_are_not_there(pictures, capsys):
+    (pictures[0].parent / "empty").mkdir()
+    assert cli.main(["detect", "nowhere.png", "empty", "nowhere.mp4"]) == 1
+    said = capsys.readouterr().err
+    assert "nowhere.png" in said and "empty has no pictures" in said
+    assert "no video nowhere.mp4" in said or "d2lcv[video]" in said
+
+
+def test_weights_of_another_program(pictures, capsys):
+    (pictures[0].parent / "w.safetensors").write_bytes(b"no weights at all")
+    assert cli.main(["detect", "x.png", "--weights", "w.safetensors"]) == 1
+    assert "not a whole safetensors file" in capsys.readouterr().err
+
+
+def test_classify(pictures, capsys):
+    folder, _ = pictures
+    assert cli.main(["classify", str(folder), "--json", "--out", "out"]) == 1
+    said = capsys.readouterr()
+    assert "1.png" in said.err and "2 pictures" in said.out
+    records = json.loads((folder.parent / "out" / "classes.json").read_text())
+    assert [r["file"][-5:] for r in records] == ["0.png", "2.png"]
+    for record in records:
+        assert len(record["classes"]) == 5
+        assert record["classes"][0]["score"] > record["classes"][1]["score"]
+        with Image.open(folder.parent / record["drawn"]) as drawn:
+            assert drawn.size == (256, 256)
+
+
+def test_segment(d2l, pictures, capsys):
+    folder, _ = pictures
+    net = d2l.FCN(3, d2l.ResNet(18, 2, width=4), 16)
+    net.classes = ("ape", "bee", "cow")
+    d2l.save_weights(net, "fcn.safetensors")
+    line = ["segment", str(folder / "0.png"), "--weights", "fcn.safetensors", "--json"]
+    assert cli.main(line) == 0
+    (record,) = json.loads((folder.parent / "out/segment/segments.json").read_text())
+    assert sum(record["shares"].values()) == pytest.approx(1, abs=1e-4)
+    assert set(record["shares"]) <= {"ape", "bee", "cow"}
+    assert cli.main([*line[:2], "--weights", d2l.load().__class__.__name__]) == 1
+    assert "no weights file" in capsys.readouterr().err
+
+
+def test_stylize(pictures, capsys):
+    folder, _ = pictures
+    line = ["stylize", str(folder / "0.png"), "--style", str(folder / "2.png")]
+    assert cli.main([*line, "--height", "48", "--steps", "2"]) == 0
+    with Image.open(folder.parent / "out" / "stylize" / "0.png") as drawn:
+        assert drawn.size == (48, 48)
+    assert cli.main([*line[:3], "nowhere.png"]) == 1
+    assert "there is no picture nowhere.png" in capsys.readouterr().err
+
+
+def test_export(d2l, pictures, capsys):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    assert cli.main(["export", "--out", "there/net"]) == 0
+    assert "program: there/net.onnx" in capsys.readouterr().out.replace("\\", "/")
+    session = runtime.InferenceSession("there/net.onnx")
+    assert session.get_inputs()[0].shape == ["batch", 128, 128, 3]
+    form = d2l.backends.REGISTRY[d2l.backend_name()].program
+    assert cli.main(["export", "--to", form, "--image-size", "64", "96"]) == 0
+    about = json.loads(Path("out/export/about-detector.json").read_text())
+    assert about["input"][1:] == [64, 96, 3]
+
+
+@pytest.mark.parametrize(
+    "line,said",
+    [
+        (["detect", "x.png", "--treshold", "0.3"], "did you mean '--threshold'?"),
+        (["detect", "x.png", "--threshold", "3"], "a number from 0 to 1, got '3'"),
+        (["detect", "x.png", "--json", "coc"], "did you mean 'coco'?"),
+        (["detct", "x.png"], "did you mean 'detect'?"),
+        (["export", "--to", "onx"], "did you mean 'onnx'?"),
+        (["stylize", "x.png", "--style", "y", "--height", "8"], "at least 32, got '8'"),
+        (["segment", "x.png"], "--weights"),
+    ],
+)
+def test_usage(line, said, capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(line)
+    assert exit.value.code == 2 and said in capsys.readouterr().err
+
+
+class Video:
+    """What OpenCV gives of a file that promises more frames than it has."""
+
+    CAP_PROP_FPS, CAP_PROP_FRAME_COUNT = 5, 7
+
+    def __init__(self, frames, promised):
+        self.frames, self.promised, self.written = list(frames), promised, []
+
+    def VideoCapture(self, source):
+        return self
+
+    def isOpened(self):
+        return True
+
+    def get(self, what):
+        return {5: 25.0, 7: float(self.promised)}[what]
+
+    def read(self):
+        return (True, self.frames.pop(0)) if self.frames else (False, None)
+
+    def release(self):
+        pass
+
+    class VideoWriter:
+        written: ClassVar[list] = []
+
+        def __init__(self, *options):
+            self.written.clear()
+
+        fourcc = staticmethod(lambda *letters: 0)
+
+        def write(self, frame):
+            self.written.append(frame.shape)
+
+        def release(self):
+            pass
+
+
+@pytest.mark.parametrize("promised", [2, 5])
+def test_video_that_ends(pictures, capsys, monkeypatch, promised):
+    """Its frames are done; that it ended too early is said."""
+    frames = [draw_banana(i, "val")[0][:, :, ::-1] for i in (0, 2)]
+    monkeypatch.setitem(sys.modules, "cv2", Video(frames, promised))
+    Path("film.mp4").write_bytes(b"film")
+    status = cli.main(["detect", "film.mp4", "--json", "--threshold", "0.2"])
+    said = capsys.readouterr()
+    assert (
+        status == (promised == 5) and Video.VideoWriter.written == [(256, 256, 3)] * 2
+    )
+    records = json.loads(Path("out/detect/detections.json").read_text())
+    assert [r["file"] for r in records] == ["film.mp4#0", "film.mp4#1"]
+    assert ("film.mp4: it ends after 2 of 5 frames" in said.err) == (promised == 5)
+
+
+def test_yolo_files_can_be_loaded(d2l, tmp_path):
+    d2l.seed(0)
+    net = d2l.TinyYOLO(2, 3)
+    net.classes = ("cat", "dog")
+    loaded = d2l.load(d2l.save_weights(net, tmp_path / "yolo.safetensors"))
+    assert loaded.classes == ("cat", "dog") and loaded.num_boxes == 3
+    for name, array in d2l.get_weights(net).items():
+        np.testing.assert_array_equal(array, d2l.get_weights(loaded)[name])
+    (found,) = d2l.detect(loaded, np.zeros((40, 60, 3), np.uint8), 0.0)
+    assert found.boxes.shape[1] == 4 and (found.boxes <= [60, 40, 60, 40]).all()
