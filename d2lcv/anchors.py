@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Tensor, backend
 from .boxes import with_areas
 from .checks import (
     LARGEST_EXACT,
@@ -43,7 +43,9 @@ MAX_LOG_GROWTH = 30.0
 _LARGEST = 1e18
 
 
-def multibox_prior(data: Any, sizes: Sequence[float], ratios: Sequence[float]) -> Any:
+def multibox_prior(
+    data: Tensor, sizes: Sequence[float], ratios: Sequence[float]
+) -> Tensor:
     """Anchors of every pixel of a feature map (SSD's default boxes).
 
     A pixel's anchors are (s₁, r₁), (s₂, r₁), …, (sₙ, r₁), (s₁, r₂), …, (s₁, rₘ) in this
@@ -87,8 +89,11 @@ def _positive(name: str, values: Sequence[float]) -> list[float]:
 
 
 def assign_anchor_to_bbox(
-    ground_truth: Any, anchors: Any, device: Any = None, iou_threshold: float = 0.5
-) -> Any:
+    ground_truth: Tensor,
+    anchors: Tensor,
+    device: Any = None,
+    iou_threshold: float = 0.5,
+) -> Tensor:
     """Which ground-truth box each anchor is for.
 
     First every anchor takes the box it overlaps most, if their IoU reaches the threshold.
@@ -121,7 +126,7 @@ def assign_anchor_to_bbox(
     return on_device(assign(ground_truth, anchors, None, least), device)
 
 
-def offset_boxes(anchors: Any, assigned_bb: Any, eps: float = 1e-6) -> Any:
+def offset_boxes(anchors: Tensor, assigned_bb: Tensor, eps: float = 1e-6) -> Tensor:
     """Offsets that a detector learns: from each anchor to its ground-truth box.
 
     ((x_b − x_a)/w_a/0.1, (y_b − y_a)/h_a/0.1, log(eps + w_b/w_a)/0.2,
@@ -159,7 +164,7 @@ def _check_equal_shapes(**pair: Any) -> None:
         )
 
 
-def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
+def offset_inverse(anchors: Tensor, offset_preds: Tensor) -> Tensor:
     """Boxes that the predicted offsets make of the anchors: the inverse of `offset_boxes`.
 
     Exact, without eps; growth is cut at a factor of e³⁰, so that finite predictions give
@@ -181,7 +186,9 @@ def offset_inverse(anchors: Any, offset_preds: Any) -> Any:
     return as_given(backend.anchors.offset_inverse(a, p), anchors, offset_preds)
 
 
-def multibox_target(anchors: Any, labels: Any, iou_threshold: float = 0.5) -> Any:
+def multibox_target(
+    anchors: Tensor, labels: Tensor, iou_threshold: float = 0.5
+) -> Tensor:
     """Training targets of all anchors, for a batch of labelled images.
 
     Args:

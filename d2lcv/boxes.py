@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .backends import backend
+from .backends import Tensor, backend
 from .checks import as_given, floats
 
 __all__ = ["box_center_to_corner", "box_corner_to_center", "box_iou"]
 
 
-def box_corner_to_center(boxes: Any) -> Any:
+def box_corner_to_center(boxes: Tensor) -> Tensor:
     """Corner boxes (x1, y1, x2, y2) as centre boxes (cx, cy, w, h).
 
     Args:
@@ -32,7 +32,7 @@ def box_corner_to_center(boxes: Any) -> Any:
     return as_given(backend.boxes.box_corner_to_center(corners), boxes)
 
 
-def box_center_to_corner(boxes: Any) -> Any:
+def box_center_to_corner(boxes: Tensor) -> Tensor:
     """Centre boxes (cx, cy, w, h) as corner boxes (x1, y1, x2, y2).
 
     The inverse of `box_corner_to_center`; same arguments, errors and shape.
@@ -41,7 +41,7 @@ def box_center_to_corner(boxes: Any) -> Any:
     return as_given(backend.boxes.box_center_to_corner(centers), boxes)
 
 
-def box_iou(boxes1: Any, boxes2: Any) -> Any:
+def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Intersection over union (Jaccard index) of every pair of corner boxes.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import check_labels, check_tensor, floats, integers
 from .data.hub import DownloadError, check_reachable
 from .weights import get_weights, initialize, read_weights, set_weights
@@ -44,7 +44,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of the four stages, by depth
 
 def Residual(
     in_channels: int, num_channels: int, use_1x1conv: bool = False, strides: int = 1
-) -> Any:
+) -> Module:
     """A residual block: ReLU(f(X) + X), f two 3 × 3 convolutions with batch norm.
 
     Args:
@@ -76,7 +76,7 @@ def Residual(
     )
 
 
-def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Any:
+def resnet18(num_classes: int, in_channels: int = 1, width: int = 64) -> Module:
     """ResNet-18 for small images: a 3 × 3 stem of stride 1 and no max pooling.
 
     The stem is followed by four stages of two `Residual` blocks with `width`, 2, 4
@@ -109,7 +109,7 @@ def ResNet(
     in_channels: int = 3,
     width: int = 64,
     hidden: int = 0,
-) -> Any:
+) -> Module:
     """ResNet-18 or ResNet-34 for photographs, layer by layer that of the model zoos.
 
     A 7 × 7 convolution and a 3 × 3 max pooling, both of stride 2, then four stages of
@@ -151,7 +151,7 @@ def ResNet(
     return initialize(net)
 
 
-def cross_entropy(y_hat: Any, y: Any) -> Any:
+def cross_entropy(y_hat: Tensor, y: Tensor) -> Tensor:
     """Cross-entropy of each example, or of each pixel, −log softmax(y_hat)[y].
 
     Args:
@@ -191,7 +191,7 @@ def cross_entropy(y_hat: Any, y: Any) -> Any:
     return t.where(is_class, losses, float("nan"))
 
 
-def replace_output(net: Any, num_classes: int, hidden: int = 0) -> Any:
+def replace_output(net: Module, num_classes: int, hidden: int = 0) -> Module:
     """A new `ResNet` with a copy of the features of `net` and a fresh output part.
 
     Nothing is shared: training one of them leaves the other as it is.
@@ -235,7 +235,7 @@ ZOO_NAMES = (
 )
 
 
-def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> Any:
+def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> Module:
     """A `ResNet` that has learned already.
 
     Its images are (B, 3, H, W), 0 to 1, less `IMAGENET_MEAN` and over `IMAGENET_STD`.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Tensor, backend
 from .boxes import with_areas
 from .checks import (
     as_array,
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Non-maximum suppression: the boxes that no better box covers.
 
     Boxes are gone through by falling score (equal scores: the lower index first); a box
@@ -69,7 +69,9 @@ def _scored(boxes: Any, scores: Any) -> tuple[Any, Any]:
     return boxes, backend.tensors.where(scores == scores, scores, -float("inf"))
 
 
-def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> Any:
+def batched_nms(
+    boxes: Tensor, scores: Tensor, classes: Tensor, iou_threshold: float
+) -> Tensor:
     """Class-aware non-maximum suppression: only boxes of one class suppress each other.
 
     Args:
@@ -95,13 +97,13 @@ def batched_nms(boxes: Any, scores: Any, classes: Any, iou_threshold: float) -> 
 
 
 def soft_nms(
-    boxes: Any,
-    scores: Any,
+    boxes: Tensor,
+    scores: Tensor,
     sigma: float = 0.5,
     score_threshold: float = 0.001,
     method: str = "gaussian",
     iou_threshold: float = 0.3,
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """Soft non-maximum suppression: an overlap lowers a score instead of removing a box.
 
     Again and again the box of the highest score s is taken (equal scores: the lower index
@@ -160,12 +162,12 @@ def soft_nms(
 
 
 def multibox_detection(
-    cls_probs: Any,
-    offset_preds: Any,
-    anchors: Any,
+    cls_probs: Tensor,
+    offset_preds: Tensor,
+    anchors: Tensor,
     nms_threshold: float = 0.5,
     pos_threshold: float = 0.009999999,
-) -> Any:
+) -> Tensor:
     """Detections of a single-shot detector: offsets applied, one box kept per object.
 
     An anchor's class is the likeliest one besides the background, its confidence that

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Tensor, backend
 from .checks import check_tensor
 from .randomness import current_seed, seed, stream, stream_of
 
@@ -59,7 +59,7 @@ def world_size() -> int:
     return _Processes.size
 
 
-def process_mean(x: Any) -> Any:
+def process_mean(x: Tensor) -> Tensor:
     """The mean of a float tensor over the processes; each calls it with its own."""
     check_tensor("x", x)
     return x if _Processes.size == 1 else backend.distributed.average([x])[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import at_least, check_shapes, check_tensor
 from .distributed import process_mean, rank, world_size
 from .meters import Accumulator, Timer
@@ -59,7 +59,7 @@ class TrainingResult:
         return self.num_examples / self.seconds
 
 
-def accuracy(y_hat: Any, y: Any, ignore: int | None = None) -> Any:
+def accuracy(y_hat: Tensor, y: Tensor, ignore: int | None = None) -> Tensor:
     """How many predictions are right: a scalar tensor, float32.
 
     Args:
@@ -82,11 +82,13 @@ def accuracy(y_hat: Any, y: Any, ignore: int | None = None) -> Any:
     return backend.engine.accuracy(y_hat, y, ignore)
 
 
-def split_batch(X: Any, y: Any, devices: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def split_batch(
+    X: Tensor, y: Tensor, devices: Sequence[Any]
+) -> tuple[list[Tensor], list[Tensor]]:
     """A batch in as many parts as there are devices, each moved to its device.
 
-    The parts are equal or differ by one example. Of a batch smaller than the number of
-    devices the last devices get none.
+    The parts are equal, or the first ones have one example more. Of a batch smaller than
+    the number of devices the last devices get none.
 
     Returns:
         The parts of X and those of y, two lists.
@@ -105,7 +107,7 @@ def split_batch(X: Any, y: Any, devices: Sequence[Any]) -> tuple[list[Any], list
 
 
 def evaluate_accuracy_gpu(
-    net: Any, data_iter: Iterable[Any], device: Any = None, ignore: int | None = None
+    net: Module, data_iter: Iterable[Any], device: Any = None, ignore: int | None = None
 ) -> float:
     """The share of right predictions, in evaluation mode and without gradients.
 
@@ -123,7 +125,7 @@ def evaluate_accuracy_gpu(
 
 
 def evaluate_accuracy_gpus(
-    net: Any,
+    net: Module,
     data_iter: Iterable[Any],
     split_f: Split = split_batch,
     ignore: int | None = None,
@@ -152,15 +154,15 @@ class _Labelled:
 
 
 def train_batch_ch13(
-    net: Any,
-    X: Any,
-    y: Any,
+    net: Module,
+    X: Tensor,
+    y: Tensor,
     loss: Callable[[Any, Any], Any],
     trainer: Any,
     devices: Sequence[Any],
     split_f: Split = split_batch,
     ignore: int | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """One step of training on one batch; the arguments are those of `train_ch13`.
 
     Returns:
@@ -202,7 +204,7 @@ def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
 
 
 def train_ch13(
-    net: Any,
+    net: Module,
     train_iter: Iterable[Any],
     test_iter: Iterable[Any] | None,
     loss: Callable[[Any, Any], Any],

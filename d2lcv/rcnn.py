@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import (
     LARGEST_EXACT,
     as_given,
@@ -58,8 +58,8 @@ LARGEST_REGION = 4096  # pixels of the map along a side, for adaptive sampling
 
 
 def roi_pool(
-    X: Any, rois: Any, output_size: int | tuple[int, int], spatial_scale: float
-) -> Any:
+    X: Tensor, rois: Tensor, output_size: int | tuple[int, int], spatial_scale: float
+) -> Tensor:
     """Greatest value of each cell of a region (Girshick, "Fast R-CNN", 2015).
 
     The corners are scaled and rounded to whole pixels, halves away from zero; both belong
@@ -90,13 +90,13 @@ def roi_pool(
 
 
 def roi_align(
-    X: Any,
-    rois: Any,
+    X: Tensor,
+    rois: Tensor,
     output_size: int | tuple[int, int],
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool = True,
-) -> Any:
+) -> Tensor:
     """Mean of samples in each cell of a region, nothing rounded (He, "Mask R-CNN", 2017).
 
     The scaled region is cut into h × w equal cells, and each is the mean of
@@ -194,7 +194,7 @@ def _check_images(rois: Any, num_images: int) -> None:
 # ---- the detector ----------------------------------------------------------------------
 
 
-def TinyRCNN(num_classes: int) -> Any:
+def TinyRCNN(num_classes: int) -> Module:
     """A small two-stage detector: a feature map, a region proposal network, two heads.
 
     Called with images (B, 3, H, W), float32, of at least 8 × 8 pixels (`ValueError` for
@@ -216,8 +216,12 @@ def TinyRCNN(num_classes: int) -> Any:
 
 
 def propose(
-    anchors: Any, scores: Any, offsets: Any, num: int, nms_threshold: float = 0.7
-) -> Any:
+    anchors: Tensor,
+    scores: Tensor,
+    offsets: Tensor,
+    num: int,
+    nms_threshold: float = 0.7,
+) -> Tensor:
     """The regions of an image that most likely hold an object, whatever its class.
 
     Args:
@@ -245,7 +249,9 @@ def propose(
     return backend.rcnn.propose(anchors, scores, offsets, num, most)
 
 
-def rpn_loss(anchors: Any, scores: Any, offsets: Any, labels: Any) -> Any:
+def rpn_loss(
+    anchors: Tensor, scores: Tensor, offsets: Tensor, labels: Tensor
+) -> Tensor:
     """Loss of the proposals, (B,): `calc_loss` with one class, object or background.
 
     Args:
@@ -267,7 +273,9 @@ def rpn_loss(anchors: Any, scores: Any, offsets: Any, labels: Any) -> Any:
     return backend.rcnn.rpn_loss(anchors, scores, offsets, labels)
 
 
-def box_head_loss(net: Any, features: Any, rois: Any, labels: Any) -> Any:
+def box_head_loss(
+    net: Module, features: Tensor, rois: Tensor, labels: Tensor
+) -> Tensor:
     """Loss of the classes and offsets of regions, (B,): `calc_loss`, regions as anchors.
 
     A region is for the object that it overlaps most if their IoU is at least 0.5, else it
@@ -319,7 +327,9 @@ def _check_classes(labels: Any, num_classes: int) -> None:
         )
 
 
-def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) -> Any:
+def mask_head_loss(
+    net: Module, features: Tensor, rois: Tensor, labels: Tensor, masks: Tensor
+) -> Tensor:
     """Loss of the masks of regions that hold an object: a scalar.
 
     The target is the object's mask, cut out of the image as the features are, by RoI
@@ -350,13 +360,13 @@ def mask_head_loss(net: Any, features: Any, rois: Any, labels: Any, masks: Any) 
 
 
 def detect_instances(
-    net: Any,
-    X: Any,
+    net: Module,
+    X: Tensor,
     num_proposals: int = 32,
     num_detections: int = 8,
     nms_threshold: float = 0.3,
     pos_threshold: float = 0.05,
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """Boxes, classes and masks of the objects in images: both stages, as for a test.
 
     Args:
@@ -394,7 +404,7 @@ def detect_instances(
     return rows, masks
 
 
-def paste_masks(masks: Any, boxes: Any, height: int, width: int) -> Any:
+def paste_masks(masks: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
     """Masks of boxes as masks of the whole image, 0 outside of the boxes.
 
     Args:

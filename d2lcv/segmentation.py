@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import at_least, check_labels, checked, floats, integers, pair
 from .data.voc import IGNORE, classes_to_colors
 from .training import predict
@@ -39,7 +39,7 @@ STRIDES = (32, 16, 8)
 # ---- convolutions of matrices ----------------------------------------------------------
 
 
-def corr2d(X: Any, K: Any) -> Any:
+def corr2d(X: Tensor, K: Tensor) -> Tensor:
     """Cross-correlation of two matrices: Y[i, j] = Σ_uv K[u, v] · X[i+u, j+v].
 
     Args:
@@ -62,7 +62,7 @@ def corr2d(X: Any, K: Any) -> Any:
     return backend.segmentation.corr2d(X, K)
 
 
-def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
+def trans_conv(X: Tensor, K: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     """Transposed convolution of matrices: each X[i, j] lays a copy of X[i, j]·K, summed.
 
     The copy of X[i, j] has its corner at (stride·i, stride·j); then `padding` rows and
@@ -92,7 +92,7 @@ def trans_conv(X: Any, K: Any, stride: int = 1, padding: int = 0) -> Any:
     return backend.segmentation.trans_conv(X, K, stride, padding)
 
 
-def kernel2matrix(K: Any, input_size: tuple[int, int] = (3, 3)) -> Any:
+def kernel2matrix(K: Tensor, input_size: tuple[int, int] = (3, 3)) -> Tensor:
     """The matrix that correlates: its product with X, flattened, is `corr2d(X, K)`.
 
     Its transpose makes the transposed convolution, `trans_conv`, in the same way.
@@ -127,7 +127,7 @@ def conv2d(
     stride: int = 1,
     padding: int = 0,
     bias: bool = True,
-) -> Any:
+) -> Module:
     """A convolution layer of the active framework, its weights drawn from `d2lcv.seed`.
 
     (B, in_channels, H, W) → (B, out_channels, H', W') with
@@ -145,7 +145,7 @@ def conv_transpose2d(
     stride: int = 1,
     padding: int = 0,
     bias: bool = True,
-) -> Any:
+) -> Module:
     """A transposed convolution layer, its weights drawn from `d2lcv.seed`.
 
     (B, in_channels, H, W) → (B, out_channels, H', W') with
@@ -170,7 +170,7 @@ def _checked_layer(
     )
 
 
-def bilinear_kernel(in_channels: int, out_channels: int, kernel_size: int) -> Any:
+def bilinear_kernel(in_channels: int, out_channels: int, kernel_size: int) -> Tensor:
     """Weights of a transposed convolution that enlarges by bilinear interpolation.
 
     Kernel (c, c) falls linearly from its middle, in both directions; those of different
@@ -191,7 +191,7 @@ def bilinear_kernel(in_channels: int, out_channels: int, kernel_size: int) -> An
 # ---- the fully convolutional network ---------------------------------------------------
 
 
-def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
+def FCN(num_classes: int, backbone: Module, stride: int = 32) -> Module:
     """A fully convolutional network: class scores for every pixel of an image.
 
     A 1 × 1 convolution turns the map of the backbone's last stage, 32 times smaller than
@@ -237,7 +237,9 @@ def FCN(num_classes: int, backbone: Any, stride: int = 32) -> Any:
     return set_weights(net, copied, "features.")
 
 
-def segmentation_loss(preds: Any, labels: Any, ignore_index: int = IGNORE) -> Any:
+def segmentation_loss(
+    preds: Tensor, labels: Tensor, ignore_index: int = IGNORE
+) -> Tensor:
     """Cross-entropy of each image, the mean over its pixels that have a label.
 
     Args:
@@ -272,10 +274,10 @@ def segmentation_loss(preds: Any, labels: Any, ignore_index: int = IGNORE) -> An
 
 def predict_tiles(
     net: Any,
-    X: Any,
+    X: Tensor,
     tile: int | tuple[int, int],
     overlap: int | tuple[int, int] = 0,
-) -> Any:
+) -> Tensor:
     """Scores of images of any size: overlapping tiles, whose scores are averaged.
 
     The image is covered with equal tiles that overlap by at least `overlap`; the last of

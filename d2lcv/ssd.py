@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import (
     at_least,
     check_labels,
@@ -59,7 +59,7 @@ TINY_SSD_LEAST = 64  # pixels of a side: six times halved, one is left
 TINY_SSD_ANCHORS = 4  # of a pixel: two sizes and three ratios, less the shared pair
 
 
-def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
+def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Module:
     """Class scores of every anchor: a 3 × 3 convolution to num_anchors·(num_classes+1).
 
     Returns the framework's convolution layer, (B, num_inputs, H, W) → (B, …, H, W).
@@ -72,13 +72,13 @@ def cls_predictor(num_inputs: int, num_anchors: int, num_classes: int) -> Any:
     return initialize(backend.ssd.cls_predictor(*sizes))
 
 
-def bbox_predictor(num_inputs: int, num_anchors: int) -> Any:
+def bbox_predictor(num_inputs: int, num_anchors: int) -> Module:
     """Four offsets of every anchor: a 3 × 3 convolution to num_anchors·4 channels."""
     sizes = integers(num_inputs=(num_inputs, 1), num_anchors=(num_anchors, 1))
     return initialize(backend.ssd.bbox_predictor(*sizes))
 
 
-def down_sample_blk(in_channels: int, out_channels: int) -> Any:
+def down_sample_blk(in_channels: int, out_channels: int) -> Module:
     """Two of 3 × 3 convolution, batch norm, ReLU; then 2 × 2 max pooling halves the map.
 
     The convolutions have no bias: the batch norm after them would take it away again.
@@ -87,18 +87,18 @@ def down_sample_blk(in_channels: int, out_channels: int) -> Any:
     return initialize(backend.ssd.down_sample_blk(*sizes))
 
 
-def base_net() -> Any:
+def base_net() -> Module:
     """Three down-sampling blocks: (B, 3, H, W) → (B, 64, H/8, W/8)."""
     return initialize(backend.ssd.base_net())
 
 
-def flatten_pred(pred: Any) -> Any:
+def flatten_pred(pred: Tensor) -> Tensor:
     """(B, K, H, W) predictions as (B, H·W·K): those of one pixel stand together."""
     (pred,) = checked(pred=(pred, "B K H W"))
     return backend.ssd.flatten_pred(pred)
 
 
-def concat_preds(preds: Sequence[Any]) -> Any:
+def concat_preds(preds: Sequence[Tensor]) -> Tensor:
     """Predictions of several scales, (B, Kᵢ, Hᵢ, Wᵢ) each, as one (B, Σ Hᵢ·Wᵢ·Kᵢ)."""
     if not isinstance(preds, (list, tuple)) or not preds:
         raise TypeError(
@@ -111,13 +111,13 @@ def concat_preds(preds: Sequence[Any]) -> Any:
 
 
 def blk_forward(
-    X: Any,
-    blk: Any,
+    X: Tensor,
+    blk: Module,
     size: Sequence[float],
     ratio: Sequence[float],
-    cls_predictor: Any,
-    bbox_predictor: Any,
-) -> tuple[Any, Any, Any, Any]:
+    cls_predictor: Module,
+    bbox_predictor: Module,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """One scale of the detector: feature map, its anchors, class and offset predictions.
 
     Args:
@@ -137,7 +137,7 @@ def blk_forward(
     return backend.ssd.blk_forward(X, blk, size, ratio, cls_predictor, bbox_predictor)
 
 
-def TinySSD(num_classes: int) -> Any:
+def TinySSD(num_classes: int) -> Module:
     """A small single-shot detector with five scales: 32², 16², 8², 4², 1² at 256 × 256.
 
     `base_net`, three down-sampling blocks of 128 channels and a global max pooling make
@@ -157,8 +157,12 @@ def TinySSD(num_classes: int) -> Any:
 
 
 def calc_loss(
-    cls_preds: Any, cls_labels: Any, bbox_preds: Any, bbox_labels: Any, bbox_masks: Any
-) -> Any:
+    cls_preds: Tensor,
+    cls_labels: Tensor,
+    bbox_preds: Tensor,
+    bbox_labels: Tensor,
+    bbox_masks: Tensor,
+) -> Tensor:
     """Loss of each image: mean cross-entropy of the classes + mean L1 of the offsets.
 
     Args:
@@ -192,7 +196,7 @@ def _check_classes(cls_preds: Any, cls_labels: Any) -> None:
     check_labels("cls_labels", cls_labels, cls_preds.shape[-1])
 
 
-def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
+def cls_eval(cls_preds: Tensor, cls_labels: Tensor) -> Tensor:
     """How many anchors have their class right: a scalar tensor.
 
     `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers from 0 to C; others are
@@ -202,7 +206,7 @@ def cls_eval(cls_preds: Any, cls_labels: Any) -> Any:
     return backend.ssd.cls_eval(cls_preds, cls_labels)
 
 
-def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
+def bbox_eval(bbox_preds: Tensor, bbox_labels: Tensor, bbox_masks: Tensor) -> Tensor:
     """Sum of the absolute errors of all offsets whose mask is 1: a scalar tensor.
 
     All of shape (B, 4A).
@@ -215,19 +219,21 @@ def bbox_eval(bbox_preds: Any, bbox_labels: Any, bbox_masks: Any) -> Any:
     return backend.ssd.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
 
 
-def smooth_l1(x: Any, sigma: float) -> Any:
+def smooth_l1(x: Tensor, sigma: float) -> Tensor:
     """(σx)²/2 where |x| < 1/σ², else |x| − 1/(2σ²), elementwise (Girshick, 2015)."""
     (x,) = floats(x=(x, "..."))
     return backend.ssd.smooth_l1(x, positive("sigma", sigma))
 
 
-def focal_loss(gamma: float, p: Any) -> Any:
+def focal_loss(gamma: float, p: Tensor) -> Tensor:
     """−(1 − p)^γ·log p, elementwise; p the probability of the true class (Lin, 2017)."""
     (p,) = floats(p=(p, "..."))
     return backend.ssd.focal_loss(not_negative("gamma", gamma), p)
 
 
-def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any:
+def hard_negative_loss(
+    cls_preds: Tensor, cls_labels: Tensor, ratio: float = 3
+) -> Tensor:
     """Class loss of each image over its objects and the hardest of the background.
 
     The cross-entropy, summed over the N anchors with an object and those min(⌈ratio·N⌉,
@@ -253,8 +259,8 @@ def hard_negative_loss(cls_preds: Any, cls_labels: Any, ratio: float = 3) -> Any
 
 
 def focal_cls_loss(
-    cls_preds: Any, cls_labels: Any, gamma: float = 2.0, alpha: float = 0.25
-) -> Any:
+    cls_preds: Tensor, cls_labels: Tensor, gamma: float = 2.0, alpha: float = 0.25
+) -> Tensor:
     """Class loss of each image that counts easy anchors less: the focal loss.
 
     −α(1 − p)^γ·log p of each anchor, p the probability of its true class, summed over
@@ -283,8 +289,8 @@ def focal_cls_loss(
 
 
 def smooth_l1_loss(
-    bbox_preds: Any, bbox_labels: Any, bbox_masks: Any, sigma: float = 1.0
-) -> Any:
+    bbox_preds: Tensor, bbox_labels: Tensor, bbox_masks: Tensor, sigma: float = 1.0
+) -> Tensor:
     """Offset loss of each image: `smooth_l1`, summed, per anchor with an object.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD  # noqa: F401 - for the columns
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import check_shapes, checked, floats, integers, pair
 from .filters import random_filters
 from .randomness import next_net
@@ -50,7 +50,7 @@ RANDOM_WIDTH = 8
 # ---- pictures --------------------------------------------------------------------------
 
 
-def preprocess(img: Any, image_shape: tuple[int, int]) -> Any:
+def preprocess(img: Any, image_shape: tuple[int, int]) -> Tensor:
     """A picture as a batch of one for the network.
 
     Args:
@@ -93,7 +93,7 @@ def _resized(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
 
 
-def postprocess(img: Any) -> Any:
+def postprocess(img: Any) -> Tensor:
     """What `preprocess` made as a picture again: (1, 3, H, W) → (H, W, 3) in 0–1.
 
     A tensor; what lies outside of 0–1 is clipped.
@@ -122,7 +122,7 @@ def vgg19_plan(num_layers: int, width: int) -> list[Any]:
 
 def VGG19(
     num_layers: int = STYLE_NETWORK_LAYERS, width: int = 64, pooling: str = "max"
-) -> Any:
+) -> Module:
     """The convolutional part of VGG-19 (Simonyan and Zisserman, ICLR 2015), from its start.
 
     Five blocks of 3 × 3 convolutions, each followed by a ReLU, with a 2 × 2 pooling after
@@ -149,7 +149,7 @@ def VGG19(
     return initialize(backend.style.VGG19(num_layers, width, pooling))
 
 
-def style_network(weights: str | os.PathLike[str] = "random") -> Any:
+def style_network(weights: str | os.PathLike[str] = "random") -> Module:
     """The network whose layers measure content and style, its weights frozen.
 
     Args:
@@ -207,11 +207,11 @@ def _default_network() -> Any:
 
 
 def extract_features(
-    X: Any,
+    X: Tensor,
     content_layers: Sequence[int],
     style_layers: Sequence[int],
-    net: Any = None,
-) -> tuple[list[Any], list[Any]]:
+    net: Module | None = None,
+) -> tuple[list[Tensor], list[Tensor]]:
     """What the layers of a network make of a picture.
 
     Args:
@@ -246,14 +246,14 @@ def extract_features(
 # ---- losses ----------------------------------------------------------------------------
 
 
-def content_loss(Y_hat: Any, Y: Any) -> Any:
+def content_loss(Y_hat: Tensor, Y: Tensor) -> Tensor:
     """Mean squared difference of two outputs of a layer, of equal shape: a scalar."""
     Y_hat, Y = floats(Y_hat=(Y_hat, "..."), Y=(Y, "..."))
     _same_shape("Y_hat", Y_hat, "Y", Y)
     return backend.style.content_loss(Y_hat, Y)
 
 
-def gram(X: Any) -> Any:
+def gram(X: Tensor) -> Tensor:
     """How the channels of a layer's output go together: (1, C, H, W) → (C, C).
 
     With X as (C, H·W): X·Xᵀ / (C·H·W), the mean product of each two channels, divided by
@@ -264,7 +264,7 @@ def gram(X: Any) -> Any:
     return backend.style.gram(X)
 
 
-def style_loss(Y_hat: Any, gram_Y: Any) -> Any:
+def style_loss(Y_hat: Tensor, gram_Y: Tensor) -> Tensor:
     """Mean squared difference of the Gram matrices: a scalar.
 
     Args:
@@ -276,7 +276,7 @@ def style_loss(Y_hat: Any, gram_Y: Any) -> Any:
     return backend.style.style_loss(Y_hat, gram_Y)
 
 
-def tv_loss(Y_hat: Any) -> Any:
+def tv_loss(Y_hat: Tensor) -> Tensor:
     """Total variation: half of mean |row − row above| plus mean |column − column before|.
 
     Of (B, C, H, W) with at least two rows and columns; a scalar. Small for a picture
@@ -305,16 +305,16 @@ def _same_shape(name: str, value: Any, other_name: str, other: Any) -> None:
 
 
 def compute_loss(
-    X: Any,
-    contents_Y_hat: Sequence[Any],
-    styles_Y_hat: Sequence[Any],
-    contents_Y: Sequence[Any],
-    styles_Y_gram: Sequence[Any],
+    X: Tensor,
+    contents_Y_hat: Sequence[Tensor],
+    styles_Y_hat: Sequence[Tensor],
+    contents_Y: Sequence[Tensor],
+    styles_Y_gram: Sequence[Tensor],
     *,
     content_weight: float = 1.0,
     style_weight: float = 1e3,
     tv_weight: float = 10.0,
-) -> tuple[list[Any], list[Any], Any, Any]:
+) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
     """Content, style and total variation loss of a picture, and their sum.
 
     Args:
@@ -365,7 +365,7 @@ def compute_loss(
 # ---- the picture that is trained ---------------------------------------------------------
 
 
-def SynthesizedImage(img_shape: Sequence[int], start: Any = None) -> Any:
+def SynthesizedImage(img_shape: Sequence[int], start: Any = None) -> Module:
     """A module whose only parameter, `weight`, is a picture: `net()` gives it.
 
     Args:

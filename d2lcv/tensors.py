@@ -2,23 +2,8 @@
 
 Each name is the framework's own function where it has one that can be called the same way
 (`d2lcv.exp` is `torch.exp`), else the thinnest wrapper around it, in
-`backends/<name>/tensors.py`. Native tensors in, native tensors out.
-
-| kind | names |
-| --- | --- |
-| types | `float32 int32 int64` |
-| make | `tensor(data, dtype=None) zeros(shape) ones(shape) arange(n) eye(n)`, |
-| | `linspace(start, stop, num) meshgrid(x, y)` (`ij` order), |
-| | `rand(shape) randn(shape) normal(mean, std, shape)` |
-| shape | `reshape(x, shape) transpose(x, axes=None) stack(xs, axis=0)`, |
-| | `concat(xs, axis=0) size(x)` (number of elements, a Python int) |
-| compute | `exp log sin cos tanh abs sqrt matmul maximum minimum where(c, a, b)`, |
-| | `softmax(x, axis) sigmoid(x) relu(x) clip(x, low, high)` |
-| reduce | `reduce_sum(x, axis=None) reduce_mean(x, axis=None) argmax(x, axis=None)` |
-| convert | `numpy(x)` (detached copy on the host) `astype(x, dtype)`, |
-| | `to(x, device)` (a tensor or a net), |
-| | `is_tensor(x) as_float(x)` (integers become float32) |
-| devices | `try_gpu(i=0) try_all_gpus() device_name(device=None) synchronize()` |
+`backends/<name>/tensors.py`. Native tensors in, native tensors out. What each does is said
+in `VOCABULARY`.
 """
 
 from __future__ import annotations
@@ -27,15 +12,54 @@ from typing import Any
 
 from .backends import backend
 
-VOCABULARY = """
-    float32 int32 int64
-    tensor zeros ones arange eye linspace meshgrid rand randn normal
-    reshape transpose stack concat size
-    exp log sin cos tanh abs sqrt matmul maximum minimum where softmax sigmoid relu clip
-    reduce_sum reduce_mean argmax
-    numpy astype to is_tensor as_float
-    try_gpu try_all_gpus device_name synchronize
-""".split()
+# Name → how it is called, and what it does
+VOCABULARY = {
+    "float32": ": the type of numbers in single precision.",
+    "int32": ": the type of whole numbers of 32 bits.",
+    "int64": ": the type of whole numbers of 64 bits.",
+    "tensor": "(data, dtype=None, device=None): a tensor of numbers, lists or an array.",
+    "zeros": "(shape): a tensor of zeros, float32.",
+    "ones": "(shape): a tensor of ones, float32.",
+    "arange": "(n): the whole numbers from 0 to n − 1.",
+    "eye": "(n): the matrix (n, n) with ones on its diagonal.",
+    "linspace": "(start, stop, num): evenly spaced numbers, both ends among them.",
+    "meshgrid": "(x, y): the rows and the columns of a grid (len(x), len(y)).",
+    "rand": "(shape): numbers drawn evenly from [0, 1).",
+    "randn": "(shape): numbers drawn from the standard normal distribution.",
+    "normal": "(mean, std, shape): numbers drawn from a normal distribution.",
+    "reshape": "(x, shape): the same numbers in another shape.",
+    "transpose": "(x, axes=None): the axes in another order; without `axes` reversed.",
+    "stack": "(xs, axis=0): tensors of one shape along a new axis.",
+    "concat": "(xs, axis=0): tensors joined along an axis that they have.",
+    "size": "(x): the number of elements, a Python int.",
+    "exp": "(x): e to the power of each element.",
+    "log": "(x): the natural logarithm of each element.",
+    "sin": "(x): the sine of each element.",
+    "cos": "(x): the cosine of each element.",
+    "tanh": "(x): the hyperbolic tangent of each element.",
+    "abs": "(x): the absolute value of each element.",
+    "sqrt": "(x): the square root of each element.",
+    "matmul": "(a, b): the product of two matrices.",
+    "maximum": "(a, b): the larger of each two elements.",
+    "minimum": "(a, b): the smaller of each two elements.",
+    "where": "(c, a, b): elements of a where c is true, of b elsewhere.",
+    "softmax": "(x, axis): exp(x), divided by its sum along the axis.",
+    "sigmoid": "(x): 1 / (1 + exp(−x)).",
+    "relu": "(x): x where it is positive, 0 elsewhere.",
+    "clip": "(x, low, high): x, moved into [low, high].",
+    "reduce_sum": "(x, axis=None): the sum along an axis, or of everything.",
+    "reduce_mean": "(x, axis=None): the mean along an axis, or of everything.",
+    "argmax": "(x, axis=None): where the largest element is; of equal ones the first.",
+    "numpy": "(x): a copy as an array on the host, detached from the graph.",
+    "astype": "(x, dtype): x in another type.",
+    "to": "(x, device): a tensor or a net, on a device.",
+    "is_tensor": "(x): whether x is a tensor of the active framework.",
+    "as_float": "(x): x; integers become float32.",
+    "try_gpu": "(i=0): GPU number i, or the CPU if there is none.",
+    "try_all_gpus": "(): all GPUs, or the CPU alone, in a list.",
+    "device_name": "(device=None): the name of a device, by default the first, as text.",
+    "synchronize": "(): wait until the devices have computed what was asked for.",
+}
 
 __all__ = list(VOCABULARY)
 

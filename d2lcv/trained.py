@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import REGISTRY, backend
+from .backends import REGISTRY, Module, backend
 from .checks import at_least, check_module, in_range, pair, positive, threshold
 from .classification import ResNet, resnet18
 from .detection import multibox_detection
@@ -79,7 +79,7 @@ CROPPED = 8 / 7  # what a picture measures before its middle is cut out, as 256 
 # ---- nets from files ---------------------------------------------------------------------
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Any:
+def load(path: str | os.PathLike[str] | None = None) -> Module:
     """The net in a file of `save_weights`, on the active backend, whichever wrote it.
 
     Nets that say what they are can be loaded: those of `TinySSD`, `TinyYOLO`, `TinyRCNN`,
@@ -122,7 +122,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Any:
 
 
 def export(
-    net: Any,
+    net: Module,
     path: str | os.PathLike[str],
     image_size: int | tuple[int, int] | None = None,
     to: str | None = None,
@@ -448,7 +448,7 @@ PROGRAMS = {"TinySSD": _ssd_rows, "TinyYOLO": _yolo_rows}
 
 
 def detect(
-    net: Any, images: Any, threshold: float = 0.5, nms_threshold: float = 0.5
+    net: Module, images: Any, threshold: float = 0.5, nms_threshold: float = 0.5
 ) -> list[Detections]:
     """What a `TinySSD`, `TinyYOLO` or `TinyRCNN` finds in pictures of any size.
 
@@ -535,7 +535,7 @@ class Classification(_Found):
         return picture
 
 
-def classify(net: Any, images: Any) -> list[Classification]:
+def classify(net: Module, images: Any) -> list[Classification]:
     """What a `ResNet` or a `resnet18` takes pictures of any size for.
 
     A picture is resized so that it covers 8/7 of `net.image_size`, or else of 224 × 224
@@ -625,7 +625,7 @@ class Segmentation(_Found):
         return picture
 
 
-def segment(net: Any, images: Any) -> list[Segmentation]:
+def segment(net: Module, images: Any) -> list[Segmentation]:
     """A class for every pixel of pictures of any size, from an `FCN`.
 
     A picture is seen in its own size: as a whole, or, if the net has an `image_size`, in
@@ -662,7 +662,7 @@ def _segment(net: Any, picture: Any) -> Segmentation:
 
 
 def stylize(
-    net: Any,
+    net: Module,
     images: Any,
     style: Any,
     *,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import check_module, check_tensor, described, in_range, not_negative, real
 from .distributed import world_size
 
@@ -225,7 +225,7 @@ def _rate_groups(net: Any, factors: Mapping[str, float]) -> dict[float, list[Any
     return groups or {1.0: []}
 
 
-def freeze(module: Any) -> Any:
+def freeze(module: Module) -> Module:
     """Keep `module`, a net or a part of one, as it is, and return it.
 
     Its parameters get no gradient, so that no optimizer changes them, and its batch norms
@@ -247,7 +247,7 @@ def predict(net: Any, *inputs: Any) -> Any:
     return backend.training.predict(net, *inputs)
 
 
-def gradients(function: Callable[..., Any], *tensors: Any) -> list[Any]:
+def gradients(function: Callable[..., Any], *tensors: Tensor) -> list[Tensor]:
     """Gradients of a scalar function with respect to each of its arguments.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import backend
+from .backends import Module, backend
 from .checks import check_module, described
 from .files import workspace
 from .randomness import next_net
@@ -55,7 +55,7 @@ STATE = "optimizer/"  # begins the names of what an optimizer keeps, in a checkp
 ENTRY, FORMAT = "d2lcv", 2  # one entry: of several the order in the file is chance
 
 
-def initialize(net: Any, part: str = "") -> Any:
+def initialize(net: Module, part: str = "") -> Module:
     """Give `net` fresh weights from the seed, and return it.
 
     With `part` only those whose names start so; the rest stays.
@@ -89,13 +89,15 @@ def _initial(
     return np.full(shape, 1 if is_one else 0, np.float32)
 
 
-def get_weights(net: Any) -> dict[str, np.ndarray]:
+def get_weights(net: Module) -> dict[str, np.ndarray]:
     """All weights and statistics of `net` as NumPy arrays in the canonical layout."""
     check_module("net", net)
     return {name: slot.get() for name, slot in backend.weights.slots(net).items()}
 
 
-def set_weights(net: Any, weights: Mapping[str, np.ndarray], part: str = "") -> Any:
+def set_weights(
+    net: Module, weights: Mapping[str, np.ndarray], part: str = ""
+) -> Module:
     """Put arrays in the canonical layout into `net`, all or none, and return it.
 
     With `part` into those whose names start so; the rest stays.
@@ -128,7 +130,7 @@ def set_weights(net: Any, weights: Mapping[str, np.ndarray], part: str = "") -> 
     return net
 
 
-def save_weights(net: Any, path: str | os.PathLike[str]) -> str:
+def save_weights(net: Module, path: str | os.PathLike[str]) -> str:
     """Write the weights and statistics of `net` to a safetensors file; returns its path.
 
     The file is the same whichever backend wrote it, and any of them reads it. It appears
@@ -167,7 +169,7 @@ def checked_path(path: Any) -> Path:
     return Path(path)
 
 
-def describe(net: Any) -> dict[str, Any]:
+def describe(net: Module) -> dict[str, Any]:
     """What a net is, in JSON's words."""
     from . import __version__
 
@@ -245,7 +247,7 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def load_weights(net: Any, path: str | os.PathLike[str]) -> Any:
+def load_weights(net: Module, path: str | os.PathLike[str]) -> Module:
     """Read a file of `save_weights` into `net`, whichever backend wrote it; returns `net`.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .backends import backend
+from .backends import Module, Tensor, backend
 from .checks import (
     at_least,
     check_labels,
@@ -24,7 +24,7 @@ from .weights import initialize
 __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
 
 
-def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Any:
+def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Module:
     """A small YOLO: four down-sampling blocks, two convolutions, one number after another.
 
     Args:
@@ -44,7 +44,7 @@ def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Any:
     return initialize(backend.yolo.TinyYOLO(*sizes))
 
 
-def yolo_target(labels: Any, height: int, width: int) -> tuple[Any, Any]:
+def yolo_target(labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Which cell answers for which object: the one that holds the object's centre.
 
     Args:
@@ -61,7 +61,7 @@ def yolo_target(labels: Any, height: int, width: int) -> tuple[Any, Any]:
     return backend.yolo.yolo_target(labels, height, width)
 
 
-def yolo_decode(preds: Any, num_classes: int) -> tuple[Any, Any, Any]:
+def yolo_decode(preds: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """From the net's numbers to boxes, confidences and classes.
 
     The sigmoid of the first two numbers of a box is its centre within the cell, in widths
@@ -81,13 +81,13 @@ def yolo_decode(preds: Any, num_classes: int) -> tuple[Any, Any, Any]:
 
 
 def yolo_loss(
-    preds: Any,
-    classes: Any,
-    boxes: Any,
+    preds: Tensor,
+    classes: Tensor,
+    boxes: Tensor,
     num_classes: int,
     coord_weight: float = 5.0,
     noobj_weight: float = 0.5,
-) -> Any:
+) -> Tensor:
     """Loss of each image: squared errors of places, confidences and classes.
 
     In a cell with an object the box that overlaps it most (the lower index among equals)
@@ -121,11 +121,11 @@ def yolo_loss(
 
 
 def yolo_detection(
-    preds: Any,
+    preds: Tensor,
     num_classes: int,
     nms_threshold: float = 0.5,
     pos_threshold: float = 0.009999999,
-) -> Any:
+) -> Tensor:
     """Detections of each image: decoded, suppressed, the sure ones first.
 
     The score of a box is its confidence times the probability of the likeliest class of

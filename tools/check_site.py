@@ -270,8 +270,12 @@ def check(
     site: Path, tell: Callable[[str], None] = print, shots: Path | None = None
 ) -> int:
     """Check all pages; the number of failures."""
-    pages = sorted(path.name for path in site.glob("*.html") if path.stem != "search")
-    pages.sort(key=lambda name: name != "index.html")
+    found = [*site.glob("*.html"), *site.glob("reference/*.html")]
+    pages = [path.relative_to(site).as_posix() for path in sorted(found)]
+    pages = [
+        "index.html",
+        *(p for p in pages if p not in ("index.html", "search.html")),
+    ]
     failures = 0
     with served(site) as address:
         reader = Reader(address)
@@ -316,7 +320,7 @@ def _page(reader: Reader, page: str, shots: Path | None) -> dict[str, str]:
     wide += [_pairs(reader), reader.ask(WIDER)]
     found["phone"] = "; ".join(filter(None, wide))
     if shots:
-        reader.shoot(shots / f"{Path(page).stem}-phone.png")
+        reader.shoot(shots / _shot(page, "phone"))
     return found
 
 
@@ -395,6 +399,10 @@ def _copies(reader: Reader) -> str:
     return "; ".join(wrong)
 
 
+def _shot(page: str, name: str) -> str:
+    return f"{page.removesuffix('.html').replace('/', '-')}-{name}.png"
+
+
 def _themes(reader: Reader, page: str, shots: Path | None) -> str:
     """By the system's preference, and then by the button."""
     wrong = []
@@ -408,7 +416,7 @@ def _themes(reader: Reader, page: str, shots: Path | None) -> str:
         if faint := reader.ask(FAINT):
             wrong.append(f"{scheme}: hard to read: {faint}")
         if shots:
-            reader.shoot(shots / f"{Path(page).stem}-{scheme}.png")
+            reader.shoot(shots / _shot(page, scheme))
     reader.prefer("light")
     for _ in range(3):  # the button goes round: automatic, light, dark
         reader.ask('document.querySelector(".theme-toggle").click()')
@@ -426,7 +434,7 @@ def _whole(reader: Reader, pages: list[str]) -> dict[str, str]:
     return {
         "memory": _memory(reader, pages),
         "links": _links(reader, pages),
-        "search": _search(reader) if "anchor.html" in pages else "",
+        "search": _search(reader, pages),
         "keyboard": _keyboard(reader),
     }
 
@@ -453,7 +461,7 @@ def _links(reader: Reader, pages: list[str]) -> str:
         reader.open(page)
         page = reader.ask(
             'const next = document.querySelector("a.next-page");'
-            'return next && next.getAttribute("href")'
+            "return next && next.pathname.slice(1)"
         )
     missing = sorted(set(pages) - set(seen))
     lost = reader.driver.execute_async_script("""
@@ -467,18 +475,19 @@ def _links(reader: Reader, pages: list[str]) -> str:
     )
 
 
-def _search(reader: Reader) -> str:
-    reader.open("search.html?q=anchor")
-    if not reader.wait('return document.querySelectorAll("ul.search li a").length > 0'):
-        return "'anchor' is not found"
-    first = reader.ask('return document.querySelector("ul.search li a").pathname')
-    expected = "/anchor.html"
-    pages = reader.ask(
-        'return [...document.querySelectorAll("ul.search li a")].map(a => a.pathname)'
-    )
-    if first != expected and expected in pages:
-        return f"'anchor' is found in {first} first"
-    return reader.complaints()
+def _search(reader: Reader, pages: list[str]) -> str:
+    """A word is found on its page first, a function where it is documented."""
+    wrong = []
+    for word, page in (("anchor", "anchor.html"), ("box_iou", "reference/boxes.html")):
+        if page not in pages:
+            continue
+        reader.open(f"search.html?q={word}")
+        links = '[...document.querySelectorAll("ul.search li a")]'
+        reader.wait(f'return {links}.some(a => a.pathname === "/{page}")')
+        found = reader.ask(f"return {links}.map(a => a.pathname)")
+        if found[:1] != [f"/{page}"]:
+            wrong.append(f"{word!r} is found in {', '.join(found[:3]) or 'no page'}")
+    return "; ".join(filter(None, [*wrong, reader.complaints()]))
 
 
 def _keyboard(reader: Reader) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import notebooks
+import reference
 from notebooks import Run
 
 from d2lcv.backends import REGISTRY
@@ -42,9 +43,17 @@ INDEX = """\
 
 {contents}
 """
+REFERENCE = """
+```{toctree}
+:hidden:
+:caption: Reference
+
+reference/index
+```
+"""
 
 
-def build(runs: list[Run], out: Path) -> bool:
+def build(runs: list[Run], out: Path, with_reference: bool = True) -> bool:
     """Write the site of these runs to `out/site`; False if Sphinx had complaints."""
     source, site = out / "pages", out / "site"
     for folder in (source, site, out / "doctrees"):
@@ -58,13 +67,17 @@ def build(runs: list[Run], out: Path) -> bool:
             if any(run.backend == name for run in runs)
         },
         "chapters": {},
+        "sources": reference.sources() if with_reference else {},
     }
+    if with_reference:
+        reference.write(source / "reference")
     for script in scripts:
         own = {run.backend: run for run in runs if run.script == script}
         page = Page(script, own, source, {script.stem for script in scripts})
         (source / f"{script.stem}.md").write_text(page.text(), encoding="utf-8")
         data["chapters"][script.stem] = page.data()
-    (source / "index.md").write_text(_index(list(scripts)), encoding="utf-8")
+    index = _index(list(scripts)) + REFERENCE * with_reference
+    (source / "index.md").write_text(index, encoding="utf-8")
     (source / "site.json").write_text(json.dumps(data), encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going"]
     folders = ["-c", str(WEB), "-d", str(out / "doctrees"), str(source), str(site)]

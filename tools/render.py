@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     import pages
 
-    ok = pages.build(runs, out)
+    ok = pages.build(runs, out, options.reference)
     print(f"site: {out / 'site' / 'index.html'}")
     return 0 if ok else 1
 
@@ -92,7 +92,8 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--timeout", type=float, default=3600, help="seconds for a cell (3600)"
     )
-    parser.add_argument("--site", action=argparse.BooleanOptionalAction, default=True)
+    for part in ("--site", "--reference"):  # of the site
+        parser.add_argument(part, action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--out", default="build", metavar="DIR")
     return parser.parse_args(argv)
 

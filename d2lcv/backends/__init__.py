@@ -24,11 +24,13 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = [
     "REGISTRY",
     "Backend",
+    "Module",
+    "Tensor",
     "backend",
     "backend_name",
     "choice",
@@ -37,6 +39,10 @@ __all__ = [
     "resolve",
     "use",
 ]
+
+# What a framework has of its own kind: `torch.Tensor` and `torch.nn.Module`, and so on
+Module: TypeAlias = Any
+Tensor: TypeAlias = Any
 
 ENVIRONMENT_VARIABLE = "D2L_BACKEND"
 

@@ -15,8 +15,10 @@ from PIL import Image, ImageDraw, ImageFilter
 __all__ = ["CAT_BOX", "DOG_BOX", "SCENE_SHAPE", "cat_and_dog", "draw_scene"]
 
 SCENE_SHAPE = (561, 728)  # height, width
-DOG_BOX = (60, 45, 378, 516)  # x1, y1, x2, y2 in pixels
+DOG_BOX = (60, 45, 378, 516)
+"""Where the dog of `cat_and_dog` is: x1, y1, x2, y2 in pixels."""
 CAT_BOX = (400, 112, 655, 493)
+"""Where the cat of `cat_and_dog` is: x1, y1, x2, y2 in pixels."""
 
 _ZOOM = 3  # drawn so much larger, then reduced: smooth edges
 

@@ -89,8 +89,10 @@ def run(tmp_path, capsys):
     """`tools/render.py` on the active backend: exit status, and what it printed."""
 
     def run(chapters, *options):
-        backend = ["--backend", backend_name(), "--out", str(tmp_path / "build")]
-        status = render.main([*backend, *options, "--chapter", *chapters])
+        given = ["--backend", backend_name(), "--out", str(tmp_path / "build")]
+        status = render.main(
+            [*given, "--no-reference", *options, "--chapter", *chapters]
+        )
         return status, capsys.readouterr().out
 
     return run
@@ -303,7 +305,8 @@ def test_equal_outputs_are_shown_once_and_others_in_tabs(tmp_path):
 
 def test_each_framework_has_its_code_in_its_tab_and_beside_any_other(tmp_path):
     script = tmp_path / "code.py"
-    script.write_text("# %% [markdown]\n# # Code\n" + "\n# %%\na\n" * 4)
+    head = "# %% [markdown]\n# # Code\n# In `box_iou`.\n\n# %%\nd2l.box_iou\n"
+    script.write_text(head + "\n# %%\na\n" * 3)
     names = "box_iou", "box_corner_to_center"
     first, *others = REGISTRY
     runs = [
@@ -322,6 +325,8 @@ def test_each_framework_has_its_code_in_its_tab_and_beside_any_other(tmp_path):
     assert pages.build(runs, tmp_path)
     site = tmp_path / "site"
     *both, words, same = soup(site / "code.html").select(".output")
+    links = [a["href"] for a in soup(site / "code.html").select("a.api")]
+    assert links == ["reference/boxes.html#d2lcv.box_iou"] * 2
 
     for box, name in zip(both, names, strict=True):
         for backend in REGISTRY:
@@ -357,6 +362,20 @@ def test_each_framework_has_its_code_in_its_tab_and_beside_any_other(tmp_path):
         site / "code" / "d2lcv" / "backends" / name / "boxes.html" for name in others
     ]
     assert all((page.parent / a).is_file() for a in sisters)
+
+    # the reference: a function, its types, its example, its place in each framework
+    entry = soup(site / "reference" / "boxes.html").find(id="d2lcv.box_iou").parent
+    assert "boxes1: Tensor" in entry.dt.get_text()
+    panels = entry.select(".panel")
+    assert [panel["data-for"] for panel in panels] == list(REGISTRY)
+    for panel in panels:
+        column, topic = panel.select(".place a")
+        file, line, _ = stored.definition(panel["data-for"], "box_iou")
+        assert column.get_text() == f"{file}:{line}"
+        for link in (column, topic):
+            assert linked_line(link, site / "reference") == line_of(link)
+    example = entry.find_next_sibling(class_="highlight-pycon").get_text()
+    assert ">>> print(d2l.numpy(d2l.box_iou(boxes, boxes)))\n[[1." in example
 
 
 def test_a_chapter_that_is_not_on_the_site_is_named_without_a_link():

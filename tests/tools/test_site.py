@@ -83,7 +83,7 @@ def site(tmp_path_factory):
     ]
     one = [[stored.printed("1\n")]]
     runs += [stored.executed(short, name, one) for name in REGISTRY]
-    assert pages.build(runs, folder / "build")
+    assert pages.build(runs, folder / "build", with_reference=False)
     return folder / "build" / "site"
 
 

@@ -9,7 +9,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 project = "d2lcv"
 html_title = "d2lcv"
 copyright = "the d2lcv authors; text and code Apache-2.0"
-extensions = ["myst_parser", "sphinx.ext.mathjax", "sphinx_copybutton", "frameworks"]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # reference.py
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "frameworks",
+]
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+autodoc_type_aliases = {name: name for name in ("Module", "Tensor")}
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 110
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "strikethrough"]
 # In a notebook's Markdown these are ordinary text

@@ -70,12 +70,17 @@ class Site:
         data = json.loads(text)
         self.frameworks: dict[str, str] = data["frameworks"]
         self.chapters: dict[str, Any] = data["chapters"]
+        self.sources: dict[str, Any] = data["sources"]
 
     def files(self) -> list[str]:
         """The files of the package in which the code that is shown stands."""
         outputs = [o for c in self.chapters.values() for o in c["outputs"].values()]
         items = [i for groups in outputs for group in groups for i in group["items"]]
-        return sorted({file for i in items for file, _ in i.get("places", ())})
+        files = {file for i in items for file, _ in i.get("places", ())}
+        for source in self.sources.values():
+            places = [source["topic"], *source["columns"].values()]
+            files |= {place["file"] for place in places if place}
+        return sorted(files)
 
     def tabs(self, kind: str) -> str:
         """A tab for each framework. `kind` is a class for looks."""
@@ -164,8 +169,9 @@ class Outputs(SiteDirective):
     def _item(self, item: dict[str, Any]) -> nodes.Node:
         if item["kind"] == "code":
             code = nodes.literal_block(item["text"], item["text"], language="python")
+            up = "../" * self.env.docname.count("/")
             links = ", ".join(
-                f'<a href="{_code(file)}.html#L-{line}">{file}:{line}</a>'
+                f'<a href="{up}{_code(file)}.html#L-{line}">{file}:{line}</a>'
                 for file, line in item.get("places", ())
             )
             end = f'<p class="place">{links}</p></div>' if links else "</div>"
@@ -208,6 +214,28 @@ class Outputs(SiteDirective):
             '<div class="report" tabindex="0"><table><thead><tr><th scope="col">result'
             f"</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
+
+
+class Sources(Outputs):
+    """Below a name of the reference: its code, in a tab for each framework."""
+
+    def run(self) -> list[nodes.Node]:
+        source = self.site.sources[self.arguments[0]]
+        own, columns = source["topic"], source["columns"]
+        names = [name for name in self.site.frameworks if name in columns]
+        if not names:
+            return [around('<div class="output">', [self._code(own)], "</div>")]
+        panels = [self._panel([n], [self._code(columns[n], own)]) for n in names]
+        groups = [{"for": [name]} for name in names]
+        start = f'<div class="output tabbed code">{self.site.tabs("small")}'
+        return [around(start + self._beside(groups), panels, "</div>")]
+
+    def _code(self, *places: dict[str, Any] | None) -> nodes.Node:
+        """The first place's code, folded, and a link to each place."""
+        found = [place for place in places if place]
+        links = [(place["file"], place["line"]) for place in found]
+        item = {"kind": "code", "text": found[0]["code"], "fold": "Code"}
+        return self._item({**item, "places": links})
 
 
 def _code(file: str) -> str:
@@ -313,8 +341,44 @@ def add_to_page(
         rules="".join(RULE.format(name=name) for name in names),
         script=context["pathto"]("_static/frameworks.js", 1),
     )
-    shown = pagename in site.chapters or pagename == "index"
+    reference = pagename.startswith("reference/") and not pagename.endswith("/index")
+    shown = pagename in site.chapters or pagename == "index" or reference
+    if pagename in site.chapters:
+        context["body"] = linked(context["body"], site.sources)
     context["framework_bar"] = site.tabs("bar") if shown and names[1:] else ""
+
+
+def linked(body: str, sources: dict[str, Any]) -> str:
+    """A chapter's page with links from names of the package to their documentation."""
+
+    def link(match: re.Match[str]) -> str:
+        before, name = match.groups()
+        # without `d2l.` a word such as `size` may be anything
+        if name not in sources or not (before or re.search("_|[a-z][A-Z]", name)):
+            return match[0]
+        href = f"reference/{sources[name]['page']}.html#d2lcv.{name}"
+        return f'<a class="api" href="{href}">{match[0]}</a>'
+
+    dotted = r'(<span class="n">d2l</span><span class="o">\.</span>)'
+    literal = r'<code class="[^"]*"><span class="pre">(d2l\.)?'
+    body = re.sub(rf'{dotted}<span class="n">(\w+)</span>', link, body)
+    return re.sub(rf"{literal}(\w+)(?:\(\))?</span></code>", link, body)
+
+
+def documentation(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """A docstring as reStructuredText, and below that of a public name its sources."""
+    from reference import restructured
+
+    lines[:] = restructured("\n".join(lines)).splitlines()
+
+
+def with_sources(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    if (short := name.removeprefix("d2lcv.")) in app.d2lcv_site.sources:
+        lines += ["", f".. sources:: {short}", ""]
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -338,6 +402,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(Markup, html=(visit_markup, depart_markup))
     for name, directive in (
         ("outputs", Outputs),
+        ("sources", Sources),
         ("run", Run),
         ("lead", Lead),
         ("cards", Cards),
@@ -347,4 +412,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", add_to_page)
     app.connect("html-collect-pages", code_pages)
     app.connect("build-finished", copy_mathjax)
+    app.connect("autodoc-process-docstring", documentation, priority=100)
+    app.connect("autodoc-process-docstring", with_sources, priority=900)
     return {"parallel_read_safe": False, "parallel_write_safe": False}

@@ -41,7 +41,7 @@ def number_of_labels(y, ignore=None):
 def split_batch(X, y, devices):
     devices = devices[: len(X)]  # of a small batch the last ones get none
     n, parts = len(X), len(devices)
-    sizes = [n * (i + 1) // parts - n * i // parts for i in range(parts)]
+    sizes = [n // parts + (i < n % parts) for i in range(parts)]
     return (
         [to(part, d) for part, d in zip(tf.split(X, sizes), devices, strict=True)],
         [to(part, d) for part, d in zip(tf.split(y, sizes), devices, strict=True)],
