@@ -65,9 +65,8 @@ apply(cat, d2l.RandomHorizontalFlip(), "horizontal")
 # of its first two axes around. This is the code of your framework for both flips:
 
 # %%
-d2l.show_source(
-    "augmentation.flip_left_right", "augmentation.flip_up_down", imports=True
-)
+d2l.show_source("augmentation.flip_left_right", "augmentation.flip_up_down")
+d2l.show_source(d2l.RandomHorizontalFlip, fold="The transform, and how it draws")
 
 # %% [markdown]
 # Top and bottom are another matter. For photographs of animals an upside-down picture is
@@ -95,10 +94,8 @@ apply(cat, crop, "crops")
 # into coarse ones, which is called aliasing.
 
 # %%
-d2l.show_source("augmentation.crop", "augmentation.resize", imports=True)
-d2l.show_source(
-    d2l.RandomResizedCrop.draw_box, imports=True, depth=0, fold="How the crop is drawn"
-)
+d2l.show_source("augmentation.crop", "augmentation.resize")
+d2l.show_source(d2l.RandomResizedCrop, fold="The transform, and how it draws")
 
 # %% [markdown]
 # ### Colours
@@ -119,7 +116,6 @@ d2l.show_source(
     "augmentation.adjust_brightness",
     "augmentation.adjust_contrast",
     "augmentation.adjust_saturation",
-    imports=True,
 )
 
 # %% [markdown]
@@ -133,7 +129,7 @@ apply(cat, d2l.ColorJitter(hue=0.5), "hue")
 # The first two stay as they are.
 
 # %%
-d2l.show_source("augmentation.adjust_hue", imports=True)
+d2l.show_source("augmentation.adjust_hue")
 
 # %% [markdown]
 # All four at once, in a random order:
@@ -141,9 +137,7 @@ d2l.show_source("augmentation.adjust_hue", imports=True)
 # %%
 jitter = d2l.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5, hue=0.5)
 apply(cat, jitter, "jitter")
-d2l.show_source(
-    d2l.ColorJitter.draw_steps, depth=0, fold="How amounts and order are drawn"
-)
+d2l.show_source(d2l.ColorJitter, fold="The transform, and how it draws")
 
 # %% [markdown]
 # ### One after the other
@@ -195,13 +189,21 @@ d2l.show_images([pictures[i][0] for i in chosen], 4, 8, scale=0.8)
 d2l.show("pictures")
 
 # %% [markdown]
+# The original is six files of records of 3073 bytes: one for the class, then all red
+# pixels of a picture, row by row, all green and all blue ones. NumPy reads them on every
+# framework:
+
+# %%
+d2l.show_source("data.cifar.read_records")
+
+# %% [markdown]
 # For CIFAR-10 a horizontal flip is enough. Then the picture becomes a tensor of numbers
 # from 0 to 1. The test pictures are turned into tensors only. Networks take the channels
 # first, so (height, width, 3) becomes (3, height, width). Some networks, such as those of
 # the [next section](fine_tuning.py), also want the channels normalised.
 
 # %%
-d2l.show_source("augmentation.to_tensor", "augmentation.normalize", imports=True)
+d2l.show_source(d2l.ToTensor, d2l.Normalize)
 
 # %% [markdown]
 # A **loader** reads the pictures of a data set, puts them into batches, and shuffles them
@@ -209,7 +211,7 @@ d2l.show_source("augmentation.to_tensor", "augmentation.normalize", imports=True
 # `order` gives the indices of a pass.
 
 # %%
-d2l.show_source("loading.loader", imports=True)
+d2l.show_source("loading.loader")
 
 # %%
 to_tensor = d2l.ToTensor()
@@ -231,14 +233,14 @@ print("a batch:", tuple(X.shape), tuple(y.shape))
 
 # %%
 d2l.show_diagram("residual")
-d2l.show_source(d2l.resnet18, imports=True, fold="The network in full")
+d2l.show_source(d2l.resnet18, fold="The network in full")
 
 # %% [markdown]
 # One training step computes the loss, its gradients, and new weights. This is the step in
 # your framework:
 
 # %%
-d2l.show_source("training.train_step", imports=True)
+d2l.show_source("training.train_step")
 
 # %% [markdown]
 # ### Several devices
@@ -251,7 +253,7 @@ d2l.show_source("training.train_step", imports=True)
 
 # %%
 d2l.show_diagram("data_parallel")
-d2l.show_source(d2l.split_batch, d2l.train_batch_ch13, imports=True)
+d2l.show_source(d2l.split_batch, d2l.train_batch_ch13)
 
 # %% [markdown]
 # Here the batch is cut for two devices; both are this processor where there is no other.
@@ -268,8 +270,8 @@ print("parts of a batch:", [tuple(part.shape) for part in parts])
 # launcher starts the processes, and `join` lets each find the others.
 
 # %%
-d2l.show_source("distributed.join", imports=True, fold="How a process joins the others")
-d2l.show_source("distributed.average", imports=True)
+d2l.show_source("distributed.join", fold="How a process joins the others")
+d2l.show_source("distributed.average")
 
 # %% [markdown]
 # `docs/distributed.md` in the repository has the commands, and `python
@@ -283,8 +285,8 @@ d2l.show_source("distributed.average", imports=True)
 # batch normalisation work in evaluation mode.
 
 # %%
-d2l.show_source(d2l.accuracy, d2l.evaluate_accuracy_gpu, imports=True)
-d2l.show_source("engine.train_ch13", imports=True, fold="The loop over epochs")
+d2l.show_source(d2l.accuracy, d2l.evaluate_accuracy_gpu)
+d2l.show_source("engine.train_ch13", fold="The loop over epochs")
 
 # %% [markdown]
 # We train with Adam. In the quick preset the learning rate goes up first and then down
@@ -385,9 +387,25 @@ for name, augs in solutions.items() if run.exercises else ():
 #
 # ### Answer to exercise 4
 #
-# Besides those used here, the frameworks offer rotations, perspective changes, blur, random
-# erasing of a part, and policies that combine many changes at random. The documentation of
-# your framework lists them under image transforms or preprocessing layers.
+# Each framework has the changes of this page itself, under its own names. They draw from
+# the framework's random numbers, and some mean another thing by a name: TensorFlow's
+# brightness adds to all pixels, for example, where others multiply them.
+
+# %%
+d2l.show_source(d2l.framework_transforms)
+own = d2l.framework_transforms(200, 200)
+
+
+def transformed(image):
+    return d2l.numpy(own(image)).transpose(1, 2, 0)  # (200, 200, 3)
+
+
+apply(cat, transformed, "own")
+
+# %% [markdown]
+# Besides, the frameworks offer rotations, perspective changes, blur, random erasing of a
+# part, and policies that combine many changes at random. Their documentation lists them
+# under image transforms or preprocessing layers.
 #
 # ### Answer to exercise 5
 #

@@ -100,6 +100,7 @@ d2l.show("classes")
 
 # %%
 d2l.show_source("data.voc.color_table", "data.voc.colors_to_classes")
+d2l.show_source(d2l.voc_label_indices, fold="The same for a picture of the framework")
 
 # %%
 table = d2l.voc_colormap2label()
@@ -169,6 +170,7 @@ print(f"background: {shares[0]:.1%} of all labelled pixels")
 
 # %%
 d2l.show_source("data.voc.random_window")
+d2l.show_source(d2l.voc_rand_crop, fold="The same for pictures of the framework")
 
 # %%
 n, size = 5, (run.height, run.width)
@@ -191,6 +193,8 @@ d2l.show("crops")
 # repeated, on any framework. For validation the crops stay the same in every pass.
 
 # %%
+d2l.show_source(d2l.VOCSegDataset.example)
+d2l.show_source(d2l.VOCSegDataset.normalize_image, fold="How it is normalised")
 train_set = d2l.VOCSegDataset(True, size, voc_dir, void="ignore")
 val_set = d2l.VOCSegDataset(False, size, voc_dir, void="ignore")
 print(f"too small for the crop: {train_set.num_filtered} and {val_set.num_filtered}")

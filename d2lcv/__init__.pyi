@@ -17,6 +17,7 @@ from .augmentation import RandomResizedCrop as RandomResizedCrop
 from .augmentation import RandomVerticalFlip as RandomVerticalFlip
 from .augmentation import Resize as Resize
 from .augmentation import ToTensor as ToTensor
+from .augmentation import framework_transforms as framework_transforms
 from .backends import backend_name as backend_name
 from .backends import use as use
 from .backends.worker import worker as worker

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import check_tensor, floats, in_range, pair, positive, real
+from .checks import at_least, check_tensor, floats, in_range, pair, positive, real
 from .randomness import stream
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "RandomVerticalFlip",
     "Resize",
     "ToTensor",
+    "framework_transforms",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -81,14 +82,6 @@ class Compose:
 
 
 class _Transform:
-    """`_apply(image, work)` is the transform; `work` has the functions for that image."""
-
-    def __call__(self, image: Any) -> Any:
-        return self._apply(*_accepted(image))
-
-    def _apply(self, image: Any, work: Any) -> Any:
-        raise NotImplementedError
-
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
         return f"{type(self).__name__}({settings})"
@@ -99,25 +92,21 @@ class _RandomFlip(_Transform):
         in_range("p", p, 0, 1)
         self.p = p
 
-    def _apply(self, image: Any, work: Any) -> Any:
-        return self._flip(image, work) if stream().random() < self.p else image
-
-    def _flip(self, image: Any, work: Any) -> Any:
-        raise NotImplementedError
-
 
 class RandomHorizontalFlip(_RandomFlip):
     """Exchange left and right, with probability `p`."""
 
-    def _flip(self, image: Any, work: Any) -> Any:
-        return work.flip_left_right(image)
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
+        return flip_left_right(image) if stream().random() < self.p else image
 
 
 class RandomVerticalFlip(_RandomFlip):
     """Exchange top and bottom, with probability `p`."""
 
-    def _flip(self, image: Any, work: Any) -> Any:
-        return work.flip_up_down(image)
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
+        return flip_up_down(image) if stream().random() < self.p else image
 
 
 class Resize(_Transform):
@@ -132,14 +121,13 @@ class Resize(_Transform):
         self.size = size
         pair("size", size, 1)
 
-    def _apply(self, image: Any, work: Any) -> Any:
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
         height, width = _height_width(image)
         if isinstance(self.size, numbers.Integral):
             size, short = int(self.size), min(height, width)
-            height, width = (int(size * n / short) for n in (height, width))
-        else:
-            height, width = pair("size", self.size, 1)
-        return _resized(image, work, height, width)
+            return _resized(image, *(int(size * n / short) for n in (height, width)))
+        return _resized(image, *_sides(self.size))
 
 
 class CenterCrop(_Transform):
@@ -156,11 +144,12 @@ class CenterCrop(_Transform):
         self.size = size
         pair("size", size, 1)
 
-    def _apply(self, image: Any, work: Any) -> Any:
-        height, width = pair("size", self.size, 1)
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
+        height, width = _sides(self.size)
         rows, columns = _spare(image, height, width)
         # halves as torchvision rounds them: to the even number
-        return work.crop(image, round(rows / 2), round(columns / 2), height, width)
+        return crop(image, round(rows / 2), round(columns / 2), height, width)
 
 
 class RandomCrop(_Transform):
@@ -177,12 +166,13 @@ class RandomCrop(_Transform):
         self.size = size
         pair("size", size, 1)
 
-    def _apply(self, image: Any, work: Any) -> Any:
-        height, width = pair("size", self.size, 1)
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
+        height, width = _sides(self.size)
         top, left = (
             int(stream().integers(n + 1)) for n in _spare(image, height, width)
         )
-        return work.crop(image, top, left, height, width)
+        return crop(image, top, left, height, width)
 
 
 class RandomResizedCrop(_Transform):
@@ -209,9 +199,10 @@ class RandomResizedCrop(_Transform):
         _range("scale", scale)
         _range("ratio", ratio)
 
-    def _apply(self, image: Any, work: Any) -> Any:
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
         box = self.draw_box(stream(), *_height_width(image))
-        return _resized(work.crop(image, *box), work, *pair("size", self.size, 1))
+        return _resized(crop(image, *box), *_sides(self.size))
 
     def draw_box(
         self, rng: np.random.Generator, height: int, width: int
@@ -256,9 +247,10 @@ class ColorJitter(_Transform):
         self.saturation = _interval("saturation", saturation)
         self.hue = _interval("hue", hue, middle=0.0, low=-0.5, high=0.5)
 
-    def _apply(self, image: Any, work: Any) -> Any:
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
         for name, amount in self.draw_steps(stream()):
-            image = getattr(work, f"adjust_{name}")(image, amount)
+            image = ADJUST[name](image, amount)
         return image
 
     def draw_steps(self, rng: np.random.Generator) -> list[tuple[str, float]]:
@@ -280,19 +272,18 @@ class PCALighting(_Transform):
         in_range("std", std, 0, float("inf"))
         self.std = std
 
-    def _apply(self, image: Any, work: Any) -> Any:
+    def __call__(self, image: Any) -> Any:
+        image = _check_image("image", image)
         alpha = stream().normal(0, self.std, 3)
-        return work.add_color(image, PCA_VECTORS @ (alpha * PCA_VALUES))
+        return add_color(image, PCA_VECTORS @ (alpha * PCA_VALUES))
 
 
 class ToTensor:
     """An image as a tensor of the active framework: (3, H, W) float32 from 0 to 1."""
 
     def __call__(self, image: Any) -> Any:
-        image, work = _accepted(image)
-        if _is_picture(image):
-            return backend.tensors.tensor(work.to_array(image))
-        return work.to_tensor(image)
+        image = _check_image("image", image)
+        return to_tensor(image)
 
     def __repr__(self) -> str:
         return "ToTensor()"
@@ -307,13 +298,8 @@ class Normalize:
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self.mean = [real("mean", x) for x in np.ravel(mean)]
-        self.std = [positive("std", x) for x in np.ravel(std)]
-        if len(self.mean) != len(self.std):
-            raise ValueError(
-                f"std: expected as many numbers as mean, {len(self.mean)}, "
-                f"got {len(self.std)}"
-            )
+        _check_channels(mean, std)
+        self.mean, self.std = (np.ravel(v).astype(float).tolist() for v in (mean, std))
 
     def __call__(self, image: Any) -> Any:
         (image,) = floats(image=(image, f"{len(self.mean)} H W"))
@@ -321,6 +307,24 @@ class Normalize:
 
     def __repr__(self) -> str:
         return f"Normalize({self.mean!r}, {self.std!r})"
+
+
+def framework_transforms(height: int, width: int) -> Callable[[Any], Any]:
+    """The transforms that the framework itself has: a flip, a crop, and colours.
+
+    They draw from the framework's random numbers, so they differ between backends, and
+    mean what each framework means by their names. Crops have an area of 10 % to 100 % and
+    are between half and twice as wide as high; colours change by at most a half.
+
+    Args:
+        height, width: of the result.
+
+    Returns:
+        A function of a PIL image in RGB; it gives a tensor (3, height, width), float32
+        from 0 to 1.
+    """
+    height, width = at_least("height", height, 1), at_least("width", width, 1)
+    return backend.augmentation.framework_transforms(height, width)
 
 
 def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.ndarray:
@@ -350,21 +354,55 @@ def transformed_array(image: Any, transform: Callable[[Any], Any] | None) -> np.
 # ---- images --------------------------------------------------------------------------
 
 
-def _accepted(image: Any) -> tuple[Any, Any]:
-    """The image as a transform works on it, and the module of functions that do it."""
+def _check_image(name: str, image: Any) -> Any:
+    """The image as transforms work on it: a picture in RGB, or a tensor of floats."""
     from .data import pictures
 
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     if _is_picture(image):
-        return pictures.as_rgb(image), pictures
-    check_tensor("image", image)
+        return pictures.as_rgb(image)
+    check_tensor(name, image)
     if tuple(image.shape)[2:] != (3,):
         raise ValueError(
-            f"image: expected shape (H, W, 3), got {tuple(image.shape)}; transforms of "
+            f"{name}: expected shape (H, W, 3), got {tuple(image.shape)}; transforms of "
             "images come before ToTensor()"
         )
-    return backend.tensors.as_float(image), backend.augmentation
+    return backend.tensors.as_float(image)
+
+
+def _change(name: str) -> Callable[..., Any]:
+    """The function of that name: Pillow's for a picture, the framework's for a tensor."""
+
+    def change(image: Any, *arguments: Any) -> Any:
+        from .data import pictures
+
+        work = pictures if _is_picture(image) else backend.augmentation
+        return getattr(work, name)(image, *arguments)
+
+    return change
+
+
+flip_left_right, flip_up_down = _change("flip_left_right"), _change("flip_up_down")
+crop, resize, add_color = _change("crop"), _change("resize"), _change("add_color")
+adjust_brightness = _change("adjust_brightness")
+adjust_contrast = _change("adjust_contrast")
+adjust_saturation = _change("adjust_saturation")
+adjust_hue = _change("adjust_hue")
+ADJUST = {  # what `ColorJitter` draws → what it does
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+    "hue": adjust_hue,
+}
+
+
+def to_tensor(image: Any) -> Any:
+    from .data import pictures
+
+    if _is_picture(image):
+        return backend.tensors.tensor(pictures.to_array(image))
+    return backend.augmentation.to_tensor(image)
 
 
 def _from_array(array: np.ndarray) -> Any:
@@ -390,10 +428,10 @@ def _height_width(image: Any) -> tuple[int, int]:
     return int(image.shape[0]), int(image.shape[1])
 
 
-def _resized(image: Any, work: Any, height: int, width: int) -> Any:
+def _resized(image: Any, height: int, width: int) -> Any:
     if _height_width(image) == (height, width):
         return image
-    return work.resize(image, height, width)
+    return resize(image, height, width)
 
 
 def _spare(image: Any, height: int, width: int) -> tuple[int, int]:
@@ -408,6 +446,21 @@ def _spare(image: Any, height: int, width: int) -> tuple[int, int]:
 
 
 # ---- arguments -----------------------------------------------------------------------
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, numbers.Integral) else size
+    return int(height), int(width)
+
+
+def _check_channels(mean: Any, std: Any) -> None:
+    numbers_of = [real("mean", x) for x in np.ravel(mean)]
+    others = [positive("std", x) for x in np.ravel(std)]
+    if len(numbers_of) != len(others):
+        raise ValueError(
+            f"std: expected as many numbers as mean, {len(numbers_of)}, "
+            f"got {len(others)}"
+        )
 
 
 def _range(name: str, interval: tuple[float, float]) -> None:

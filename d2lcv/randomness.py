@@ -87,6 +87,11 @@ def streams_of_net(seed: int, number: int = 1) -> Callable[[str], np.random.Gene
     return lambda name: np.random.default_rng([seed, number, zlib.crc32(name.encode())])
 
 
+def numbered(key: int) -> np.random.Generator:
+    """The stream with this number; Philox is made for many, with a key each."""
+    return np.random.Generator(np.random.Philox(key=key))
+
+
 class _Lazy:
     """A generator that is made when it is asked for: most sets draw nothing."""
 
@@ -95,13 +100,13 @@ class _Lazy:
         self.made: np.random.Generator | None = None
 
     def generator(self) -> np.random.Generator:
-        if self.made is None:  # Philox is made for many streams with a key each
-            self.made = np.random.Generator(np.random.Philox(key=self.key))
+        if self.made is None:
+            self.made = numbered(self.key)
         return self.made
 
 
 # a context of its own in every thread, so readers in parallel do not meet
-_example: ContextVar[_Lazy | None] = ContextVar("d2lcv_example", default=None)
+_example: ContextVar[_Lazy | None] = ContextVar("example", default=None)
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["find_cifar10", "read_cifar10"]
+__all__ = ["find_cifar10", "read_cifar10", "read_records"]
 
 FOLDER, ARCHIVE = "cifar-10-batches-bin", "cifar-10-binary.tar.gz"
 TRAIN, TEST = [f"data_batch_{i}.bin" for i in range(1, 6)], ["test_batch.bin"]
 NAMES = "batches.meta.txt"
 
-_RECORD = 1 + 3 * 32 * 32  # bytes: the class, then all red, all green, all blue
+_RECORD = 1 + 3 * 32 * 32  # bytes
 _MAX_BYTES = 64 * 2**20  # a batch has 31 MB
 
 
@@ -41,6 +41,14 @@ def find_cifar10(source: str | os.PathLike[str]) -> str | None:
                 "files are programs and are not run"
             )
     return None
+
+
+def read_records(files: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """The images (N, 32, 32, 3), uint8, and classes (N,), int64, of whole batches."""
+    # a record is a byte for the class, then all red pixels, all green and all blue ones
+    records = np.frombuffer(b"".join(files), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    planes = records[:, 1:].reshape(-1, 3, 32, 32)
+    return planes.transpose(0, 2, 3, 1), records[:, 0].astype(np.int64)
 
 
 def read_cifar10(
@@ -72,10 +80,7 @@ def read_cifar10(
                 f"{source}: {name}: expected records of {_RECORD} bytes, the first a "
                 f"class from 0 to {len(names) - 1}"
             )
-    records = np.frombuffer(b"".join(files[name] for name in batches), np.uint8)
-    records = records.reshape(-1, _RECORD)
-    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return images, records[:, 0].astype(np.int64), names
+    return *read_records([files[name] for name in batches]), names
 
 
 def _read_folder(folder: Path, names: list[str]) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ from ..data.voc import (
     random_window,
 )
 from ..loading import loader
-from ..randomness import stream, stream_of
+from ..randomness import numbered, stream
 from .folders import voc_folder
 
 __all__ = [
@@ -95,7 +95,7 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
     if first:
         colors = colors.transpose(1, 2, 0)
     classes = colors_to_classes(colors, table)
-    return classes if is_array else _native_label(classes)
+    return classes if is_array else backend.segmentation.class_tensor(classes)
 
 
 def _bytes(colors: np.ndarray) -> np.ndarray:
@@ -111,11 +111,6 @@ def _bytes(colors: np.ndarray) -> np.ndarray:
     return narrow
 
 
-def _native_label(classes: np.ndarray) -> Any:
-    t = backend.tensors
-    return t.astype(t.tensor(classes), getattr(t, backend.segmentation.LABEL_DTYPE))
-
-
 def _channels_first(name: str, image: Any) -> bool:
     """Whether an image has its channels first; an array says so by its shape."""
     first = backend.segmentation.CHANNEL_AXIS == 0
@@ -125,8 +120,9 @@ def _channels_first(name: str, image: Any) -> bool:
         check_tensor(name, image)
     shape = tuple(image.shape)
     if len(shape) != 3 or shape[0 if first else 2] != 3:
-        expected = "(3, H, W)" if first else "(H, W, 3)"
-        raise ValueError(f"{name}: expected shape {expected}, got {shape}")
+        raise ValueError(
+            f"{name}: expected shape {'(3, H, W)' if first else '(H, W, 3)'}, got {shape}"
+        )
     return first
 
 
@@ -292,24 +288,23 @@ class VOCSegDataset:
         )
         if isinstance(img, np.ndarray):
             return (img.astype(np.float32) / 255 - mean) / std
-        t = backend.tensors
-        return (t.astype(img, t.float32) / 255 - t.tensor(mean)) / t.tensor(std)
+        mean, std = backend.tensors.tensor(mean), backend.tensors.tensor(std)
+        img = backend.tensors.astype(img, backend.tensors.float32)
+        return (img / 255 - mean) / std
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        if self.is_train:
-            return self._cropped(i)
-        with stream_of(i):
-            return self._cropped(i)
-
-    def _cropped(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         image, classes = self.folder.image(i), self.folder.classes(i, self.void)
-        image, classes = voc_rand_crop(image, classes, *self.crop_size)
-        image = np.ascontiguousarray(self.normalize_image(image).transpose(2, 0, 1))
-        return image, classes.astype(np.int64)
+        draw = stream() if self.is_train else numbered(i)
+        H, W = classes.shape
+        rows, columns = random_window(H, W, *self.crop_size, draw)
+        image = self.normalize_image(image[rows, columns])  # (h, w, 3)
+        classes = classes[rows, columns].astype(np.int64)  # (h, w)
+        return np.ascontiguousarray(image.transpose(2, 0, 1)), classes
 
     def __getitem__(self, i: int) -> tuple[Any, Any]:
         image, classes = self.example(range(len(self))[i])
-        return backend.tensors.tensor(image), _native_label(classes)
+        label = backend.segmentation.class_tensor(classes)
+        return backend.tensors.tensor(image), label
 
 
 def load_data_voc(

@@ -294,10 +294,11 @@ def _piece(module: str, name: str) -> Piece:
     comment = [line.strip() for line in file.lines[above : first - 1]]
     code = "\n".join([*comment, textwrap.dedent(code)])
     needs: dict[tuple[str, str], None] = {}
+    code, natives = _without_dispatch(code, file)
     imports: dict[tuple[str, str], None] = {}
     renamed = {}
     for used in _globals(code):
-        key, target = _resolve(file, used)
+        key, target = _resolve(natives.get(used, file), used)
         if key:
             needs[key] = None
             own = file.imported.get(used, ("", used))[1]
@@ -316,6 +317,21 @@ def _piece(module: str, name: str) -> Piece:
     return Piece(module, name, file.path, first, code, tuple(needs), tuple(imports))
 
 
+def _without_dispatch(code: str, file: _File) -> tuple[str, dict[str, _File]]:
+    """The code with `box_iou` for `backend.boxes.box_iou`; such names → their files."""
+    edits, natives = [], {}
+    for node in ast.walk(ast.parse(code)) if "backend" in file.imported else ():
+        if not isinstance(node, ast.Attribute):
+            continue
+        room, _, topic = ast.unparse(node.value).partition(".")
+        column = _column(topic) if room == "backend" and topic.isidentifier() else None
+        if column:
+            natives[node.attr] = column
+            edits.append(_span(node.lineno, node.col_offset, node, node.attr))
+    lines = code.splitlines()
+    return _edited(lines, 1, len(lines), edits), natives
+
+
 def _on_one_line(signature: re.Match[str]) -> str:
     """What the annotations had broken into lines, if it fits without them."""
     head, *arguments, tail = signature[0].split("\n")
@@ -326,7 +342,7 @@ def _on_one_line(signature: re.Match[str]) -> str:
 def _resolve(file: _File, name: str) -> tuple[tuple[str, str] | None, str]:
     """Where a name that a file uses is defined: a place of ours, or `module:attribute`."""
     if name in file.defined:
-        return (file.module, file.first(name)), ""
+        return _native(file.module, name) or (file.module, file.first(name)), ""
     if name not in file.imported:
         return None, ""
     module, attribute = file.imported[name]
@@ -430,7 +446,8 @@ def _edits(node: ast.stmt, file: _File) -> Iterator[Edit]:
                 continue
             for statement in dropped:
                 alone = statement is statements[0] and len(dropped) == len(statements)
-                yield _dropped(statement, file.lines, "pass" if alone else "")
+                last = statement is statements[-1]
+                yield _dropped(statement, file.lines, "pass" if alone else "", last)
 
 
 def _without_annotation(node: ast.AnnAssign) -> Iterator[Edit]:
@@ -478,15 +495,17 @@ def _without_annotations(function: ast.FunctionDef) -> Iterator[Edit]:
         )
 
 
-def _dropped(statement: ast.stmt, lines: list[str], text: str) -> Edit:
-    """A statement, the comments above it and the empty lines below it."""
-    first, last = statement.lineno, statement.end_lineno or statement.lineno
+def _dropped(
+    statement: ast.stmt, lines: list[str], text: str, last: bool = False
+) -> Edit:
+    """A statement, the comments above it and, inside a body, the empty lines below it."""
+    first, end = statement.lineno, statement.end_lineno or statement.lineno
     while lines[first - 2].lstrip().startswith("# "):
         first -= 1
-    while last < len(lines) and not lines[last].strip():
-        last += 1
+    while not last and end < len(lines) and not lines[end].strip():
+        end += 1
     indent = statement.col_offset if text else 0
-    return (first, indent, last, len(lines[last - 1].encode()), text)
+    return (first, indent, end, len(lines[end - 1].encode()), text)
 
 
 def _is_dropped(

@@ -7,6 +7,14 @@ from chapter_runs import shown
 
 # Chapter → what its page shows: names of the package, or of a column's file
 TAUGHT = {
+    "image_augmentation": [
+        *("augmentation.flip_left_right", "augmentation.crop", "augmentation.resize"),
+        *("augmentation.adjust_contrast", "augmentation.adjust_hue"),
+        *("RandomHorizontalFlip", "RandomResizedCrop", "ColorJitter", "Compose"),
+        *("ToTensor", "Normalize", "framework_transforms", "loading.loader"),
+        *("training.train_step", "split_batch", "train_batch_ch13"),
+        *("evaluate_accuracy_gpu", "engine.train_ch13", "distributed.average"),
+    ],
     "fine_tuning": [
         *("classification.zoo", "replace_output", "training.make_optimizer"),
         *("training.train_step", "training.freeze"),
@@ -29,7 +37,9 @@ TAUGHT = {
         *("roi_pool", "roi_align", "propose", "TinyRCNN"),
         *("rpn_loss", "box_head_loss", "mask_head_loss"),
     ],
-    "semantic_segmentation": ["loading.loader"],
+    "semantic_segmentation": [
+        *("voc_label_indices", "voc_rand_crop", "loading.loader"),
+    ],
     "transposed_conv": ["trans_conv", "conv_transpose2d", "kernel2matrix"],
     "fcn": [
         *("bilinear_kernel", "FCN", "segmentation_loss", "training.train_step"),
@@ -44,14 +54,16 @@ TAUGHT = {
 }
 # What is NumPy for everybody
 NUMPY = {
+    "image_augmentation": ["data.cifar.read_records"],
     "semantic_segmentation": [
         *("data.voc.color_table", "data.voc.colors_to_classes"),
         *("data.voc.classes_to_colors", "data.voc.random_window"),
     ],
     "kaggle_cifar10": ["reorg_train_valid", "reorg_test", "write_submission"],
 }
-# Layers are called and matrices multiplied in the same words everywhere
-ANYWHERE = {"extract_features", "gram"}
+# Layers are called, matrices multiplied and parts cut in the same words everywhere
+ANYWHERE = {"extract_features", "gram", "Compose", "split_batch", "voc_rand_crop"}
+ANYWHERE |= {"augmentation.crop"}
 # Subjects of `native.TOKENS` → the chapters that teach them
 PAGES = {
     "step": [
@@ -67,7 +79,7 @@ PAGES = {
     ],
     "upsampling": ["transposed_conv", "fcn"],
     "loss": ["ssd", "fcn"],
-    "library": ["anchor", "fine_tuning", "rcnn"],
+    "library": ["image_augmentation", "anchor", "fine_tuning", "rcnn"],
 }
 
 

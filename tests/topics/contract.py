@@ -338,6 +338,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     for name, arguments in {
         "RandomHorizontalFlip": {"p": 0.5},
         "RandomVerticalFlip": {"p": 0.5},
+        "framework_transforms": {"height": 8, "width": 8},
         "Resize": {"size": 8},
         "CenterCrop": {"size": (8, 8)},
         "RandomCrop": {"size": 8},

@@ -185,27 +185,15 @@ def test_random_crop_is_anywhere(d2l, make):
     assert corners == {(i, j) for i in range(3) for j in range(5)}
 
 
-def boxes_of(d2l, crop, height, width, n):
-    """Top, left, height and width of n random crops, as the transform cut them out."""
-    cuts = []
-
-    class Work:
-        def crop(self, image, *box):
-            cuts.append(box)
-            return image
-
-        def resize(self, image, *size):
-            return image
-
-    for _ in range(n):
-        crop._apply(Image.new("RGB", (width, height)), Work())
-    return np.array(cuts)
+def boxes_of(crop, height, width, n):
+    """Top, left, height and width of n random crops."""
+    return np.array([crop.draw_box(draws.stream(), height, width) for _ in range(n)])
 
 
 def test_random_resized_crop_draws(d2l):
     d2l.seed(3)
     crop = d2l.RandomResizedCrop(8, scale=(0.2, 0.6), ratio=(0.5, 2.0))
-    top, left, h, w = boxes_of(d2l, crop, 400, 400, 2000).T
+    top, left, h, w = boxes_of(crop, 400, 400, 2000).T
     assert top.min() >= 0 and left.min() >= 0
     assert (top + h).max() <= 400 and (left + w).max() <= 400
     area, ratio = h * w / 160000, w / h
@@ -230,7 +218,7 @@ def test_random_resized_crop_draws(d2l):
 def test_random_resized_crop_of_what_does_not_fit(d2l, shape, ratio, box):
     """After ten attempts: the middle, as large as the aspect ratio allows."""
     crop = d2l.RandomResizedCrop(8, scale=(0.9, 1.0), ratio=ratio)
-    np.testing.assert_array_equal(boxes_of(d2l, crop, *shape, 3), [box] * 3)
+    np.testing.assert_array_equal(boxes_of(crop, *shape, 3), [box] * 3)
 
 
 def test_random_resized_crop_value(d2l, make):
@@ -563,3 +551,13 @@ def test_photo_is_a_photo():
     assert (
         image.std((0, 1)).min() > 20 and np.ptp(image.astype(int), axis=-1).max() > 100
     )
+
+
+def test_framework_transforms(d2l):
+    """Each picture comes out in another way, of the size asked for, from 0 to 1."""
+    d2l.seed(0)
+    own, picture = d2l.framework_transforms(20, 30), Image.fromarray(WIDE)
+    made = np.stack([d2l.numpy(own(picture)) for _ in range(4)])
+    assert made.shape == (4, 3, 20, 30) and made.dtype == np.float32
+    assert 0 <= made.min() and 0.5 < made.max() <= 1
+    assert all(np.abs(made[0] - other).mean() > 0.01 for other in made[1:])

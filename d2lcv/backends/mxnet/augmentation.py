@@ -1,6 +1,8 @@
 """Image augmentation in MXNet."""
 
+import numpy as onp
 from mxnet import np, npx
+from mxnet.gluon.data.vision import transforms
 
 from ...augmentation import GREY
 
@@ -13,6 +15,7 @@ __all__ = [
     "crop",
     "flip_left_right",
     "flip_up_down",
+    "framework_transforms",
     "normalize",
     "resize",
     "to_tensor",
@@ -100,3 +103,15 @@ def to_tensor(image):
 
 def normalize(image, mean, std):
     return npx.image.normalize(image, mean, std)
+
+
+def framework_transforms(height, width):
+    change = transforms.Compose(
+        [
+            transforms.RandomFlipLeftRight(),
+            transforms.RandomResizedCrop((width, height), (0.1, 1), (0.5, 2)),
+            transforms.RandomColorJitter(0.5, 0.5, 0.5, 0.5),
+            transforms.ToTensor(),
+        ]
+    )
+    return lambda image: change(np.array(onp.asarray(image), dtype="uint8"))

@@ -10,8 +10,8 @@ from .layers import sequential
 __all__ = [
     "CHANNEL_AXIS",
     "FCN",
-    "LABEL_DTYPE",
     "bilinear_kernel",
+    "class_tensor",
     "conv2d",
     "conv_transpose2d",
     "corr2d",
@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 CHANNEL_AXIS = -1  # of an image as mx.image reads it
-LABEL_DTYPE = "int32"
+
+
+def class_tensor(classes):
+    return np.array(classes, dtype="int32")
 
 
 def corr2d(X, K):

@@ -12,6 +12,7 @@ __all__ = [
     "crop",
     "flip_left_right",
     "flip_up_down",
+    "framework_transforms",
     "normalize",
     "resize",
     "to_tensor",
@@ -80,3 +81,14 @@ def to_tensor(image):
 
 def normalize(image, mean, std):
     return transforms.functional.normalize(image, mean, std)
+
+
+def framework_transforms(height, width):
+    return transforms.Compose(
+        [
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomResizedCrop((height, width), (0.1, 1), (0.5, 2)),
+            transforms.ColorJitter(0.5, 0.5, 0.5, 0.5),
+            transforms.ToTensor(),
+        ]
+    )

@@ -1,5 +1,6 @@
 """Image augmentation in TensorFlow."""
 
+import numpy as np
 import tensorflow as tf
 
 from ...augmentation import GREY
@@ -13,6 +14,7 @@ __all__ = [
     "crop",
     "flip_left_right",
     "flip_up_down",
+    "framework_transforms",
     "normalize",
     "resize",
     "to_tensor",
@@ -74,3 +76,20 @@ def normalize(image, mean, std):
         tf.reshape(tf.constant(v, image.dtype), (-1, 1, 1)) for v in (mean, std)
     )
     return (image - mean) / std
+
+
+def framework_transforms(height, width):
+    def change(image):
+        image = tf.image.random_flip_left_right(np.asarray(image))  # (H, W, 3)
+        begin, size, _ = tf.image.sample_distorted_bounding_box(
+            tf.shape(image), [[[0, 0, 1, 1]]], area_range=(0.1, 1),
+            aspect_ratio_range=(0.5, 2), min_object_covered=0,
+        )  # fmt: skip
+        image = tf.image.resize(tf.slice(image, begin, size), (height, width)) / 255
+        image = tf.image.random_brightness(image, 0.5)
+        image = tf.image.random_contrast(image, 0.5, 1.5)
+        image = tf.image.random_saturation(image, 0.5, 1.5)
+        image = tf.image.random_hue(image, 0.5)
+        return tf.transpose(tf.clip_by_value(image, 0, 1), (2, 0, 1))
+
+    return change

@@ -12,6 +12,7 @@ __all__ = [
     "crop",
     "flip_left_right",
     "flip_up_down",
+    "framework_transforms",
     "normalize",
     "resize",
     "to_tensor",
@@ -67,3 +68,16 @@ def to_tensor(image):
 
 def normalize(image, mean, std):
     return v2.functional.normalize(image, mean, std)
+
+
+def framework_transforms(height, width):
+    return v2.Compose(
+        [
+            v2.ToImage(),  # (3, H, W)
+            v2.RandomHorizontalFlip(),
+            v2.RandomResizedCrop((height, width), scale=(0.1, 1), ratio=(0.5, 2)),
+            v2.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5, hue=0.5),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.ToPureTensor(),
+        ]
+    )

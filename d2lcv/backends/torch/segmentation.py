@@ -10,8 +10,8 @@ from .classification import Features
 __all__ = [
     "CHANNEL_AXIS",
     "FCN",
-    "LABEL_DTYPE",
     "bilinear_kernel",
+    "class_tensor",
     "conv2d",
     "conv_transpose2d",
     "corr2d",
@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 CHANNEL_AXIS = 0  # of an image as torchvision reads it
-LABEL_DTYPE = "int64"
+
+
+def class_tensor(classes):
+    return torch.as_tensor(classes, dtype=torch.int64)
 
 
 def corr2d(X, K):
