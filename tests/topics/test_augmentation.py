@@ -559,5 +559,5 @@ def test_framework_transforms(d2l):
     own, picture = d2l.framework_transforms(20, 30), Image.fromarray(WIDE)
     made = np.stack([d2l.numpy(own(picture)) for _ in range(4)])
     assert made.shape == (4, 3, 20, 30) and made.dtype == np.float32
-    assert 0 <= made.min() and 0.5 < made.max() <= 1
+    assert made.min() >= 0 and 0.5 < made.max() <= 1
     assert all(np.abs(made[0] - other).mean() > 0.01 for other in made[1:])
