@@ -142,6 +142,7 @@ def train(net, name, loss=d2l.segmentation_loss):
         ignore=255,
         before_batch=set_rate,
         figure=name,
+        checkpoint=run.checkpoint(name),
     )
 
 

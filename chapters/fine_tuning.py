@@ -150,6 +150,7 @@ def train_fine_tuning(net, lr, name, param_group=True):
         trainer,
         run.num_epochs,
         figure=name,
+        checkpoint=run.checkpoint(name),
     )
 
 

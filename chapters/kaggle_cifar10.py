@@ -161,6 +161,7 @@ def train(net, train_iter, valid_iter, name):
         run.num_epochs,
         before_batch=schedule,
         figure=name,
+        checkpoint=run.checkpoint(name),
     )
 
 

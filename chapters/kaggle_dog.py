@@ -149,6 +149,7 @@ def train(net, train_iter, valid_iter, name, lr_scale=None):
         run.num_epochs,
         before_batch=schedule,
         figure=name,
+        checkpoint=run.checkpoint(name),
     )
 
 

@@ -354,12 +354,13 @@ print("before training: mAP@0.5 {:.3f}, mask IoU {:.3f}".format(*untrained))
 
 
 # %%
-def train(net, step, num_epochs, legend):
-    """Minimise `step` with Adam; returns the seconds it took."""
+def train(net, step, num_epochs, legend, name=""):
+    """Minimise `step` with Adam; returns the clock of its epochs."""
     trainer = d2l.Trainer(net, "adam", lr=run.lr)
     animator = d2l.Animator("epoch", yscale="log", xlim=[1, num_epochs], legend=legend)
-    timer, seconds, num_batches = d2l.Timer(), 0.0, len(train_iter)
-    for epoch in range(num_epochs):
+    timer, num_batches = d2l.Timer(), len(train_iter)
+    epochs = run.epochs(num_epochs, trainer, train_iter, animator, name)
+    for epoch in epochs:
         sums = d2l.Accumulator(len(legend))
         timer.start()
         batches = run.progress(train_iter, f"epoch {epoch + 1}/{num_epochs}")
@@ -369,16 +370,12 @@ def train(net, step, num_epochs, legend):
             _, parts = trainer.step(step, *(d2l.to(x, run.device) for x in batch))
             sums.add(*parts)
         means = [total / num_batches for total in sums[:]]
-        seconds += timer.stop()
-        animator.add(epoch + 1, means)
-        print(
-            f"epoch {epoch + 1}:", *(f"{k} {v:.4f}" for k, v in zip(legend, means)),
-            flush=True,
-        )  # fmt: skip
-    return seconds
+        timer.stop()
+        epochs.add(dict(zip(legend, means)))
+    return timer
 
 
-seconds = train(net, step, run.num_epochs, ["proposals", "boxes", "masks"])
+timer = train(net, step, run.num_epochs, ["proposals", "boxes", "masks"])
 d2l.show("curves")
 
 # %%
@@ -458,11 +455,11 @@ def yolo_find(X):
 
 d2l.seed(run.seed)
 ssd = d2l.to(d2l.TinySSD(train_set.num_classes), run.device)
-train(ssd, ssd_step, run.ssd_epochs, ["TinySSD"])
+train(ssd, ssd_step, run.ssd_epochs, ["TinySSD"], "ssd")
 d2l.show("curve-ssd")
 d2l.seed(run.seed)
 yolo = d2l.to(d2l.TinyYOLO(train_set.num_classes), run.device)
-train(yolo, yolo_step, run.ssd_epochs, ["TinyYOLO"])
+train(yolo, yolo_step, run.ssd_epochs, ["TinyYOLO"], "yolo")
 d2l.show("curve-yolo")
 
 # %% [markdown]
@@ -574,7 +571,11 @@ if run.exercises:
     d2l.seed(run.seed)
     net = d2l.to(d2l.TinyRCNN(train_set.num_classes), run.device)
     names = ["proposals", "boxes", "masks"]
-    train(net, lambda X, Y, masks: step(X, Y, masks, False), run.num_epochs, names)
+
+    def without_boxes(X, Y, masks):
+        return step(X, Y, masks, False)
+
+    train(net, without_boxes, run.num_epochs, names, "without-true-boxes")
     d2l.show("curves-without-true-boxes")
     print("without true boxes: mAP@0.5 {:.3f}, mask IoU {:.3f}".format(*evaluate()))
 
@@ -618,6 +619,6 @@ run.report(
         "mAP@0.5_tinyssd": table["TinySSD"],
         "mAP@0.5_tinyyolo": table["TinyYOLO"],
     },
-    num_examples=run.num_epochs * len(train_set),
-    seconds=seconds,
+    num_examples=len(timer.times) * len(train_set),
+    seconds=timer.sum(),
 )

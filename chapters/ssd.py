@@ -266,7 +266,8 @@ print(f"mAP@0.5 before training: {untrained:.3f}")
 # Now the loop itself. The quick preset uses Adam with a learning rate that rises over the
 # first tenth of the steps and then falls along a cosine; it gets by with few steps, and
 # goes through a small set more often to take as many. The book's preset uses stochastic
-# gradient descent without momentum, at a constant rate.
+# gradient descent without momentum, at a constant rate. `run.epochs` counts the epochs, and
+# writes a checkpoint after each: `--resume` goes on from there.
 
 # %%
 schedules = {"cosine": d2l.warmup_cosine, "constant": lambda progress: 1.0}
@@ -277,11 +278,11 @@ animator = d2l.Animator(
     xlabel="epoch",
     yscale="log",
     xlim=[1, num_epochs],
-    legend=["class error", "bbox mae", "1 − mAP@0.5 (validation)"],
+    legend=["class error", "bbox mae", "mAP@0.5 (validation)"],
 )
 anchors_per_image = d2l.predict(net, d2l.to(X[:1], run.device))[0].shape[1]
-seconds = 0.0
-for epoch in range(num_epochs):
+epochs = run.epochs(num_epochs, trainer, train_iter, animator)
+for epoch in epochs:
     sums = d2l.Accumulator(4)  # right classes, classes, offset error, offsets
     timer.start()
     batches = run.progress(train_iter, f"epoch {epoch + 1}/{num_epochs}")
@@ -293,13 +294,10 @@ for epoch in range(num_epochs):
         num_anchors = len(X) * anchors_per_image
         sums.add(right, num_anchors, error, 4 * num_anchors)
     class_error, bbox_mae = 1 - sums[0] / sums[1], sums[2] / sums[3]
-    seconds += timer.stop()
+    timer.stop()
     trained = evaluate(val_iter)
-    animator.add(epoch + 1, (class_error, bbox_mae, max(1 - trained, 1e-3)))
-    print(
-        f"epoch {epoch + 1}: class error {class_error:.2e}, bbox mae {bbox_mae:.2e}, "
-        f"mAP@0.5 {trained:.3f}"
-    )
+    epochs.add({"class_error": class_error, "bbox_mae": bbox_mae, "mAP@0.5": trained})
+class_error, bbox_mae, trained = epochs.last.values()
 d2l.show("curves")
 
 # %% [markdown]
@@ -582,6 +580,6 @@ run.report(
         "mAP@0.5": trained,
         "mAP@0.5_untrained": untrained,
     },
-    num_examples=num_epochs * len(train_set),
-    seconds=seconds,
+    num_examples=len(timer.times) * len(train_set),
+    seconds=timer.sum(),
 )

@@ -168,9 +168,10 @@ trainer = d2l.Trainer(net, "adam", lr=run.lr)
 timer, num_batches = d2l.Timer(), len(train_iter)
 num_epochs = max(run.num_epochs, -(-run.min_steps // num_batches))
 animator = d2l.Animator(
-    xlabel="epoch", xlim=[1, num_epochs], ylim=[0, 1], legend=["loss / 10", "mAP@0.5"]
+    xlabel="epoch", yscale="log", xlim=[1, num_epochs], legend=["loss", "mAP@0.5"]
 )
-for epoch in range(num_epochs):
+epochs = run.epochs(num_epochs, trainer, train_iter, animator)
+for epoch in epochs:
     sums = d2l.Accumulator(2)  # loss, pictures
     timer.start()
     batches = run.progress(train_iter, f"epoch {epoch + 1}/{num_epochs}")
@@ -179,9 +180,8 @@ for epoch in range(num_epochs):
         loss, _ = trainer.step(step, d2l.to(X, run.device), d2l.to(Y, run.device))
         sums.add(loss * len(X), len(X))
     timer.stop()
-    precision = evaluate(val_iter)
-    animator.add(epoch + 1, (sums[0] / sums[1] / 10, precision))
-    print(f"epoch {epoch + 1}: loss {sums[0] / sums[1]:.3f}, mAP@0.5 {precision:.3f}")
+    epochs.add({"loss": sums[0] / sums[1], "mAP@0.5": evaluate(val_iter)})
+loss, precision = epochs.last.values()
 d2l.show("curves")
 
 # %% [markdown]
@@ -340,7 +340,7 @@ def yolo_target(labels, height, width): ...  # (B, G, 5)
 
 # %%
 run.report(
-    {"mAP@0.5": precision, "mAP@0.5_untrained": untrained, "loss": sums[0] / sums[1]},
-    num_examples=num_epochs * len(train_set),
+    {"mAP@0.5": precision, "mAP@0.5_untrained": untrained, "loss": loss},
+    num_examples=len(timer.times) * len(train_set),
     seconds=timer.sum(),
 )

@@ -24,6 +24,7 @@ from .backends.worker import worker as worker
 from .boxes import box_center_to_corner as box_center_to_corner
 from .boxes import box_corner_to_center as box_corner_to_center
 from .boxes import box_iou as box_iou
+from .checkpoints import Checkpoint as Checkpoint
 from .checkpoints import load_checkpoint as load_checkpoint
 from .checkpoints import save_checkpoint as save_checkpoint
 from .classification import SOURCE_CLASSES as SOURCE_CLASSES

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import randomness
 from .checks import described
 from .distributed import rank
+from .meters import duration
 from .training import Trainer
 from .weights import (
     STATE,
+    checked_path,
     describe,
     get_weights,
     read_description,
@@ -22,7 +26,7 @@ from .weights import (
     write,
 )
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 
 def save_checkpoint(
@@ -140,6 +144,135 @@ def load_checkpoint(
     randomness.set_state(about["random"])
     randomness.begin_anew(trainer.steps)
     return about["progress"]
+
+
+@dataclass
+class Checkpoint:
+    """The file of a training: written after each epoch, and where it goes on from.
+
+    ```python
+    checkpoint = d2lcv.Checkpoint("out/run.safetensors", resume=True)
+    d2lcv.train_ch13(…, checkpoint=checkpoint)
+    ```
+
+    Args:
+        path: of the file.
+        resume: whether to go on from the file. If there is none, the training begins.
+        settings: what the training depends on, in JSON's words, such as its batch size. A
+            file that was written with others is not gone on from.
+
+    Attributes:
+        progress: what is written, or was found in the file: `history`, the numbers of
+            each epoch that is done, and others.
+    """
+
+    path: str | os.PathLike[str]
+    resume: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    progress: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.path = checked_path(self.path)
+
+    def save(self, trainer: Trainer, loaders: Sequence[Any]) -> None:
+        about = {**self.progress, "settings": dict(self.settings)}
+        save_checkpoint(trainer, self.path, about, loaders)
+
+    def load(self, trainer: Trainer, loaders: Sequence[Any]) -> bool:
+        """Go on from the file, if so it shall be and there is one: whether it was.
+
+        Raises:
+            ValueError: as of `load_checkpoint`, or the settings are others.
+        """
+        if not self.resume or not os.path.exists(self.path):
+            return False
+        about = read_description(self.path).get("checkpoint") or {}
+        before = about.get("progress", {}).get("settings", self.settings)
+        for name in sorted(before.keys() | self.settings.keys()):
+            old, new = before.get(name), self.settings.get(name)
+            if old != new:
+                raise ValueError(
+                    f"{self.path} is of a training with {name} {old!r}, and this one has "
+                    f"{new!r}: give the same settings, or do not resume"
+                )
+        self.progress = load_checkpoint(trainer, self.path, loaders)
+        return True
+
+
+class Epochs:
+    """The numbers of a training's epochs, from 0 or from where a checkpoint ends.
+
+    ```python
+    epochs = Epochs(10, trainer, Checkpoint("run.safetensors", resume=True), [train_iter])
+    for epoch in epochs:
+        ...
+        epochs.add({"loss": loss, "accuracy": accuracy})
+    ```
+
+    `add` ends an epoch: it prints a line with its numbers, the seconds it took and the time
+    to go, adds them to the curves of `animator`, and writes the checkpoint. `history` has
+    the numbers of all epochs, those before the checkpoint included, and `last` the last.
+    """
+
+    def __init__(
+        self,
+        num_epochs: int,
+        trainer: Any,
+        checkpoint: Checkpoint | None = None,
+        loaders: Sequence[Any] = (),
+        animator: Any = None,
+    ) -> None:
+        self.num_epochs, self.trainer, self.animator = num_epochs, trainer, animator
+        self.checkpoint, self.loaders = checkpoint, loaders
+        self.history: list[dict[str, float]] = []
+        self._seconds: list[float] = []
+        self._begun = time.perf_counter()
+        if checkpoint is None:
+            return
+        _check(trainer, loaders)
+        if checkpoint.load(trainer, loaders):
+            self.history = checkpoint.progress["history"]
+            for n, row in enumerate(self.history, 1):
+                self._draw(n, row)
+            self._say(f"going on after epoch {len(self.history)} of {checkpoint.path}")
+        elif checkpoint.resume:
+            self._say(f"{checkpoint.path} is not there yet: beginning with epoch 1")
+        checkpoint.progress["history"] = self.history
+
+    def __iter__(self) -> Iterator[int]:
+        self._begun = time.perf_counter()
+        yield from range(len(self.history), self.num_epochs)
+
+    @property
+    def last(self) -> dict[str, float]:
+        return self.history[-1]
+
+    def add(self, numbers: Mapping[str, Any], **more: Any) -> None:
+        """End an epoch: `numbers` are printed and drawn, `more` goes into the file only."""
+        row = {name: float(value) for name, value in numbers.items()}
+        self.history.append(row)
+        n = len(self.history)
+        self._draw(n, row)
+        now = time.perf_counter()
+        self._seconds.append(now - self._begun)
+        self._begun = now
+        said = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items()]
+        said.append(duration(self._seconds[-1]))
+        if n < self.num_epochs:
+            mean = sum(self._seconds) / len(self._seconds)
+            said.append(f"{duration(mean * (self.num_epochs - n))} to go")
+        self._say(f"epoch {n}/{self.num_epochs}: {', '.join(said)}")
+        if self.checkpoint is not None:
+            self.checkpoint.progress |= more
+            self.checkpoint.save(self.trainer, self.loaders)
+
+    def _draw(self, n: int, row: Mapping[str, float]) -> None:
+        if self.animator is not None:
+            self.animator.add(n, list(row.values()))
+
+    def _say(self, text: str) -> None:
+        if rank() == 0:
+            print(text, flush=True)
 
 
 def _check(trainer: Any, loaders: Any) -> None:

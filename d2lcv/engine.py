@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from .backends import Module, Tensor, backend
+from .checkpoints import Checkpoint, Epochs
 from .checks import at_least, check_shapes, check_tensor
 from .distributed import process_mean, rank, world_size
-from .meters import Accumulator, Timer
+from .meters import Accumulator, Timer, progress
 from .training import FiniteLoss, Trainer, check_loss
 
 __all__ = [
@@ -216,6 +217,7 @@ def train_ch13(
     ignore: int | None = None,
     before_batch: Callable[[float], None] | None = None,
     figure: str | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a classifier, or a net that classifies each pixel, and draw its curves.
 
@@ -241,10 +243,13 @@ def train_ch13(
             the place to set a learning rate.
         figure: name for the file of the curves, which are then shown; without it they
             wait for `d2lcv.show`.
+        checkpoint: `d2lcv.Checkpoint` that is written after each epoch, with a
+            `d2lcv.Trainer` only; if it says `resume`, the training goes on from it, and
+            ends as if it had not been cut.
 
     Returns:
-        `TrainingResult`. Its numbers are printed, too. In several processes they are those
-        of all together, and the first process prints.
+        `TrainingResult`. The numbers of each epoch are printed, too. In several processes
+        they are those of all together, and the first process prints.
 
     Raises:
         TypeError: the loss is no function, the trainer no optimizer.
@@ -253,25 +258,37 @@ def train_ch13(
     """
     num_epochs = at_least("num_epochs", num_epochs, 1)
     devices = backend.engine.place(net, _devices(devices))
+    step = _step(net, loss, trainer)
     run = _Run(train_iter, test_iter is not None, num_epochs, before_batch, ignore)
-    history = backend.engine.train_ch13(
-        net,
-        run,
-        None if test_iter is None else _Labelled(test_iter, ignore),
-        loss,
-        trainer,
-        num_epochs,
-        devices,
-        split_f,
-        ignore,
-        run.watched(_step(net, loss, trainer)),
-        run.curves.add,
-        run.gathered,
-    )
-    loss_mean, train_acc, test_acc = history[-1]
-    seconds, count = run.timer.sum(), round(run.num_examples)
+    loaders = [x for x in (train_iter, test_iter) if hasattr(x, "passes")]
+    epochs = Epochs(num_epochs, trainer, checkpoint, loaders, run.curves)
+    done = run.go_on(epochs)
+
+    def report(_: float, loss: float, train_acc: float, test_acc: float | None) -> None:
+        row = {"loss": loss, "train_acc": train_acc}
+        row |= {} if test_acc is None else {"test_acc": test_acc}
+        epochs.add(row, num_examples=run.num_examples, seconds=run.seconds)
+
+    if done < num_epochs:
+        backend.engine.train_ch13(
+            net,
+            run,
+            None if test_iter is None else _Labelled(test_iter, ignore),
+            loss,
+            trainer,
+            num_epochs - done,
+            devices,
+            split_f,
+            ignore,
+            run.watched(step),
+            report,
+            run.gathered,
+        )
+    history = [
+        (row["loss"], row["train_acc"], row.get("test_acc")) for row in epochs.history
+    ]
     result = TrainingResult(
-        loss_mean, train_acc, test_acc, count, seconds, tuple(history)
+        *history[-1], round(run.num_examples), run.seconds, tuple(history)
     )
     run.curves.close(result, devices, figure)
     return result
@@ -305,7 +322,19 @@ class _Run:
         self.train_iter, self.before_batch = train_iter, before_batch
         self.ignore, self.epoch, self.num_examples = ignore, 0, 0.0
         self.curves = _Curves(num_epochs, train_iter, has_test)
-        self.timer = Timer()
+        self.timer, self.seconds_before = Timer(), 0.0
+
+    def go_on(self, epochs: Epochs) -> int:
+        """Count what was done before a checkpoint, too; how many epochs these are."""
+        found = epochs.checkpoint.progress if epochs.checkpoint else {}
+        self.num_examples = found.get("num_examples", 0.0)
+        self.seconds_before = found.get("seconds", 0.0)
+        self.epoch = len(epochs.history)
+        return self.epoch
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + self.timer.sum()
 
     def __iter__(self) -> Iterator[Any]:
         self.timer.start()
@@ -319,7 +348,7 @@ class _Run:
             if n and self.curves.is_due(i, n):
                 loss, right, examples, labels = self.sums[:]
                 done = self.epoch + (i + 1) / n
-                self.curves.add(done, loss / examples, right / max(labels, 1.0), None)
+                self.curves.add(done, (loss / examples, right / max(labels, 1.0)))
         self.epoch += 1
         if not self.sums[2]:
             raise ValueError(
@@ -368,22 +397,17 @@ class _Curves:
             )
 
     def progress(self, batches: Iterable[Any], epoch: int) -> Iterable[Any]:
-        from tqdm.auto import tqdm
-
-        off = None if rank() == 0 else True  # None: where no terminal is
-        text = f"epoch {epoch + 1}/{self.num_epochs}"
-        return tqdm(batches, text, leave=False, disable=off)
+        return progress(batches, f"epoch {epoch + 1}/{self.num_epochs}", rank() == 0)
 
     def is_due(self, i: int, n: int) -> bool:
         """A point at every fifth of an epoch; the last one comes with the test."""
         return i + 1 < n and (i + 1) % max(1, n // 5) == 0
 
-    def add(
-        self, epochs: float, loss: float, train_acc: float, test_acc: float | None
-    ) -> None:
+    def add(self, epochs: float, numbers: Sequence[float]) -> None:
+        """Points of the loss, the accuracy in training and, after an epoch, in the test."""
         if self.animator is not None:
-            self.animator.add(epochs, (loss, train_acc, test_acc))
-            axes = self.animator.axes[0]
+            self.animator.add(epochs, numbers)
+            axes, loss = self.animator.axes[0], numbers[0]
             if axes.get_ylim()[1] < loss < math.inf:  # the loss is to be seen, too
                 axes.set_ylim(0, 1.05 * loss)
 

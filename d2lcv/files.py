@@ -53,6 +53,14 @@ def workspace(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears, or replaces the one there is, when it is whole."""
+    with workspace(path) as folder:
+        partial = folder / path.name
+        partial.write_bytes(data)
+        partial.replace(path)
+
+
 def _remove_abandoned(parent: Path) -> None:
     """Remove the workspaces that killed processes left in `parent`."""
     for old in parent.iterdir():

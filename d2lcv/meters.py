@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numbers
 import time
+from collections.abc import Iterable, Iterator, Sized
 from itertools import accumulate
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from .backends import backend
 from .checks import at_least
+from .notebook import kernel
 
 __all__ = ["Accumulator", "Timer"]
 
@@ -58,6 +60,41 @@ class Timer:
     def cumsum(self) -> list[float]:
         """Seconds up to the end of each interval, as a list of the same length."""
         return [float(seconds) for seconds in accumulate(self.times)]
+
+
+EVERY = 30.0  # seconds after which a loop says how far it is, where no bar can be shown
+
+
+def progress(
+    iterable: Iterable[Any], text: str, is_shown: bool = True
+) -> Iterable[Any]:
+    """`iterable` with a bar where there is a screen, else with a line each half minute."""
+    from tqdm.auto import tqdm
+
+    if not is_shown:
+        return iterable
+    # None: off where no terminal is
+    bar = tqdm(iterable, text, leave=False, disable=False if kernel() else None)
+    return _with_lines(iterable, text) if bar.disable else bar
+
+
+def _with_lines(iterable: Iterable[Any], text: str) -> Iterator[Any]:
+    n = f" of {len(iterable)}" if isinstance(iterable, Sized) else ""
+    begun = said = time.perf_counter()
+    for i, item in enumerate(iterable):
+        now = time.perf_counter()
+        if now - said >= EVERY:
+            said = now
+            print(f"{text}: {i}{n} after {duration(now - begun)}", flush=True)
+        yield item
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: `3.1 s`, `45 s`, `12 min`, `2 h 5 min`."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 class Accumulator:

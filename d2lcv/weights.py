@@ -17,7 +17,7 @@ import numpy as np
 
 from .backends import Module, backend
 from .checks import check_module, described
-from .files import workspace
+from .files import write_file
 from .randomness import next_net
 
 __all__ = [
@@ -156,10 +156,7 @@ def write(path: Any, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any])
     path = checked_path(path)
     arrays = {k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}
     said = json.dumps(about, sort_keys=True)
-    with workspace(path) as folder:
-        partial = folder / path.name
-        partial.write_bytes(save(arrays, metadata={ENTRY: said}))
-        partial.replace(path)
+    write_file(path, save(arrays, metadata={ENTRY: said}))
     return str(path)
 
 

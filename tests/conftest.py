@@ -4,6 +4,8 @@ import builtins
 import importlib
 import os
 import random
+import signal
+import sys
 
 import numpy as np
 import pytest
@@ -76,3 +78,14 @@ def native(d2l):
 def _seeded():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - what a test leaves unseeded draws from here
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """A chapter takes the signals that end a program: here they stay the tests'."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before, hook = [signal.getsignal(n) for n in numbers], sys.excepthook
+    yield
+    sys.excepthook = hook
+    for n, handler in zip(numbers, before, strict=True):
+        signal.signal(n, handler)

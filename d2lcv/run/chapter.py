@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import backend
+from ..checkpoints import Checkpoint, Epochs
+from ..files import write_file
 from ..lesson.page import page
+from ..meters import progress
 from ..notebook import kernel
 from .options import Parser
+from .signals import end_cleanly
 
 __all__ = ["Chapter"]
 
 ARGUMENTS_VARIABLE = "D2L_ARGS"
+# Settings with which a checkpoint may be gone on from though they are others
+FREE = ("num_epochs", "min_steps", "threshold", "exercises")
 
 
 class Chapter:
@@ -62,7 +68,7 @@ class Chapter:
         self.settings = {"quick": dict(quick), "book": dict(book)}
         options = self._parse(data, _arguments() if argv is None else argv)
         self.preset, self.data = options.preset, getattr(options, "data", None)
-        self.seed = options.seed
+        self.seed, self.resume = options.seed, options.resume
         page.start(prints=options.code)
         for key, value in self.settings[self.preset].items():
             given = getattr(options, key)
@@ -78,6 +84,9 @@ class Chapter:
         (self.out / "result.json").unlink(missing_ok=True)
         seed(self.seed)
         self.device = backend.tensors.try_gpu()
+        self._checkpoint: Checkpoint | None = None
+        if kernel() is None:
+            end_cleanly(self._interrupted)
         print(self._header(), flush=True)
 
     def _parse(self, data: Sequence[str], argv: Sequence[str]) -> argparse.Namespace:
@@ -98,6 +107,11 @@ class Chapter:
             "--code", action="store_true", help="print the framework's code, too"
         )
         parser.add_argument("--out", help="folder for figures and result.json")
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on from the checkpoints in that folder, if there are some",
+        )
         quick, book = self.settings["quick"], self.settings["book"]
         if quick.keys() != book.keys():
             raise ValueError(
@@ -126,11 +140,40 @@ class Chapter:
         )
 
     def progress(self, iterable: Iterable[Any], description: str) -> Iterable[Any]:
-        """`iterable` with a progress bar, where there is a screen to show it."""
-        from tqdm.auto import tqdm
+        """`iterable` with a progress bar, or with a line each half minute in a log."""
+        return progress(iterable, description)
 
-        off = False if kernel() else None  # None: where no terminal is
-        return tqdm(iterable, description, leave=False, disable=off)
+    def epochs(
+        self,
+        num_epochs: int,
+        trainer: Any,
+        train_iter: Any,
+        animator: Any = None,
+        name: str = "",
+    ) -> Epochs:
+        """The epochs of a training; with `--resume` those after its last checkpoint.
+
+        ```python
+        epochs = run.epochs(run.num_epochs, trainer, train_iter)
+        for epoch in epochs:
+            ...
+            epochs.add({"loss": loss})  # prints a line and writes the checkpoint
+        ```
+        """
+        return Epochs(
+            num_epochs, trainer, self.checkpoint(name), [train_iter], animator
+        )
+
+    def checkpoint(self, name: str = "") -> Checkpoint:
+        """The checkpoint of a training of this chapter; several have names."""
+        path = self.out / f"{name and name + '-'}checkpoint.safetensors"
+        settings = {
+            "seed": self.seed,
+            "data": self.data,
+            **{k: getattr(self, k) for k in self.settings["quick"] if k not in FREE},
+        }
+        self._checkpoint = Checkpoint(path, self.resume, settings)
+        return self._checkpoint
 
     def report(
         self,
@@ -146,19 +189,8 @@ class Chapter:
                 quotient is the rate. The result's own `seconds` are of the whole run.
         """
         rate = num_examples / seconds if num_examples and seconds else None
-        result = {
-            "chapter": self.name,
-            "backend": backend.entry.name,
-            "device": backend.tensors.device_name(),
-            "data": self.data,
-            "preset": self.preset,
-            "seed": self.seed,
-            "metrics": {name: float(value) for name, value in metrics.items()},
-            "examples_per_sec": rate,
-            "seconds": time.perf_counter() - self.started,
-        }
-        path = self.out / "result.json"
-        path.write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
+        result = self._result(metrics, rate)
+        self._write(result)
         rows = [(name, f"{value:.6g}") for name, value in result["metrics"].items()]
         if rate is not None:
             rows.append(("examples/sec", f"{rate:.1f}"))
@@ -169,6 +201,36 @@ class Chapter:
             print(f"result  {name:<{width}}  {value}")
         sys.stdout.flush()
         return result
+
+    def _result(
+        self, metrics: Mapping[str, float], rate: float | None = None
+    ) -> dict[str, Any]:
+        return {
+            "chapter": self.name,
+            "backend": backend.entry.name,
+            "device": backend.tensors.device_name(),
+            "data": self.data,
+            "preset": self.preset,
+            "seed": self.seed,
+            "metrics": {name: float(value) for name, value in metrics.items()},
+            "examples_per_sec": rate,
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    def _write(self, result: Mapping[str, Any]) -> None:
+        text = json.dumps(_finite(result), indent=1) + "\n"
+        write_file(self.out / "result.json", text.encode())
+
+    def _interrupted(self) -> None:
+        """Write what there is when a signal ends the program, and say it."""
+        said, numbers = "before the first epoch of a training was done", {}
+        if self._checkpoint and self._checkpoint.progress.get("history"):
+            history = self._checkpoint.progress["history"]
+            said = f"after epoch {len(history)}, as it is in {self._checkpoint.path}"
+            said += "; the same command with --resume goes on from there"
+            numbers = history[-1]
+        self._write({**self._result(numbers), "interrupted": True})
+        print(f"{self.name}: interrupted {said}", flush=True)
 
 
 def _reader(*examples: Any) -> Callable[[str], Any]:

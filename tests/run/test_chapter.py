@@ -375,7 +375,7 @@ def test_ssd_writes_nowhere_else(ssd):
         [
             *(f"{name}.png" for name in FIGURES),
             *(f"{name}.svg" for name in DIAGRAMS),
-            *("result.json", "tinyssd.safetensors"),
+            *("result.json", "tinyssd.safetensors", "checkpoint.safetensors"),
         ]
     )
 

@@ -408,6 +408,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         progress={"epoch": 1},
         loaders=[],
     )
+    add("Checkpoint", path=went, resume=False, settings={"lr": 0.1})
     add("load_checkpoint", trainer=trainer, path=went, loaders=[])
     add("accuracy", y_hat=lambda: t(4, 3), y=lambda: whole(4), ignore=None)
     add(

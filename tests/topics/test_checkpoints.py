@@ -85,6 +85,33 @@ def test_a_cut_training_equals_the_uncut_one(d2l, tmp_path, optimizer, options):
     assert current_seed() == 4 and stream().normal() == drawn
 
 
+def test_train_ch13_goes_on(d2l, tmp_path, capsys):
+    class Labelled(Pictures):
+        def example(self, i):
+            return (*super().example(i), np.full((6, 6), i % 2, np.int64))
+
+    def train(num_epochs, checkpoint):
+        d2l.seed(2)
+        net = d2l.to(d2l.conv2d(3, 2, 3), d2l.try_gpu())  # of each pixel
+        trainer = d2l.Trainer(net, "sgd", lr=1e-3, momentum=0.9)
+        loaders = [d2l.loader(Labelled(), 3, shuffle=True) for _ in range(2)]
+        run = d2l.train_ch13(
+            net, *loaders, d2l.cross_entropy, trainer, num_epochs, checkpoint=checkpoint
+        )
+        d2l.plt.close("all")
+        return run
+
+    whole = train(2, None)
+    train(1, d2l.Checkpoint(tmp_path / "run"))  # a rate that does not fall: cut here
+    said = capsys.readouterr().out.splitlines()[-3]
+    assert said.startswith("epoch 1/1: loss ") and "test acc" in said
+    resumed = train(2, d2l.Checkpoint(tmp_path / "run", resume=True))
+    np.testing.assert_allclose(resumed.history, whole.history, rtol=0, atol=1e-6)
+    assert resumed.num_examples == whole.num_examples == 4 * BATCHES
+    again = train(2, d2l.Checkpoint(tmp_path / "run", resume=True))  # nothing is to do
+    assert again.history == resumed.history and again.seconds == resumed.seconds
+
+
 def test_state_by_hand(d2l):
     """One step of "adam": a tenth of the gradient, a thousandth of its square."""
     d2l.seed(0)
