@@ -430,7 +430,7 @@ def fine_tuning(page):
     features = {name for name in after if name.startswith("features.")}
     assert features and all(np.array_equal(before[n], after[n]) for n in features)
     assert after["output.weight"].shape == (2, 128)
-    batch = uniform(2, 3, 32, 32), np.int64([0, 1])
+    batch = uniform(4, 3, 64, 64), np.int64([0, 1, 1, 0])
 
     def loss(X, y):
         return page.d2l.cross_entropy(net(X), y)
@@ -480,7 +480,7 @@ def kaggle_dog(page):
     net = initialize(page.names["replace_output"](source, 4, 16), "output")
     page.names["freeze"](net.features)
     loss = page.d2l.cross_entropy
-    batch = uniform(2, 3, 32, 32), np.int64([0, 3])
+    batch = uniform(4, 3, 64, 64), np.int64([0, 3, 1, 2])
     changed = page.learns(net, lambda X, y: loss(net(X), y), *batch)
     assert changed and all(name.startswith("output.") for name in changed)
 
