@@ -20,8 +20,9 @@ WITHOUT_FRAMEWORK = [
 ]
 TYPES = "tests/grid/test_types.py"  # needs the type checker
 
-# a process for each core; the tests of a file share what they have made
-SPREAD = ["--numprocesses=auto", "--dist=loadfile"]
+# a process for each core; groups share what they have made (tests/conftest.py), and the
+# longest, which are the chapters, stand first
+SPREAD = ["--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder"]
 
 
 @nox.session

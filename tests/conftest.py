@@ -89,3 +89,21 @@ def _signals():
     sys.excepthook = hook
     for n, handler in zip(numbers, before, strict=True):
         signal.signal(n, handler)
+
+
+@pytest.fixture
+def run(d2l, request, tmp_path_factory):
+    """The run on little of the chapter that the test is marked with, made once."""
+    from chapter_runs import run_of
+
+    (chapter,) = request.node.get_closest_marker("chapter").args
+    return run_of(chapter, tmp_path_factory.mktemp).finished()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """To one process: the tests of a chapter, which share its run, and those of a file."""
+    for item in items:
+        chapter = item.get_closest_marker("chapter")
+        group = chapter.args[0] if chapter else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

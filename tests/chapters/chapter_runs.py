@@ -4,44 +4,62 @@ import ast
 import contextlib
 import functools
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from conftest import require_framework
 from PIL import Image
 
+from d2lcv.drawn.bananas import make_bananas
+from d2lcv.drawn.cifar10 import make_cifar10, make_cifar10_tiny
+from d2lcv.drawn.dogs import make_dog_tiny
+from d2lcv.drawn.hotdog import make_hotdog
+from d2lcv.drawn.shapes import make_shapes
+from d2lcv.drawn.voc import make_voc
 from d2lcv.lesson import page as pages
 
 ROOT = Path(__file__).parents[2]
 
 
 class Run:
-    """A finished run of a chapter: its output and the folder it wrote to."""
+    """A run of a chapter: its output and the folders it worked with."""
 
     def __init__(self, name, folder, *options):
-        self.folder = folder
+        self.name, self.folder, self.cwd = name, folder, folder.parent / "cwd"
+        self.cwd.mkdir(exist_ok=True)  # the script finds nothing by accident
         done = subprocess.run(
             [
                 *(sys.executable, str(ROOT / "chapters" / f"{name}.py")),
                 *("--out", str(folder), *options),
             ],
-            cwd=folder.parent,  # the script finds nothing by accident
+            cwd=self.cwd,
             env={**os.environ, "MPLBACKEND": "agg"},
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=500,
         )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        self.output = done.stdout
+        self.output, self.errors = done.stdout, done.stderr
+        self.status = done.returncode
+
+    def finished(self):
+        """The run itself, which must have come to its end."""
+        assert self.status == 0, self.output[-2000:] + self.errors[-4000:]
+        return self
 
     def values(self, label):
         """The array that is printed after a label."""
         return parse(self.output, label)
+
+    @property
+    def result(self):
+        return json.loads((self.folder / "result.json").read_text())
 
     def figures(self):
         return re.findall(r"^figure: .*?([\w-]+)\.png$", self.output, re.MULTILINE)
@@ -53,6 +71,99 @@ class Run:
             with Image.open(self.folder / f"{name}.png") as image:
                 found[name] = np.asarray(image.convert("RGB"))
         return found
+
+
+class Small(NamedTuple):
+    """What a chapter's run on little is given, and the figures that it draws."""
+
+    figures: str
+    options: str = ""
+    draw: Callable = None  # draws its data into a folder
+
+
+TRAINED = "--seed 3 --exercises true --code"
+CHAPTERS = {
+    "introduction": Small("picture channels"),
+    "image_augmentation": Small(
+        "cat horizontal vertical crops brightness hue jitter composed pictures"
+        " with-augmentation without-augmentation flips-and-hue random-crops",
+        f"{TRAINED} --batch-size 16 --width 4 --num-epochs 2",
+        lambda folder: make_cifar10(folder, num_train=4, num_test=2),
+    ),
+    "fine_tuning": Small(
+        "pictures fine-tuned scratch frozen reused"
+        " rate-3 rate-10 rate-30 frozen-rate-1 frozen-rate-30",
+        f"{TRAINED} --image-size 48 --resize 56 --batch-size 16 --num-epochs 2"
+        " --lr 0.003",
+        lambda folder: make_hotdog(folder, num_train=6, num_test=5, size=64),
+    ),
+    "bounding_box": Small("picture boxes mirrored", "--code"),
+    "anchor": Small(
+        "anchors-of-a-pixel iou truth-and-anchors assignment offset"
+        " targets nms soft-nms sizes-and-ratios",
+        "--code",
+    ),
+    "multiscale_object_detection": Small(
+        "scale-015 scale-040 scale-080 size-and-scale overlapping", "--code"
+    ),
+    "object_detection_dataset": Small(
+        "batch centres-and-sizes mirrored",
+        "--code",
+        lambda folder: make_bananas(folder, 40, 8),
+    ),
+    "ssd": Small(
+        "data curves detections one-picture smooth-l1 focal-loss",
+        f"{TRAINED} --num-epochs 1 --min-steps 0 --batch-size 8 --image-size 64",
+        lambda folder: make_bananas(folder, 16, 8, size=64),
+    ),
+    "yolo": Small(
+        "grid curves detections",
+        f"{TRAINED} --num-epochs 2 --min-steps 0 --batch-size 8 --image-size 64",
+        lambda folder: make_bananas(folder, 16, 8, size=64),
+    ),
+    "rcnn": Small(
+        "roi data curves instances curve-ssd curve-yolo curves-without-true-boxes",
+        f"{TRAINED} --num-epochs 1 --ssd-epochs 1 --batch-size 4",
+        lambda folder: make_shapes(folder, 8, 4, size=64),
+    ),
+    "semantic_segmentation": Small(
+        "pictures-and-labels classes shares crops batch flipped-crops",
+        "--batch-size 4",
+        lambda folder: make_voc(folder / "VOCdevkit" / "VOC2012", 24, 8),
+    ),
+    "transposed_conv": Small("copies copies-of-stride-2 matrices enlarged"),
+    "fcn": Small(
+        "upsampling curves predictions whole-pictures curves-random-start"
+        " curves-16s predictions-16s curves-8s predictions-8s curves-weighted",
+        f"{TRAINED} --num-epochs 1 --batch-size 4 --height 64 --width 96",
+        lambda folder: make_voc(folder / "VOCdevkit" / "VOC2012", 12, 6),
+    ),
+    "neural_style": Small(
+        "pictures gram curves stages result content-weight other-choices",
+        f"{TRAINED} --num-steps 40 --image-height 72",
+    ),
+    "kaggle_cifar10": Small(
+        "pictures validation all-pictures predictions without-augmentation",
+        f"{TRAINED} --batch-size 16 --width 4 --num-epochs 2 --lr 0.01",
+        lambda folder: make_cifar10_tiny(folder, num_train=60, num_test=12),
+    ),
+    "kaggle_dog": Small(
+        "pictures validation all-pictures top-five all-layers",
+        f"{TRAINED} --image-size 48 --resize 56 --batch-size 16 --num-epochs 3",
+        lambda folder: make_dog_tiny(folder, num_train=84, num_test=12, size=64),
+    ),
+}
+
+
+@functools.cache
+def run_of(name, temporary):
+    """The chapter's run on little, made when a test of this process first asks for it."""
+    small, folder = CHAPTERS[name], temporary(name)
+    data = folder / "data"
+    if small.draw:
+        small.draw(data)
+    chosen = ("--data", str(data)) if small.draw else ()
+    return Run(name, folder / "out", *chosen, *small.options.split())
 
 
 def shown(d2l, chapter):
@@ -83,21 +194,6 @@ def parse(output, label):
             break
     number = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
     return np.array([float(x) for x in re.findall(number, text[start : end + 1])])
-
-
-def runs_of(tmp_path_factory, options):
-    """Name → the chapter's run, made when it is first asked for.
-
-    `options(name, folder)` are its options; the folder is for data.
-    """
-    require_framework()
-
-    @functools.cache
-    def run(name):
-        folder = tmp_path_factory.mktemp(name)
-        return Run(name, folder / "out", *options(name, folder))
-
-    return run
 
 
 def colors_of(pixels):

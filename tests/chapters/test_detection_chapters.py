@@ -4,28 +4,14 @@ Each runs in a process of its own, as a reader runs it, on the active backend. T
 they print are held against the worked examples.
 """
 
-import json
 import re
 
 import numpy as np
 import pytest
-from chapter_runs import ROOT, Run, colors_of, near, parse, runs_of
-from conftest import require_framework
+from chapter_runs import Run, near, parse
 from PIL import Image
 
 from d2lcv.proof.inputs import WORKED
-
-FIGURES = {
-    "bounding_box": ["picture", "boxes", "mirrored"],
-    "anchor": [
-        *("anchors-of-a-pixel", "iou", "truth-and-anchors", "assignment", "offset"),
-        *("targets", "nms", "soft-nms", "sizes-and-ratios"),
-    ],
-    "multiscale_object_detection": [
-        *("scale-015", "scale-040", "scale-080", "size-and-scale", "overlapping"),
-    ],
-    "object_detection_dataset": ["batch", "centres-and-sizes", "mirrored"],
-}
 
 
 def test_parse_value():
@@ -40,66 +26,12 @@ def test_parse_value():
         parse("a: none\nb: [1]", "a:")
 
 
-def options(name, folder):
-    if name != "object_detection_dataset":
-        return ("--code",)
-    from d2lcv.drawn.bananas import make_bananas
-
-    return "--code", "--data", make_bananas(folder / "set", 40, 8)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    return runs_of(tmp_path_factory, options)
-
-
-# ---- all of them ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_figures_are_there_and_not_blank(runs, name):
-    run = runs(name)
-    assert run.figures() == FIGURES[name]
-    for figure, pixels in run.pictures().items():
-        height, width = pixels.shape[:2]
-        assert 350 <= width <= 1300 and 200 <= height <= 700, (figure, pixels.shape)
-        assert colors_of(pixels) > 30 and pixels.std() > 15, figure
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_result_is_reported(runs, name):
-    run = runs(name)
-    result = json.loads((run.folder / "result.json").read_text())
-    assert result["chapter"] == name and result["preset"] == "quick"
-    assert result["metrics"]
-    assert result["seconds"] > 0
-    assert run.output.splitlines()[0].startswith(f"{name}: ")
-    assert "\nresult  " in run.output
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_text_has_its_parts(name):
-    """A summary, exercises, answers; prose before every piece of code."""
-    text = (ROOT / "chapters" / f"{name}.py").read_text(encoding="utf-8")
-    assert "# ## Summary" in text
-    exercises = text.partition("# ## Exercises")[2].partition("# ### ")[0]
-    asked = re.findall(r"^# (\d+)\. ", exercises, re.MULTILINE)
-    answered = re.findall(r"^# ### Answer to exercise (\d+)$", text, re.MULTILINE)
-    assert asked == answered and len(asked) >= 3
-    cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
-    kinds = ["prose" if cell.startswith(" [markdown]") else "code" for cell in cells]
-    assert kinds[0] == "prose" and kinds.count("prose") >= kinds.count("code") / 2
-    longest = max(
-        len(run) for run in re.findall("(?:c)+", "".join(k[0] for k in kinds))
-    )
-    assert longest <= 3
-
-
 # ---- the numbers ---------------------------------------------------------------------
 
 
-def test_bounding_box_values(runs):
-    run, worked = runs("bounding_box"), WORKED["box_corner_to_center"]
+@pytest.mark.chapter("bounding_box")
+def test_bounding_box_values(run):
+    worked = WORKED["box_corner_to_center"]
     near(run.values("corners:"), worked["boxes"], 0)
     near(run.values("centres:"), worked["expected"], 0)
     near(run.values("\nround trip:"), worked["boxes"], 0)
@@ -109,8 +41,7 @@ def test_bounding_box_values(runs):
 
 
 @pytest.mark.once
-def test_bounding_box_of_a_photograph(tmp_path):
-    require_framework()
+def test_bounding_box_of_a_photograph(d2l, tmp_path):
     photo = np.full((561, 728, 3), (200, 30, 90), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")
     run = Run("bounding_box", tmp_path / "out", "--image", str(tmp_path / "photo.png"))
@@ -120,16 +51,17 @@ def test_bounding_box_of_a_photograph(tmp_path):
     near(run.values("centres:"), WORKED["box_corner_to_center"]["expected"], 0)
 
 
-def test_anchor_values_of_priors_and_iou(runs):
-    run, worked = runs("anchor"), WORKED["multibox_prior"]
+@pytest.mark.chapter("anchor")
+def test_anchor_values_of_priors_and_iou(run):
+    worked = WORKED["multibox_prior"]
     near(run.values("anchors:"), worked["shape"], 0)
     near(run.values("anchors of pixel (250, 250):"), worked["at_row250_col250"])
     expected = WORKED["box_iou"]["expected"]
     near(run.values("IoU of the anchors with dog and cat:"), expected)
 
 
-def test_anchor_values_of_the_assignment(runs):
-    run = runs("anchor")
+@pytest.mark.chapter("anchor")
+def test_anchor_values_of_the_assignment(run):
     near(run.values("after the first pass:"), [-1, -1, 1, -1, 1], 0)
     picks = re.findall(r"largest IoU left ([\d.]+): anchor (\d) → (\w+)", run.output)
     assert picks == [("0.745908", "4", "cat"), ("0.141723", "1", "dog")]
@@ -140,8 +72,9 @@ def test_anchor_values_of_the_assignment(runs):
     near(run.values("assign_anchor_to_bbox:"), expected, 0)
 
 
-def test_anchor_values_of_the_targets(runs):
-    run, worked = runs("anchor"), WORKED["multibox_target"]
+@pytest.mark.chapter("anchor")
+def test_anchor_values_of_the_targets(run):
+    worked = WORKED["multibox_target"]
     near(run.values("\noffsets:"), worked["bbox_offset"])
     near(run.values("\nmasks:"), worked["bbox_mask"], 0)
     near(run.values("\nclasses:"), worked["class_labels"], 0)
@@ -150,8 +83,8 @@ def test_anchor_values_of_the_targets(runs):
     near(run.values("anchor 1 → dog, offset_boxes:"), dog)
 
 
-def test_anchor_values_of_the_detection(runs):
-    run = runs("anchor")
+@pytest.mark.chapter("anchor")
+def test_anchor_values_of_the_detection(run):
     near(run.values("detections:"), WORKED["multibox_detection"]["expected"])
     near(run.values("kept by hand:"), [0, 3], 0)
     near(run.values("kept by nms:"), [0, 3], 0)
@@ -165,8 +98,8 @@ def test_anchor_values_of_the_detection(runs):
         assert run.output.count(f"def {function}(") == 1, function
 
 
-def test_anchor_values_of_the_exercises(runs):
-    run = runs("anchor")
+@pytest.mark.chapter("anchor")
+def test_anchor_values_of_the_exercises(run):
     near(run.values("IoU with the moved square and with the half:"), [0.5, 0.5])
     near(run.values("whatever the class:"), [0], 0)
     near(run.values("within each class: "), [0, 1], 0)
@@ -181,9 +114,9 @@ def test_anchor_values_of_the_exercises(runs):
     )
 
 
+@pytest.mark.chapter("multiscale_object_detection")
 @pytest.mark.parametrize(("side", "scale"), [(4, 0.15), (2, 0.4), (1, 0.8)])
-def test_multiscale_values(runs, side, scale):
-    run = runs("multiscale_object_detection")
+def test_multiscale_values(run, side, scale):
     worked = WORKED[f"multiscale_prior_{side}x{side}"]["expected_for_unit_aspect"]
     count = len(worked[0])
     assert f"map of {side} × {side}, scale {scale}: {count} anchors" in run.output
@@ -191,8 +124,8 @@ def test_multiscale_values(runs, side, scale):
     assert count == 3 * side**2
 
 
-def test_multiscale_values_of_the_exercises(runs):
-    run = runs("multiscale_object_detection")
+@pytest.mark.chapter("multiscale_object_detection")
+def test_multiscale_values_of_the_exercises(run):
     assert "5444 anchors, 4096 of them (75%) first" in run.output
     best = dict(
         re.findall(r"^(.*): best for objects of size ([\d.]+),", run.output, re.M)
@@ -204,8 +137,8 @@ def test_multiscale_values_of_the_exercises(runs):
     assert len(sizes) == 3 and sizes == sorted(sizes)  # each scale has its own range
 
 
-def test_dataset_values(runs):
-    run = runs("object_detection_dataset")
+@pytest.mark.chapter("object_detection_dataset")
+def test_dataset_values(run):
     assert "a batch: (32, 3, 256, 256) (32, 1, 5)" in run.output
     assert "40 pictures for training, 8 for validation" in run.output
     assert "own batch: (2, 3, 96, 128) (2, 2, 5)" in run.output
@@ -218,3 +151,11 @@ def test_dataset_values(runs):
     assert "largest differences of picture and label: [0.0, 0.0]" in run.output
     assert "class 0: 22% is left: removed" in run.output
     assert "class 1: 100% is left: kept" in run.output
+
+
+@pytest.mark.chapter("introduction")
+def test_introduction_values(run):
+    # two squares of side 2, one moved by 1: they share 2 of 6
+    overlap = run.result["metrics"]["overlap"]
+    assert overlap == pytest.approx(1 / 3, abs=1e-6)
+    assert "numbers: 36,000,000" in run.output

@@ -1,19 +1,15 @@
-"""Options and results of a chapter, and the SSD chapter from its start to its end."""
+"""Options and results of a chapter."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from d2lcv.backends import REGISTRY
-from d2lcv.drawn.bananas import make_bananas
 from d2lcv.randomness import current_seed
 
 ROOT = Path(__file__).parents[2]
@@ -254,141 +250,3 @@ def test_report_replaces(make):
     run.report({"b": 2})
     metrics = strict((run.out / "result.json").read_text())["metrics"]
     assert metrics == {"b": 2.0}
-
-
-# ---- the SSD chapter -----------------------------------------------------------------
-
-FIGURES = ("data", "curves", "detections", "one-picture", "smooth-l1", "focal-loss")
-DIAGRAMS = ("receptive_field", "ssd")
-
-
-@pytest.fixture(scope="module")
-def ssd(d2l, tmp_path_factory):
-    """One small run of the script in a process of its own."""
-    folder = tmp_path_factory.mktemp("ssd")
-    data = make_bananas(folder / "bananas", 16, 8, size=64)
-    (folder / "empty").mkdir()
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("D2L_ARGS", "DISPLAY", "MPLBACKEND")
-    }
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "chapters" / "ssd.py"),
-            *("--num-epochs", "1", "--min-steps", "0"),
-            *("--batch-size", "8", "--image-size", "64", "--exercises", "true"),
-            *("--data", data, "--seed", "3", "--out", str(folder / "out"), "--code"),
-        ],
-        env={**environment, "D2L_BACKEND": d2l.backend_name()},
-        cwd=folder / "empty",
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder, data, done
-
-
-def test_ssd_result(d2l, ssd):
-    folder, data, done = ssd
-    result = strict((folder / "out" / "result.json").read_text())
-    assert list(result) == KEYS
-    assert result["chapter"] == "ssd" and result["backend"] == d2l.backend_name()
-    assert result["device"] == d2l.device_name()
-    assert result["data"] == data
-    assert (result["preset"], result["seed"]) == ("quick", 3)
-    assert {"class_error", "bbox_mae", "mAP@0.5"} <= set(result["metrics"])
-    for name, value in result["metrics"].items():
-        assert 0 <= value <= 1, name
-    assert 0 < result["metrics"]["class_error"] < 1
-    assert result["examples_per_sec"] > 0 and result["seconds"] > 0
-
-    printed = [line.split() for line in done.stdout.splitlines()[-20:]]
-    printed = {row[1]: row[2] for row in printed if row[:1] == ["result"]}
-    for name, value in result["metrics"].items():
-        assert float(printed[name]) == pytest.approx(value, rel=1e-5)
-    assert printed["backend"] == d2l.backend_name()
-    rate = result["examples_per_sec"]
-    assert float(printed["examples/sec"]) == pytest.approx(rate, abs=0.05)
-    # of one epoch of 16 pictures, in less time than the whole run took
-    assert 16 / rate < result["seconds"]
-
-
-def test_ssd_prints_what_it_used(ssd):
-    _, data, done = ssd
-    assert "preset quick" in done.stdout.splitlines()[0]
-    assert f"data from {data}" in done.stdout
-    assert "16 pictures to train on, 8 to validate" in done.stdout
-    assert "class TinySSD" in done.stdout and "def calc_loss" in done.stdout
-    assert "Traceback" not in done.stderr
-
-
-def test_ssd_exercises(ssd):
-    """Four losses are trained with, and each tells its two measures."""
-    _, _, done = ssd
-    number = r"([0-9.e+-]+)"
-    found = re.findall(
-        rf"^(.*): bbox mae {number}, mAP@0\.5 {number} after one pass$",
-        done.stdout,
-        re.M,
-    )
-    names = ["L1", "smooth L1", "hard negatives", "focal loss"]
-    assert [name for name, *_ in found] == names
-    for _, error, precision in found:
-        assert 0 < float(error) < 1 and 0 <= float(precision) <= 1
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_ssd_figure(ssd, name):
-    folder, _, done = ssd
-    path = folder / "out" / f"{name}.png"
-    assert str(path) in done.stdout
-    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
-    assert pixels.shape[0] > 100 and pixels.shape[1] > 200
-    # drawn on: far from one colour, in every quarter
-    for half in np.array_split(pixels, 2, axis=0):
-        for quarter in np.array_split(half, 2, axis=1):
-            assert quarter.std() > 3
-
-
-def test_ssd_weights(d2l, ssd):
-    folder, _, _ = ssd
-    path = folder / "out" / "tinyssd.safetensors"
-    d2l.seed(3)
-    net = d2l.TinySSD(1)
-    before = d2l.get_weights(net)
-    d2l.load_weights(net, path)
-    after = d2l.get_weights(net)
-    assert all(np.isfinite(array).all() for array in after.values())
-    assert (after["blocks.0.0.1.running_mean"] != 0).any()  # it has seen pictures
-    assert (after["blocks.0.0.1.weight"] != before["blocks.0.0.1.weight"]).all()
-    _, cls_preds, _ = d2l.predict(net, d2l.zeros((1, 3, 64, 64)))
-    assert np.isfinite(d2l.numpy(cls_preds)).all()
-
-
-def test_ssd_writes_nowhere_else(ssd):
-    folder, _, _ = ssd
-    assert not list((folder / "empty").iterdir())
-    assert sorted(p.name for p in (folder / "out").iterdir()) == sorted(
-        [
-            *(f"{name}.png" for name in FIGURES),
-            *(f"{name}.svg" for name in DIAGRAMS),
-            *("result.json", "tinyssd.safetensors", "checkpoint.safetensors"),
-        ]
-    )
-
-
-def test_ssd_bad_option(d2l, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "chapters" / "ssd.py"), "--no-such-option"],
-        env={**os.environ, "D2L_BACKEND": d2l.backend_name()},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 2
-    assert "--no-such-option" in done.stderr and "usage: ssd.py" in done.stderr
-    assert not list(tmp_path.iterdir())
