@@ -33,6 +33,7 @@ def test_augmentation_shows_what_the_framework_does(run):
     assert 0 < float(difference[1]) < 1
 
 
+@pytest.mark.once
 @pytest.mark.chapter("image_augmentation")
 def test_augmentation_exercises(run):
     output = run.output

@@ -38,6 +38,7 @@ def test_ssd_prints_what_it_used(run):
     assert "class TinySSD" in run.output and "def calc_loss" in run.output
 
 
+@pytest.mark.once
 @pytest.mark.chapter("ssd")
 def test_ssd_exercises(run):
     """Four losses are trained with, and each tells its two measures."""
@@ -88,6 +89,11 @@ def test_yolo(run):
     # the objects share a cell: the first one counts
     cells = run.values("classes of the cells:").reshape(4, 4)
     assert cells[1, 1] == 0 and (cells == -1).sum() == 15
+
+
+@pytest.mark.once
+@pytest.mark.chapter("yolo")
+def test_yolo_exercises(run):
     assert run.output.count("after one pass") == 3
 
 

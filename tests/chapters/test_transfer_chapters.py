@@ -55,6 +55,12 @@ def test_dog_chapter_learns(run):
     assert "84 labelled pictures, 28 breeds, 1 of each to validate\n" in run.output
     frozen = f"{found['valid_loss']:.3f}"
     assert f"validation loss {frozen}; guessing costs 3.332\n" in run.output
+
+
+@pytest.mark.once
+@pytest.mark.chapter("kaggle_dog")
+def test_dog_exercises(run):
+    frozen = f"{run.result['metrics']['valid_loss']:.3f}"
     assert f", and {frozen} with frozen features\n" in run.output
 
 
