@@ -295,59 +295,67 @@ def mean_average_precision(
             f"{len(detections)}"
         )
     iou_threshold = threshold("iou_threshold", iou_threshold)
-    classes = sorted({c for rows in labels for c in rows[:, 0].tolist() if c >= 0})
-    if not classes:
+    found, objects = _stacked(detections, 6), _stacked(labels, 5)
+    classes, numbers = np.unique(objects[:, 1], return_counts=True)
+    if not len(classes):
         raise ValueError("labels: expected at least one object, got padding rows only")
-    return float(
-        np.mean([_class_ap(detections, labels, c, iou_threshold) for c in classes])
-    )
+    found = found[np.isin(found[:, 1], classes)]
+    is_true = _first_finds(found, objects, iou_threshold)
+    precisions = []
+    for label, number in zip(classes, numbers, strict=True):
+        own = found[:, 1] == label
+        precisions.append(average_precision(found[own, 2], is_true[own], number))
+    return float(np.mean(precisions))
 
 
-def _class_ap(
-    detections: list[np.ndarray],
-    labels: list[np.ndarray],
-    label: float,
-    least_iou: float,
-) -> float:
-    scores: list[float] = []
-    is_true: list[bool] = []
-    num_objects = 0
-    for rows, objects in zip(detections, labels, strict=True):
-        rows = rows[rows[:, 0] == label]
-        rows = rows[np.argsort(-rows[:, 1], kind="stable")]
-        objects = objects[objects[:, 0] == label, 1:]
-        num_objects += len(objects)
-        scores.extend(rows[:, 1])
-        is_true.extend(_first_finds(rows[:, 2:], objects, least_iou))
-    return average_precision(np.array(scores), np.array(is_true), num_objects)
+def _stacked(images: list[np.ndarray], width: int) -> np.ndarray:
+    """The rows of all images, the number of the image before each; none of a class < 0."""
+    image = np.repeat(np.arange(len(images)), [len(rows) for rows in images])
+    stacked = np.column_stack([image, np.concatenate([np.empty((0, width)), *images])])
+    return stacked[stacked[:, 1] >= 0]
 
 
 def _first_finds(
-    boxes: np.ndarray, objects: np.ndarray, least_iou: float
-) -> list[bool]:
-    """Whether each of `boxes` (n, 4), best first, finds an object not found before."""
-    if not len(objects):
-        return [False] * len(boxes)
-    iou = _overlaps(boxes, objects)
-    found = np.zeros(len(objects), dtype=bool)
-    right = []
-    for overlaps in iou:
-        best = int(overlaps.argmax())
-        is_enough = np.float32(overlaps[best]) >= np.float32(least_iou)
-        right.append(bool(is_enough and not found[best]))
-        found[best] |= right[-1]
-    return right
+    found: np.ndarray, objects: np.ndarray, least_iou: float
+) -> np.ndarray:
+    """Whether each row of `found` (n, 7) finds an object (m, 6) not found by a better one.
+
+    Rows are (image, class, confidence, box), those of `objects` without the confidence. A
+    class of an image is a run of sorted objects: each detection is paired with all of its.
+    """
+    objects = objects[np.lexsort(objects[:, 1::-1].T)]
+    kinds = np.concatenate([objects[:, :2], found[:, :2]])
+    kinds = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)
+    own, wanted = kinds[: len(objects)], kinds[len(objects) :]
+    start = np.searchsorted(own, wanted)
+    count = np.searchsorted(own, wanted, side="right") - start
+    row = np.repeat(np.arange(len(found)), count)  # the detection of each pair
+    before = np.repeat(count.cumsum() - count, count)
+    index = start[row] + np.arange(len(row)) - before  # and its object
+    iou = _overlaps(found[row, 3:], objects[index, 2:])
+
+    # a stable sort leaves the first of equal overlaps, and of equal confidences, first
+    order = np.lexsort((-iou, row))
+    row, first = np.unique(row[order], return_index=True)
+    best = order[first]
+    is_enough = iou[best].astype(np.float32) >= np.float32(least_iou)
+    row, index = row[is_enough], index[best][is_enough]
+    order = np.argsort(-found[row, 2], kind="stable")
+    _, first = np.unique(index[order], return_index=True)
+    is_true = np.zeros(len(found), dtype=bool)
+    is_true[row[order][first]] = True
+    return is_true
 
 
 def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
-    """`box_iou` of arrays: scores of every backend are judged by the same numbers."""
-    upper_left = np.maximum(boxes1[:, None, :2], boxes2[:, :2])
-    lower_right = np.minimum(boxes1[:, None, 2:], boxes2[:, 2:])
+    """`box_iou` of pairs: scores of every backend are judged by the same numbers."""
+    upper_left = np.maximum(boxes1[:, :2], boxes2[:, :2])
+    lower_right = np.minimum(boxes1[:, 2:], boxes2[:, 2:])
     intersection = np.prod((lower_right - upper_left).clip(0), axis=-1)
     areas1, areas2 = (
         np.prod((b[:, 2:] - b[:, :2]).clip(0), -1) for b in (boxes1, boxes2)
     )
-    union = areas1[:, None] + areas2 - intersection
+    union = areas1 + areas2 - intersection
     return np.divide(
         intersection, union, out=np.zeros_like(intersection), where=union > 0
     )
