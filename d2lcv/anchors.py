@@ -39,6 +39,9 @@ __all__ = [
 CENTER_SCALE, SIZE_SCALE = 0.1, 0.2
 # Sizes predicted to grow beyond e**30 are cut there: finite predictions, finite boxes.
 MAX_LOG_GROWTH = 30.0
+
+MOST_PAIRS = 2**24
+"""Overlaps of anchors and objects that are held at a time; each takes about 30 bytes."""
 # Scales and aspect ratios from here on would give infinite float32 corners.
 _LARGEST = 1e18
 
@@ -217,10 +220,29 @@ def multibox_target(
     least = threshold("iou_threshold", iou_threshold)
     wide = with_areas(a, rows[..., 1:])[0].dtype
     a, rows = (backend.tensors.astype(x, wide) for x in (a, rows))
-    offsets, masks, classes = backend.anchors.multibox_target(a, rows, least)
+    offsets, masks, classes = _targets_in_parts(a, rows, least)
     if offsets.dtype != own.dtype:
         offsets = backend.tensors.astype(offsets, own.dtype)
     return as_given(offsets, anchors), masks, classes
+
+
+def _targets_in_parts(anchors: Any, labels: Any, least: float) -> list[Any]:
+    """Of a few images at a time: the memory that is needed does not grow with the batch."""
+    (num_images, most), num_anchors = labels.shape[:2], anchors.shape[1]
+    if None in (
+        num_images,
+        most,
+        num_anchors,
+    ):  # of a compiled step, which plans its own
+        return backend.anchors.multibox_target(anchors, labels, least)
+    step = max(1, MOST_PAIRS // max(1, most * num_anchors))
+    parts = [
+        backend.anchors.multibox_target(anchors, labels[i : i + step], least)
+        for i in range(0, max(1, num_images), step)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return [backend.tensors.concat(same, axis=0) for same in zip(*parts, strict=True)]
 
 
 def _check_classes(classes: Any) -> None:

@@ -5,6 +5,8 @@ overlaps p/q with q ≤ 64, exact where they tie and at least 1/64² apart where
 not: float32 decides as the oracle does, on the thresholds too, which are dyadic.
 """
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 
@@ -131,9 +133,11 @@ def test_offset_inverse(d2l, both):
     held({"boxes": d2l.numpy(boxes)}, {"boxes": expected})
 
 
-@given(grid(), labelled())
-def test_multibox_target(d2l, anchors, labels):
-    parts = d2l.multibox_target(d2l.tensor(anchors[None]), d2l.tensor(labels))
+@given(grid(), labelled(), st.sampled_from([1, 2**24]))
+def test_multibox_target(d2l, anchors, labels, most_pairs):
+    """Of the whole batch at a time, and of one image."""
+    with patch("d2lcv.anchors.MOST_PAIRS", most_pairs):
+        parts = d2l.multibox_target(d2l.tensor(anchors[None]), d2l.tensor(labels))
     names = ("offsets", "mask", "classes")
     held(
         dict(zip(names, map(d2l.numpy, parts), strict=True)),
