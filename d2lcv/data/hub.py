@@ -81,9 +81,9 @@ def data_dir() -> str:
     chosen = os.environ.get("D2L_DATA")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
-    import pooch
+    from platformdirs import user_cache_dir  # as pooch does, which takes long to import
 
-    return str(pooch.os_cache("d2lcv"))
+    return user_cache_dir("d2lcv")
 
 
 def download(
