@@ -21,7 +21,7 @@ def test_figures_are_there_and_not_blank(run, name):
     assert run.figures() == CHAPTERS[name].all_figures()
     for figure, pixels in run.pictures().items():
         height, width = pixels.shape[:2]
-        assert 300 <= width <= 1600 and 150 <= height <= 900, (figure, pixels.shape)
+        assert 250 <= width <= 1800 and 150 <= height <= 900, (figure, pixels.shape)
         assert colors_of(pixels) > 30 and pixels.std() > 10, figure
 
 
