@@ -39,7 +39,8 @@ def test_result_is_reported(run, d2l, name):
         shares = "acc" in metric or "mAP" in metric or "iou" in metric
         assert not shares or 0 <= value <= 1, metric
     if "--seed" in small.options:
-        assert result["seed"] == 3 and result["examples_per_sec"] > 0
+        assert f"--seed {result['seed']} " in small.options
+        assert result["examples_per_sec"] > 0
     assert run.output.splitlines()[0].startswith(f"{name}: ")
     assert "\nresult  " in run.output and "Traceback" not in run.errors
 
@@ -58,7 +59,8 @@ def test_text_has_its_parts(name):
     exercises = text.partition("# ## Exercises")[2].partition("# ### ")[0]
     asked = re.findall(r"^# (\d+)\. ", exercises, re.MULTILINE)
     answers = re.findall(r"^# ### Answers? to exercises? (.*)$", text, re.MULTILINE)
-    assert asked == re.findall(r"\d+", " ".join(answers)) and len(asked) >= 2
+    answered = sorted(re.findall(r"\d+", " ".join(answers)))
+    assert asked == answered and len(asked) >= 2
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
     kinds = "".join("p" if c.startswith(" [markdown]") else "c" for c in cells)
     assert kinds[0] == "p" and kinds.count("p") >= kinds.count("c") / 2

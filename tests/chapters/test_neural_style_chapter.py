@@ -57,7 +57,7 @@ def test_own_pictures_and_weights(d2l, tmp_path):
     options = (*pictures, *size, "--weights", str(weights))
     run = Run("neural_style", tmp_path / "out", *options).finished()
     assert f"network: VGG-19, its weights from {weights}" in run.output
-    assert "content: red.png (50, 70, 3)" in run.output
+    assert "content: ../red.png (50, 70, 3)" in run.output
     assert "for the network: (1, 3, 32, 48)" in run.output
     assert "content features: [(1, 512, 4, 6)]" in run.output
 
