@@ -100,16 +100,20 @@ def test_add_a_chapter(d2l, copy):
     copy.edit(
         "README.md", r"^\| `ssd.py` \|.*\n", r"\g<0>| `stub.py` | a line |" + "\n"
     )
+    table = "tests/chapters/chapter_runs.py"
+    copy.edit(table, r'^    "yolo": Small', '    "stub": Small("line"),\n' + r"\g<0>")
     assert copy.changed <= named("Add a chapter", "stub")
     lines = copy.run("-m", "d2lcv", "run").splitlines()
     ssd = next(i for i, line in enumerate(lines) if line.split()[:1] == ["ssd"])
     assert lines[ssd + 1].split() == ["stub", "A", "stub"]
     output = copy.run("-m", "d2lcv", "run", "stub", "--out", "out")
     assert "line.png" in output and (copy.root / "out" / "result.json").is_file()
-    copy.pytest("tests/tools/test_docs.py", "tests/run/test_cli.py", "-k", CHECKS)
+    files = [f"tests/{name}.py" for name in ("tools/test_docs", "run/test_cli")]
+    copy.pytest(*files, "tests/chapters/test_chapters.py", "-k", CHECKS)
 
 
-CHECKS = "links_lead or readme_has or table_has_every or lists_chapters"
+CHECKS = """links_lead or readme_has or table_has_every or lists_chapters
+    or every_chapter or figures_are and stub""".replace("\n", " ")
 
 
 def test_a_forgotten_step_is_noticed(d2l, copy):

@@ -140,13 +140,13 @@ def task(d2l, net):
     return content_X, loss
 
 
-# Of 100,000 ReLUs one or two are so near to 0 that rounding decides whether they are on:
-# each changes the gradient in its receptive field, by less than 0.002 where it was seen.
-@case("style", atol=5e-3)
+# Rounding must not decide whether one of 100,000 ReLUs is on, for that changes the gradient
+# in its receptive field: this noise keeps all of them 1e-4 of their spread away from 0.
+@case("style", atol=1e-4)
 def gradient_of_the_picture(d2l):
     """Of the sum of all losses, divided by its largest element."""
     content_X, loss = task(d2l, d2l.style_network())
-    noise = d2l.tensor(f32(uniform(652, 1, 3, 48, 56) - 0.5))
+    noise = d2l.tensor(f32(uniform(1038, 1, 3, 48, 56) - 0.5))
     (found,) = d2l.gradients(lambda X: loss(X)[-1], content_X + noise)
     found = d2l.numpy(found)
     return {"gradient": found / np.abs(found).max()}
