@@ -68,7 +68,8 @@ def test_ssd_weights(run, d2l):
 @pytest.mark.chapter("ssd")
 def test_ssd_files(run):
     figures = {f"{name}.png" for name in CHAPTERS["ssd"].figures.split()}
-    others = {"receptive_field.svg", "ssd.svg", "result.json", "tinyssd.safetensors"}
+    others = {"receptive_field.svg", "ssd.svg", "result.json"}
+    others |= {"tinyssd.safetensors", "checkpoint.safetensors"}
     assert {path.name for path in run.folder.iterdir()} == figures | others
 
 
