@@ -236,6 +236,10 @@ images = [*whole, *map(d2l.label2image, segmented), *map(d2l.label2image, labels
 d2l.show_images(images, 3, 3, scale=2)
 d2l.show("whole-pictures")
 
+# %%
+net.classes = d2l.VOC_CLASSES  # they go into the file, which `d2lcv segment` reads
+print("weights in", d2l.save_weights(net, run.out / "fcn.safetensors"))
+
 # %% [markdown]
 # ### Finer maps
 #

@@ -166,6 +166,10 @@ scratch = train_fine_tuning(scratch_net, run.lr_scratch, "scratch", param_group=
 
 # %%
 print(f"test accuracy: {tuned.test_acc:.3f} fine-tuned, {scratch.test_acc:.3f} scratch")
+# the names go into the file, which `d2lcv classify` reads
+finetune_net.classes = tuple(train_pictures.classes)
+finetune_net.image_size = (run.image_size, run.image_size)
+print("weights in", d2l.save_weights(finetune_net, run.out / "hotdog.safetensors"))
 
 # %% [markdown]
 # On the drawn pictures the fine-tuned network is far better after as many passes over the

@@ -197,6 +197,9 @@ submission = d2l.write_probabilities(
 )
 print("submission in", submission)
 print("sums of the rows:", np.unique(probabilities.sum(1).round(4)))
+# the names go into the file, which `d2lcv classify` reads
+net.classes, net.image_size = tuple(breeds), (run.image_size, run.image_size)
+print("weights in", d2l.save_weights(net, run.out / "breeds.safetensors"))
 
 # %% [markdown]
 # The five most probable breeds of a test picture:

@@ -44,6 +44,10 @@ def _load(options: argparse.Namespace) -> Any:
     from ..trained import load
 
     net = load(options.weights)
+    return _named(net)
+
+
+def _named(net: Any) -> Any:
     names = getattr(net, "classes", None) or [str(i) for i in range(net.num_classes)]
     print("looking for:", ", ".join(names))
     return net
@@ -54,7 +58,7 @@ def _load_classifier(options: argparse.Namespace) -> Any:
         return _load(options)
     from ..classification import pretrained
 
-    return pretrained()
+    return _named(pretrained())
 
 
 def _style_network(options: argparse.Namespace) -> Any:
@@ -245,7 +249,7 @@ def run(name: str, argv: Sequence[str]) -> int:
         path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         print(f"{command.results}: {path}")
     failed = f", {work.failed} could not be read" if work.failed else ""
-    print(f"{len(work.found)} pictures in {work.folder}{failed}")
+    print(f"pictures in {work.folder}: {len(work.found)}{failed}")
     return 1 if work.failed else 0
 
 
