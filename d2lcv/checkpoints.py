@@ -138,7 +138,8 @@ def load_checkpoint(
     except ValueError as error:
         set_weights(trainer.net, before)
         raise ValueError(f"{path}: {error}") from None
-    trainer.lr = about["lr"]
+    if trainer.lr != about["lr"]:
+        trainer.lr = about["lr"]
     for loader, passes in zip(loaders, about["passes"], strict=True):
         loader.passes = passes
     randomness.set_state(about["random"])
@@ -290,4 +291,6 @@ def _check(trainer: Any, loaders: Any) -> None:
 def _name(trainer: Trainer) -> str:
     """Of the update rule: a file of one is not for the other."""
     rule = trainer.optimizer
-    return rule if isinstance(rule, str) else type(rule).__qualname__
+    if isinstance(rule, str):
+        return rule
+    return f"{type(rule).__module__}.{type(rule).__qualname__}"

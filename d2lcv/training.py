@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from .backends import Module, Tensor, backend
-from .checks import check_module, check_tensor, described, in_range, not_negative, real
+from .checks import (
+    check_module,
+    check_tensor,
+    described,
+    in_range,
+    not_negative,
+    positive,
+    real,
+)
 from .distributed import world_size
 
 __all__ = ["FiniteLoss", "Trainer", "freeze", "gradients", "predict", "warmup_cosine"]
@@ -38,65 +46,92 @@ class Trainer:
 
     Args:
         net: a module of the active framework.
-        optimizer: "sgd" or "adam".
-        lr: learning rate, also to be read and set as `trainer.lr`. `trainer.steps` counts
-            the updates.
+        optimizer: "sgd", "adam", or the framework's own optimizer of the weights of `net`
+            (`torch.optim.AdamW(…)`, `gluon.Trainer`, …), which has its rates and options.
+        lr: learning rate, also to be read and set as `trainer.lr`: of an own optimizer, it
+            is that of its first group, and others keep their ratio to it. `trainer.steps`
+            counts the updates.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
         lr_scale: factors on the learning rate of parts of the net, by the start of their
             weights' names (see `get_weights`): `{"output": 10.0}` lets the layer
             `output` learn ten times as fast. Of several starts the longest counts; with
             0 a part is left out: it neither learns nor decays.
+        clip_norm: the largest norm of the gradients: of all of them together, before the
+            penalty. Longer ones are shortened, g ← g·c/‖g‖, and keep their direction.
         eager: run each line of a step as it comes, in the framework's default layout:
             to print and to debug, or to compare the speed with.
         stop_unless_finite: whether a step whose loss is infinite or NaN is an error; with
             `False` the training goes on.
 
     Raises:
-        ValueError: unknown optimizer, a negative number, momentum with "adam", or a key
-            of `lr_scale` with which no weight's name starts.
+        ValueError: unknown optimizer, a negative number, momentum with "adam", options
+            beside an own optimizer, no `lr` without one, or a key of `lr_scale` with which
+            no weight's name starts.
     """
 
     def __init__(
         self,
         net: Any,
-        optimizer: str = "sgd",
+        optimizer: Any = "sgd",
         *,
-        lr: float,
+        lr: float | None = None,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
         eager: bool = False,
         stop_unless_finite: bool = True,
     ) -> None:
         check_module("net", net)
-        if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
-            )
-        lr = not_negative("lr", lr)
-        momentum = not_negative("momentum", momentum)
-        weight_decay = not_negative("weight_decay", weight_decay)
-        if momentum and optimizer != "sgd":
-            raise ValueError(
-                "momentum: only for the optimizer 'sgd'; 'adam' has its own"
-            )
+        if clip_norm is not None:
+            clip_norm = positive("clip_norm", clip_norm)
         self.net, self.optimizer, self.eager, self.steps = net, optimizer, eager, 0
-        groups = _rate_groups(net, _factors(net, lr_scale))
-        self._lr, self._factors = lr, list(groups)
-        self._native = backend.training.make_optimizer(
-            [(parameters, lr * factor) for factor, parameters in groups.items()],
-            optimizer,
-            momentum,
-            weight_decay,
-        )
+        if isinstance(optimizer, backend.engine.Optimizer):
+            if lr is not None or momentum or weight_decay or lr_scale:
+                raise ValueError(
+                    "lr, momentum, weight_decay, lr_scale: not beside an optimizer of "
+                    "your own; give them to it"
+                )
+            native = optimizer
+        else:
+            if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+                raise ValueError(
+                    f"optimizer: expected one of {', '.join(OPTIMIZERS)}, or an "
+                    f"optimizer of {backend.entry.title}, got {optimizer!r}"
+                )
+            if lr is None:
+                raise ValueError(f"lr: expected a learning rate for {optimizer!r}")
+            lr = not_negative("lr", lr)
+            momentum = not_negative("momentum", momentum)
+            weight_decay = not_negative("weight_decay", weight_decay)
+            if momentum and optimizer != "sgd":
+                raise ValueError(
+                    "momentum: only for the optimizer 'sgd'; 'adam' has its own"
+                )
+            groups = _rate_groups(net, _factors(net, lr_scale))
+            native = backend.training.make_optimizer(
+                [(parameters, lr * factor) for factor, parameters in groups.items()],
+                optimizer,
+                momentum,
+                weight_decay,
+            )
         self._stepper = backend.training.Stepper(
-            net, self._native, check_loss, eager, world_size() > 1
+            net, native, check_loss, eager, world_size() > 1, clip_norm
         )
+        self._native = self._stepper.optimizer  # which may be several in one
+        if lr is None:
+            lr, *others = backend.training.get_rates(self._native)
+            self._factors = [1.0, *(rate / lr if lr else 1.0 for rate in others)]
+        else:
+            self._factors = list(groups)
+        self._lr = lr
         self._finite = FiniteLoss() if stop_unless_finite else None
 
     @property
     def lr(self) -> float:
+        if not isinstance(self.optimizer, str):  # a schedule of its own may have set it
+            self._lr = backend.training.get_rates(self._native)[0]
         return self._lr
 
     @lr.setter
@@ -123,7 +158,7 @@ class Trainer:
         loss, metrics = self._stepper.step(function, *batch)
         self.steps += 1
         if self._finite is not None:
-            self._finite.add(self.steps, loss, self._lr)
+            self._finite.add(self.steps, loss, self.lr)
         return loss, metrics
 
     def get_state(self) -> dict[str, np.ndarray]:
@@ -132,7 +167,7 @@ class Trainer:
         The kinds are `velocity` ("sgd" with momentum), `mean` and `square` (the moments of
         "adam"), of the weight's shape in the canonical layout, and `step`, how many updates
         it had. A key is such as `mean/blocks.1.0.weight`. Before the first step there may
-        be none.
+        be none. An own optimizer has its own kinds, which only another of its type reads.
         """
         return backend.training.get_state(self.net, self._native)
 
@@ -146,7 +181,7 @@ class Trainer:
         for key, array in state.items():
             kind, _, name = key.partition("/")
             shape = () if kind == "step" else shapes.get(name)
-            if name and shape != array.shape:
+            if shape != array.shape and isinstance(self.optimizer, str):
                 raise ValueError(
                     f"state: {key} has shape {array.shape}, this net's is {shape}"
                 )

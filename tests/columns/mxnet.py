@@ -149,6 +149,12 @@ def optimizer_and_losses(rate):
     return optimizer, [softmax, lambda y_hat, y: softmax(y_hat, y).mean()]
 
 
+def adam(net, rate):
+    return gluon.Trainer(
+        net.collect_params(), "adam", {"learning_rate": rate, "beta1": 0.8}
+    )
+
+
 def exported(path):
     """The program in the file at `path`."""
     parameters = path.replace("-symbol.json", "-0000.params")

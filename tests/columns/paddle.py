@@ -146,6 +146,11 @@ def optimizer_and_losses(rate):
     return optimizer, losses
 
 
+def adam(net, rate):
+    groups = [{"params": [p]} for p in net.parameters()]
+    return paddle.optimizer.AdamW(rate, beta1=0.8, beta2=0.9, parameters=groups)
+
+
 def exported(path):
     """The program in the file at `path`."""
     return paddle.no_grad()(paddle.jit.load(path).forward)

@@ -151,6 +151,10 @@ def optimizer_and_losses(rate):
     return (lambda net: keras.optimizers.SGD(rate)), [*losses, own]
 
 
+def adam(net, rate):
+    return keras.optimizers.AdamW(rate, beta_1=0.8)
+
+
 def exported(path):
     """The program in the file at `path`."""
     loaded = tf.saved_model.load(path)  # its variables live as long as it does

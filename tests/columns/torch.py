@@ -155,6 +155,10 @@ def optimizer_and_losses(rate):
     return optimizer, [*losses, nn.functional.cross_entropy]
 
 
+def adam(net, rate):
+    return torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.8, 0.9))
+
+
 def exported(path):
     """The program in the file at `path`."""
     return torch.no_grad()(torch.export.load(path).module())

@@ -60,11 +60,18 @@ def np_block(x, w, training):
     return x.reshape(B, C, H // 2, 2, W // 2, 2).max((3, 5)), after
 
 
+def clipped(gradients, norm):
+    length = np.sqrt(sum((g**2).sum() for g in gradients.values()))
+    return {name: g * min(1, norm / length) for name, g in gradients.items()}
+
+
 class NpSGD:
-    def __init__(self, momentum=0.0, weight_decay=0.0):
+    def __init__(self, momentum=0.0, weight_decay=0.0, clip_norm=np.inf):
         self.momentum, self.weight_decay, self.v = momentum, weight_decay, {}
+        self.clip_norm = clip_norm
 
     def __call__(self, lr, weights, gradients):
+        gradients = clipped(gradients, self.clip_norm)
         for name, w in weights.items():
             g = gradients[name] + self.weight_decay * w
             self.v[name] = self.momentum * self.v.get(name, 0.0) + g
@@ -147,6 +154,8 @@ RULES = {
         {"momentum": 0.8, "weight_decay": 0.1},
         NpSGD,
     ),
+    "sgd, clipped": ("sgd", {"weight_decay": 0.1, "clip_norm": 0.05}, NpSGD),
+    "sgd, shorter": ("sgd", {"clip_norm": 50}, NpSGD),
     "adam": ("adam", {}, NpAdam),
     "adam with decay": ("adam", {"weight_decay": 0.1}, NpAdam),
 }
@@ -587,10 +596,12 @@ def test_lr_value(d2l, optimizer):
     [
         (
             {"optimizer": "rmsprop", "lr": 0.1},
-            r"^optimizer: .*sgd, adam, got 'rmsprop'",
+            r"^optimizer: .*sgd, adam, .* got 'rmsprop'",
         ),
         ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got 'SGD'"),
         ({"lr": -0.1}, r"^lr: .*at least 0, got -0\.1"),
+        ({}, r"^lr: expected a learning rate for 'sgd'"),
+        ({"lr": 0.1, "clip_norm": 0}, r"^clip_norm: .*positive number, got 0"),
         ({"lr": float("nan")}, r"^lr: .*at least 0, got nan"),
         ({"lr": 0.1, "momentum": -1}, r"^momentum: .*at least 0, got -1"),
         ({"lr": 0.1, "weight_decay": -1}, r"^weight_decay: .*at least 0, got -1"),
@@ -605,9 +616,10 @@ def test_trainer_exception(d2l, options, said):
         d2l.Trainer(make_linear(d2l), **options)
 
 
-def test_lr_is_required(d2l):
-    with pytest.raises(TypeError, match="lr"):
-        d2l.Trainer(make_linear(d2l))
+def test_own_optimizer_exception(d2l, native):
+    net = make_linear(d2l)
+    with pytest.raises(ValueError, match="^lr, momentum.*: not beside an optimizer"):
+        d2l.Trainer(net, native.adam(net, 0.1), lr=0.1)
 
 
 @pytest.mark.parametrize("value", [-1e-3, float("nan")])

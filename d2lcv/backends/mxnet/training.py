@@ -1,5 +1,6 @@
 """A training step in MXNet."""
 
+import itertools
 import math
 
 import mxnet as mx
@@ -13,6 +14,7 @@ from .weights import slots
 __all__ = [
     "Stepper",
     "freeze",
+    "get_rates",
     "get_state",
     "gradients",
     "make_optimizer",
@@ -119,6 +121,10 @@ class Adam(mx.optimizer.Adam):
         )
 
 
+def get_rates(optimizer):
+    return [trainer.learning_rate for trainer in optimizer.trainers]
+
+
 def set_rates(optimizer, rates):
     for trainer, lr in zip(optimizer.trainers, rates, strict=True):
         trainer.set_learning_rate(lr)
@@ -167,7 +173,7 @@ def named_parameters(net):
 class Stepper:
     last = None  # the loss of the step before
 
-    def __init__(self, net, optimizer, check, eager, several):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
         if not isinstance(optimizer, Trainers):
             optimizer = Trainers([optimizer])
         elif eager:
@@ -175,8 +181,14 @@ class Stepper:
         else:
             hybridize(net)
         self.net, self.optimizer, self.check = net, optimizer, check
-        if several:
-            optimizer.before_step = self._average_gradients
+
+        def before_step():
+            if several:
+                self._average_gradients()
+            if clip_norm is not None:
+                _clip(optimizer, clip_norm)
+
+        optimizer.before_step = before_step
 
     def step(self, function, *batch):
         def loss_of(*batch):
@@ -241,6 +253,11 @@ def set_state(net, optimizer, state):
 def _trained(net, optimizer):
     for name, slot in slots(net).items():
         for trainer in optimizer.trainers:
+            if trainer._update_on_kvstore:
+                raise ValueError(
+                    "optimizer: expected a gluon.Trainer(…, update_on_kvstore=False), "
+                    "what another one keeps cannot be read"
+                )
             if slot.parameter.name in trainer._param2idx:
                 yield name, slot.parameter, trainer
 
@@ -250,6 +267,24 @@ def _kept(rule, values):
     kinds = KEPT.get(type(rule), map(str, range(len(values))))
     pairs = zip(kinds, values, strict=True)
     return [(kind, value) for kind, value in pairs if value is not None]
+
+
+def _clip(optimizer, norm):
+    pairs = [
+        [(d, g) for d, g in zip(p.list_data(), p.list_grad(), strict=True)]
+        for trainer in optimizer.trainers
+        for p in trainer._params
+        if p.grad_req != "null"
+    ]
+    # of each parameter its parts, one on each device; old ones are of an earlier step
+    parts = [[g for d, g in of_one if d._fresh_grad] for of_one in pairs]
+    parts = [of_one for of_one in parts if of_one]
+    home = parts[0][0].ctx
+    sums = [sum(g.as_in_ctx(home) for g in of_one) for of_one in parts]
+    length = np.sqrt(sum((g**2).sum() for g in sums))
+    factor = np.minimum(norm / length, 1)
+    for gradient in itertools.chain(*parts):
+        gradient *= factor.as_in_ctx(gradient.ctx)
 
 
 def _detach(x):

@@ -13,6 +13,7 @@ from .weights import Slot, slots
 __all__ = [
     "Stepper",
     "freeze",
+    "get_rates",
     "get_state",
     "gradients",
     "make_optimizer",
@@ -55,6 +56,13 @@ def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
     )
 
 
+def trained(optimizer):
+    groups = optimizer._param_groups
+    if isinstance(groups[0], dict):
+        return [p for group in groups for p in group["params"]]
+    return groups
+
+
 class Optimizers:
     """Several optimizers that step together."""
 
@@ -65,14 +73,17 @@ class Optimizers:
     def step(self):
         self.before_step()
         for optimizer in self.optimizers:
-            params = optimizer._parameter_list
-            self.steps.update(p.name for p in params if p.grad is not None)
+            self.steps.update(p.name for p in trained(optimizer) if p.grad is not None)
             optimizer.step()
 
     def clear_grad(self):
         for optimizer in self.optimizers:
             # zeros would let a parameter without a gradient decay
             optimizer.clear_grad(set_to_zero=False)
+
+
+def get_rates(optimizer):
+    return [one.get_lr() for one in optimizer.optimizers]
 
 
 def set_rates(optimizer, rates):
@@ -131,12 +142,19 @@ def named_parameters(net):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
         if not isinstance(optimizer, Optimizers):
             optimizer = Optimizers([optimizer])
         self.net, self.optimizer, self.check = net, optimizer, check
-        if several:
-            optimizer.before_step = self._average_gradients
+
+        def before_step():
+            if several:
+                self._average_gradients()
+            if clip_norm is not None:
+                params = [p for one in optimizer.optimizers for p in trained(one)]
+                nn.utils.clip_grad_norm_(params, clip_norm)
+
+        optimizer.before_step = before_step
 
     def step(self, function, *batch):
         def loss_of(*batch):
@@ -157,7 +175,7 @@ class Stepper:
 
 # What is kept of a parameter beside itself: Paddle's names and those of files
 KEPT = {"velocity": "velocity", "moment1": "mean", "moment2": "square"}
-POWERS = {"beta1_pow_acc": 0.9, "beta2_pow_acc": 0.999}  # they tell the steps
+POWERS = {"beta1_pow_acc": "_beta1", "beta2_pow_acc": "_beta2"}  # they tell the steps
 
 
 def get_state(net, optimizer):
@@ -183,7 +201,7 @@ def set_state(net, optimizer, state):
     given = {key.partition("/")[2] for key in state}
     block = paddle.static.default_main_program().global_block()
     for one in optimizer.optimizers:
-        one._create_accumulators(block, one._parameter_list)
+        one._create_accumulators(block, trained(one))
     for name in given:
         slot = named[name]
         steps = int(state.get(f"step/{name}", 0))
@@ -194,7 +212,7 @@ def set_state(net, optimizer, state):
                     continue
                 value, key = tensors[slot.tensor.name], f"{KEPT.get(kind, kind)}/{name}"
                 if kind in POWERS:  # as Paddle multiplies them up, in float32
-                    factors = np.full(steps + 1, POWERS[kind], np.float32)
+                    factors = np.full(steps + 1, getattr(one, POWERS[kind]), np.float32)
                     value.set_value(np.multiply.accumulate(factors)[-1:])
                 elif key in state:
                     Slot(value, slot.transposed).put(state[key])

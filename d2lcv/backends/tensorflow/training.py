@@ -12,6 +12,7 @@ from .weights import Slot, slots
 __all__ = [
     "Stepper",
     "freeze",
+    "get_rates",
     "get_state",
     "gradients",
     "make_optimizer",
@@ -102,6 +103,7 @@ class Optimizers:
     def apply_gradients(self, pairs):
         # what the loss does not depend on stays as it is
         pairs = [(g, v) for g, v in pairs if g is not None]
+        pairs = [(g, v) for g, v in pairs if self.number_of(v) is not None]
         # those of a gather are sparse
         gradients = self.before_step([tf.convert_to_tensor(g) for g, _ in pairs])
         pairs = list(zip(gradients, [v for _, v in pairs], strict=True))
@@ -119,6 +121,10 @@ class Optimizers:
             mine = [v for v in variables if self.number_of(v) == k]
             if mine and not optimizer.built:
                 optimizer.build(mine)
+
+
+def get_rates(optimizer):
+    return [float(one.learning_rate) for one in optimizer.optimizers]
 
 
 def set_rates(optimizer, rates):
@@ -217,13 +223,19 @@ def _kept(net, optimizer):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
         if not isinstance(optimizer, Optimizers):
             optimizer, eager = Optimizers([optimizer]), False  # compiled as ours are
         self.net, self.optimizer, self.check = net, optimizer, check
         self.eager = eager
-        if several:
-            optimizer.before_step = average
+
+        def before_step(gradients):
+            gradients = average(gradients) if several else gradients
+            if clip_norm is None:
+                return gradients
+            return tf.clip_by_global_norm(gradients, clip_norm)[0]
+
+        optimizer.before_step = before_step
         if net.built:  # else in the first step, which is then compiled twice
             optimizer.build(net.trainable_variables)
         # bounded: a function that is made anew for every step shall not fill the memory

@@ -1,5 +1,7 @@
 """A training step in PyTorch."""
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
@@ -10,6 +12,7 @@ from .weights import Slot, slots
 __all__ = [
     "Stepper",
     "freeze",
+    "get_rates",
     "get_state",
     "gradients",
     "make_optimizer",
@@ -48,6 +51,10 @@ def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
     if rule == "adam":
         return torch.optim.Adam(groups, weight_decay=weight_decay)
     return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
+
+
+def get_rates(optimizer):
+    return [group["lr"] for group in optimizer.param_groups]
 
 
 def set_rates(optimizer, rates):
@@ -100,11 +107,13 @@ def named_parameters(net):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
         self.net = net if eager else net.to(memory_format=LAYOUT)
         self.optimizer, self.check, self.eager = optimizer, check, eager
         if several:
             optimizer.register_step_pre_hook(_average_gradients)
+        if clip_norm is not None:
+            optimizer.register_step_pre_hook(partial(_clip, clip_norm))
 
     def step(self, function, *batch):
         def loss_of(*batch):
@@ -146,8 +155,16 @@ def _channels_last(x):
     return x.contiguous(memory_format=LAYOUT) if x.dim() == 4 else x
 
 
-def _average_gradients(optimizer, args, options):
+def _clip(norm, optimizer, args, options):
+    nn.utils.clip_grad_norm_(_trained(optimizer), norm)
+
+
+def _trained(optimizer):
     groups = [group["params"] for group in optimizer.param_groups]
-    gradients = [p.grad for group in groups for p in group if p.grad is not None]
+    return [p for group in groups for p in group if p.grad is not None]
+
+
+def _average_gradients(optimizer, args, options):
+    gradients = [p.grad for p in _trained(optimizer)]
     for gradient, mean in zip(gradients, average(gradients), strict=True):
         gradient.copy_(mean)

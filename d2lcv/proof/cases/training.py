@@ -154,7 +154,11 @@ PICTURES = f32(
     uniform(761, 5, 4, 3, 3, 3) - 0.5
 )  # of five steps, as large as the kernel
 FACTORS = f32(uniform(762, 5, 4, 2) - 0.5)
-RULES = {"sgd": {"momentum": 0.9}, "adam": {}}
+RULES = {
+    "sgd": ("sgd", {"momentum": 0.9}),
+    "clipped": ("sgd", {"momentum": 0.9, "clip_norm": 0.5}),
+    "adam": ("adam", {}),
+}
 
 
 def kernel_by_hand(rule, steps):
@@ -162,7 +166,10 @@ def kernel_by_hand(rule, steps):
     w = KERNEL.astype(np.float64)
     velocity, mean, square = np.zeros((3, *w.shape))
     for t in range(1, steps + 1):
-        slope = np.einsum("bo,bijk->oijk", FACTORS[t - 1], PICTURES[t - 1]) + 0.01 * w
+        slope = np.einsum("bo,bijk->oijk", FACTORS[t - 1], PICTURES[t - 1])
+        if rule == "clipped":
+            slope *= min(1, 0.5 / np.sqrt((slope**2).sum()))
+        slope = slope + 0.01 * w
         velocity = 0.9 * velocity + slope
         mean, square = (
             0.9 * mean + 0.1 * slope,
@@ -170,7 +177,7 @@ def kernel_by_hand(rule, steps):
         )
         root = np.sqrt(square / (1 - 0.999**t))
         adam = mean / (1 - 0.9**t) / (root + 1e-8)
-        w = w - 0.05 * (velocity if rule == "sgd" else adam)
+        w = w - 0.05 * (adam if rule == "adam" else velocity)
     kept = (
         {"mean": mean, "square": square} if rule == "adam" else {"velocity": velocity}
     )
@@ -188,11 +195,11 @@ def kernel_answers():
 @case("training", kernel_answers, atol=2e-6)
 def optimizer_goes_on(d2l):
     answer = {}
-    for rule, options in RULES.items():
+    for rule, (optimizer, options) in RULES.items():
         w, kept = kernel_by_hand(rule, 3)
         net = d2l.to(d2l.conv2d(3, 2, 3, bias=False), d2l.try_gpu())
         d2l.set_weights(net, {"weight": f32(w)})
-        trainer = d2l.Trainer(net, rule, lr=0.05, weight_decay=0.01, **options)
+        trainer = d2l.Trainer(net, optimizer, lr=0.05, weight_decay=0.01, **options)
         state = {f"{kind}/weight": f32(value) for kind, value in kept.items()}
         trainer.set_state({**state, "step/weight": np.float32(3)}, 3)
 
