@@ -618,7 +618,7 @@ def test_trainer_exception(d2l, options, said):
 
 def test_own_optimizer_exception(d2l, native):
     net = make_linear(d2l)
-    with pytest.raises(ValueError, match="^lr, momentum.*: not beside an optimizer"):
+    with pytest.raises(ValueError, match=r"^lr, momentum.*: not beside an optimizer"):
         d2l.Trainer(net, native.adam(net, 0.1), lr=0.1)
 
 
