@@ -569,7 +569,7 @@ for axes, (sizes, ratios) in zip(panels, choices):
 d2l.show("sizes-and-ratios")
 
 # %% [markdown]
-# ### Answer to exercise 3
+# ### Exercise 3: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define these functions
 # and say how many are right. The solutions stand above.

@@ -163,7 +163,7 @@ for shape in ((4,), (2, 4), (32, 5, 4)):
     print(f"boxes of shape {shape}: centres of shape {tuple(many.shape)}")
 
 # %% [markdown]
-# ### Answer to exercise 3
+# ### Exercise 3: write it yourself
 #
 # Replace `...` by your code, in the framework that you are learning. The cell then runs it
 # on the cases that hold our own version to its definition, and says how many are right. A

@@ -345,7 +345,7 @@ if run.exercises:
     metrics["mean_iou_weighted"] = c.mean_iou
 
 # %% [markdown]
-# ### Answer to exercise 5
+# ### Exercise 5: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
 # and says how many are right. The solution stands above.

@@ -407,7 +407,7 @@ apply(cat, transformed, "own")
 # part, and policies that combine many changes at random. Their documentation lists them
 # under image transforms or preprocessing layers.
 #
-# ### Answer to exercise 5
+# ### Exercise 5: write it yourself
 #
 # Replace `...` by your code, in the framework that you are learning. The cell then runs it
 # on the cases that define the function, and says how many are right. A solution stands

@@ -340,7 +340,7 @@ if run.exercises:
 # therefore trains models that rewrite sentences, with examples of both styles.
 
 # %% [markdown]
-# ### Answer to exercise 6
+# ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
 # and say how many are right. The solutions stand above.

@@ -597,7 +597,7 @@ if run.exercises:
 # region again, and it gives what a single look cannot: corrected boxes and masks.
 
 # %% [markdown]
-# ### Answer to exercise 7
+# ### Exercise 7: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
 # and says how many are right. The solution stands above.

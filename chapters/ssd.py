@@ -557,7 +557,7 @@ for name in ("AP50", "AP75", "AP"):
     print(f"{name}: {quality[name]:.3f}")
 
 # %% [markdown]
-# ### Answer to exercise 6
+# ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
 # and say how many are right. The solutions stand above.

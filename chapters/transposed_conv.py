@@ -343,7 +343,7 @@ for name, product in {
     print(f"{name}: {timer.stop() / 20 * 1e6:.0f} µs")
 
 # %% [markdown]
-# ### Answer to exercise 6
+# ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
 # and say how many are right. The solutions stand above.

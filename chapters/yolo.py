@@ -327,7 +327,7 @@ for name, settings in variants.items() if run.exercises else ():
     print(f"{name}: mAP@0.5 {evaluate(val_iter):.3f} after one pass")
 
 # %% [markdown]
-# ### Answer to exercise 4
+# ### Exercise 4: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
 # and says how many are right. The solution stands above.

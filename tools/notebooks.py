@@ -246,6 +246,7 @@ async def execute(run: Run, folder: Path, timeout: float) -> None:
         "files": _dependencies(loaded, files),
         "seconds": round(time.perf_counter() - begun, 1),
         "result": _result(work),
+        "program": _program(run, work),
     }
     write(notebook, stored(run, folder))
     run.notebook, run.state = notebook, "executed"
@@ -269,6 +270,21 @@ def _dependencies(loaded: list[str], files: dict[str, str]) -> dict[str, str]:
     names = {Path(path).resolve().relative_to(ROOT).as_posix() for path in loaded}
     names |= {name for name in files if not name.endswith((".py", ".pyi"))}
     return {name: files[name] for name in sorted(names)}
+
+
+def _program(run: Run, work: Path) -> str:
+    """The chapter as one program of the framework, if there is one; else empty."""
+    if not (ROOT / "tools" / "programs" / run.script.name).is_file():
+        return ""
+    command = [run.python or sys.executable, str(ROOT / "tools" / "program.py")]
+    done = subprocess.run(
+        [*command, run.chapter],
+        env=_environment(run, work),
+        stdout=subprocess.PIPE,
+        check=True,
+        encoding="utf-8",
+    )
+    return done.stdout
 
 
 def _result(work: Path) -> dict[str, Any] | None:

@@ -32,6 +32,8 @@ POINT = 4 / 3  # of a pixel: SVG files have their sizes in points
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.S)
 
+ANSWER = '<details class="answer"><summary>{}</summary>\n\n'
+ANSWER_END = "</details>"
 INDEX = """\
 # Computer vision, in four frameworks
 
@@ -88,16 +90,19 @@ def build(runs: list[Run], out: Path, with_reference: bool = True) -> bool:
 
 
 def _offer(run: Run, folder: Path) -> None:
-    """The script and the executed notebook, to be downloaded."""
+    """The script, the executed notebook and the program, to be downloaded."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(run.script, folder)
     if run.notebook:
         notebook = copy.deepcopy(run.notebook)
-        del notebook.metadata[notebooks.META]
+        program = notebook.metadata.pop(notebooks.META).get("program")
         for cell in notebook.cells:
             if "outputs" in cell:  # without warnings and bars, and this machine's paths
                 cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         notebooks.write(notebook, folder / run.backend / f"{run.chapter}.ipynb")
+        if program:
+            file = folder / run.backend / f"{run.chapter}.py"
+            file.write_text(program, encoding="utf-8")
 
 
 def _index(scripts: list[Path]) -> str:
@@ -120,14 +125,19 @@ class Page:
         self.done = {name: run for name, run in runs.items() if run.notebook}
 
     def text(self) -> str:
-        pieces = []
+        pieces, in_answer = [], False
         for i, cell in enumerate(self.cells):
             if cell.cell_type == "markdown":
-                pieces.append(_markdown(cell.source, self.others))
+                text = _markdown(cell.source, self.others)
+                text, in_answer = _folded(text, in_answer)
+                pieces.append(text)
             elif cell.cell_type == "code" and cell.source.strip():
+                if in_answer and _calls(cell.source, "report"):
+                    pieces.append(ANSWER_END)
+                    in_answer = False
                 pieces.append(_fenced("{code-block} python", _plain(cell.source)))
                 pieces.append(f"```{{outputs}} {i}\n```")
-        head, *rest = pieces
+        head, *rest = [*pieces, *[ANSWER_END] * in_answer]
         title, _, first = head.partition("\n")
         return "\n\n".join([title, "```{run}\n```", first, *rest]) + "\n"
 
@@ -156,6 +166,7 @@ class Page:
             "seconds": meta["seconds"],
             "preset": result.get("preset"),
             "device": result.get("device"),
+            "program": bool(meta.get("program")),
         }
 
     def _cell(self, i: int, source: str) -> list[dict[str, Any]]:
@@ -258,6 +269,21 @@ def _markdown(text: str, pages: set[str]) -> str:
         return f"[{words}]({name}.md)" if name in pages else words
 
     return re.sub(r"\[([^]]+)\]\((?:chapters/)?(\w+)\.(?:py|ipynb)\)", link, text)
+
+
+def _folded(text: str, in_answer: bool) -> tuple[str, bool]:
+    """The text with answers folded: from their heading to the next one of any kind."""
+    parts = []
+    for part in re.split(r"(?m)^(?=#+ )", text):
+        answer = re.match(r"### (Answers? .*)\n", part)
+        if in_answer and part.startswith("#"):
+            parts.append(f"{ANSWER_END}\n\n")
+            in_answer = False
+        if answer:
+            parts.append(ANSWER.format(answer[1]))
+            part, in_answer = part[answer.end() :], True
+        parts.append(part)
+    return "".join(parts), in_answer
 
 
 def _plain(source: str) -> str:

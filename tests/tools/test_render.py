@@ -378,6 +378,16 @@ def test_each_framework_has_its_code_in_its_tab_and_beside_any_other(tmp_path):
     assert ">>> print(d2l.numpy(d2l.box_iou(boxes, boxes)))\n[[1." in example
 
 
+def test_answers_are_folded():
+    text = "## Exercises\n\n1. Why?\n\n### Answer to exercise 1\n\nSo."
+    head, _, body = pages._folded(text, False)[0].partition("<details")
+    assert "1. Why?" in head and "###" not in body
+    assert body.endswith("<summary>Answer to exercise 1</summary>\n\n\nSo.")
+    for after in ("### Exercise 2: write it yourself\n", "## More\n"):
+        assert pages._folded(after, True) == (f"</details>\n\n{after}", False)
+    assert pages._folded("And so.", True) == ("And so.", True)
+
+
 def test_a_chapter_that_is_not_on_the_site_is_named_without_a_link():
     text = "See [one](one.py), [two](chapters/two.ipynb) and [a page](http://x/y.py)."
     expected = "See [one](one.md), two and [a page](http://x/y.py)."

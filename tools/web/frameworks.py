@@ -288,6 +288,10 @@ class Run(SiteDirective):
                 )
                 if run["preset"]:
                     what += f", preset {run['preset']}"
+                if run["program"]:
+                    program = f"downloads/{framework}/{name}.py"
+                    alone = f"the page as one program of {title}"
+                    what += f' · <a href="{program}" download>{alone}</a>'
             lines += f"<p {self.whose([framework])}>{what}</p>"
         return [raw(f'<div class="run">{lines}</div>')]
 
