@@ -69,6 +69,7 @@ print(len(labels), "labelled pictures,", len(set(labels.values())), "classes")
 
 # %%
 d2l.show_source(d2l.reorg_train_valid, depth=0)
+d2l.show_source("files.workspace", fold="How a folder appears whole or not at all")
 d2l.show_source(d2l.reorg_train_valid, d2l.reorg_test, fold="How the folders are made")
 num_valid = d2l.reorg_train_valid(data_dir, labels, run.valid_ratio, run.out)
 d2l.reorg_test(data_dir, run.out)

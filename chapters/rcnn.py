@@ -145,6 +145,35 @@ for region, values in zip(d2l.numpy(rois)[:, 1:], d2l.numpy(aligned)[:, 0]):
     print("RoI align of", region, "gives", values.tolist())
 
 # %% [markdown]
+# Written out for one channel and one region inside the map, in NumPy:
+
+
+# %%
+def interpolated(image, y, x):
+    """The value at (y, x), where a pixel's number is that of its middle."""
+    H, W = image.shape
+    y, x = min(max(y, 0), H - 1), min(max(x, 0), W - 1)
+    top, left = int(y), int(x)
+    bottom, right = min(top + 1, H - 1), min(left + 1, W - 1)
+    y, x = y - top, x - left
+    upper = (1 - x) * image[top, left] + x * image[top, right]
+    lower = (1 - x) * image[bottom, left] + x * image[bottom, right]
+    return (1 - y) * upper + y * lower
+
+
+def aligned_by_hand(image, box, cells, scale, samples):
+    x1, y1, x2, y2 = box * scale - 0.5  # the first pixel's middle is 0
+    points = (np.arange(cells * samples) + 0.5) / (cells * samples)
+    ys, xs = y1 + (y2 - y1) * points, x1 + (x2 - x1) * points
+    values = np.array([[interpolated(image, y, x) for x in xs] for y in ys])
+    return values.reshape(cells, samples, cells, samples).mean((1, 3))
+
+
+for box in d2l.numpy(rois)[:, 1:]:
+    values = aligned_by_hand(d2l.numpy(X)[0, 0], box, 2, 0.1, 2)
+    print("by hand, of", box, values.round(4).tolist())
+
+# %% [markdown]
 # In the picture, each square is a pixel of the map, with its value in its middle. On the
 # left the four cells that RoI pooling takes the maximum of; on the right the exact region
 # and the four points in each of its cells. A point outside the middles of the outermost

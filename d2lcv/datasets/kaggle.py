@@ -126,7 +126,7 @@ def reorg_train_valid(
     by_class = _by_class(images, labels)
     smallest = min(map(len, by_class.values()))
     num_valid = max(math.floor(smallest * valid_ratio), 1)
-    _warn(images, labels, by_class)
+    _check_use(images, labels, by_class)
     copies = []
     for label, names in by_class.items():
         for k, name in enumerate(names):
@@ -208,7 +208,7 @@ def _by_class(
     return {label: by_class[label] for label in sorted(by_class)}
 
 
-def _warn(
+def _check_use(
     images: Mapping[str, Path],
     labels: Mapping[str, str],
     by_class: Mapping[str, list[str]],

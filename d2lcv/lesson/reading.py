@@ -57,8 +57,8 @@ def source(function: Any, *, depth: int | None = None) -> str:
 
     Args:
         function: a public function, class or method (`d2lcv.Trainer.step`), or, for what
-            only a column or a file of `data` has, the name of the file and its own:
-            `"augmentation.adjust_hue"`, `"data.voc.color_table"`.
+            only a column, `files` or a file of `data` has, the name of the file and its
+            own: `"augmentation.adjust_hue"`, `"data.voc.color_table"`.
         depth: how far to follow what the code uses: 0 is the definition alone, 1 has what
             it names as well; without it everything.
 
@@ -183,6 +183,8 @@ def _of_column(path: str) -> tuple[str, str]:
     if topic == "data":  # what is NumPy for everybody
         topic, _, name = name.partition(".")
         module = f"{ROOT}.data.{topic}"
+    elif topic == "files":
+        module = f"{ROOT}.files"
     is_there = topic.isidentifier() and importlib.util.find_spec(module) is not None
     if not is_there or not _file(module).has(name):
         raise ValueError(

@@ -400,6 +400,12 @@ def fcn(page):
     two = page("predict_tiles", net, X, [slice(0, 64)] * 2, [slice(0, 64)])
     near(one.ravel(), two.ravel())
 
+    def loss(X, Y):
+        return page.names["segmentation_loss"](net(X), Y)
+
+    labels = np.arange(2 * 64 * 96).reshape(2, 64, 96) // 500 % 3
+    assert page.learns(net, loss, uniform(2, 3, 64, 96), labels)
+
 
 def neural_style(page):
     X = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
