@@ -3,6 +3,7 @@
 - `reader(d2l)`: the book's code as a reader of that framework writes it, and what they see
 - `optimizer_and_losses(rate)`: makes the optimizer of a net; losses in every reduction
 - `adam(net, rate)`: an own optimizer that keeps something of each weight
+- `BFLOAT16`: whether a net that is made can compute in it
 - `NAMES`, `METHODS`: what tells its code, by what it imports and by what tensors can do
 - `TOKENS`: what pages show of it, by subject
 - `ZOO`: the module of the framework's own ResNets and their names; None if it has none

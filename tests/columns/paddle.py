@@ -12,6 +12,7 @@ GAPS = """
     accuracy.ignore calc_loss.cls_labels mask_head_loss.masks mask_head_loss.rois
     segmentation_loss.labels
 """.split()
+BFLOAT16 = False
 NAMES = ("paddle",)
 METHODS = (".transpose(", ".astype(", ".clear_grad()", ".abs()", "stop_gradient")
 TOKENS = {

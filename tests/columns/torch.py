@@ -15,6 +15,7 @@ GAPS = """
     calc_loss.cls_labels calc_loss.cls_preds loader.examples mask_head_loss.masks
     segmentation_loss.labels train_ch13.ignore yolo_loss.classes
 """.split()
+BFLOAT16 = True
 NAMES = ("torch",)
 METHODS = (
     ".new_zeros(",

@@ -600,6 +600,10 @@ def test_lr_value(d2l, optimizer):
         ),
         ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got 'SGD'"),
         ({"lr": -0.1}, r"^lr: .*at least 0, got -0\.1"),
+        (
+            {"lr": 0.1, "precision": "half"},
+            r"^precision: .*float32 or bfloat16, got 'h",
+        ),
         ({}, r"^lr: expected a learning rate for 'sgd'"),
         ({"lr": 0.1, "clip_norm": 0}, r"^clip_norm: .*positive number, got 0"),
         ({"lr": float("nan")}, r"^lr: .*at least 0, got nan"),
@@ -614,6 +618,33 @@ def test_lr_value(d2l, optimizer):
 def test_trainer_exception(d2l, options, said):
     with pytest.raises(ValueError, match=said):
         d2l.Trainer(make_linear(d2l), **options)
+
+
+def test_bfloat16(d2l, native):
+    """Its products are rounded to 8 bits; loss, weights and predictions are not."""
+    net = make_linear(d2l)
+    if not native.BFLOAT16:
+        with pytest.raises(ValueError, match=r"^precision: .* has no bfloat16"):
+            d2l.Trainer(net, lr=0.1, precision="bfloat16")
+        return
+    before, X = d2l.get_weights(net), d2l.tensor(IMAGES)
+    trainer = d2l.Trainer(net, lr=0.1, precision="bfloat16")
+
+    def step(images, factors):
+        outputs = net(images)
+        return d2l.reduce_mean(outputs * factors), outputs
+
+    loss, outputs = trainer.step(step, X, d2l.tensor(FACTORS))
+    exact = np_conv(IMAGES, before["weight"], before["bias"])
+    error = np.abs(d2l.numpy(outputs) - exact)
+    assert 1e-4 < error.max() < 2**-7 * np.abs(exact).max()
+    assert d2l.numpy(outputs).dtype == d2l.numpy(loss).dtype == np.float32
+    gradients = np_gradients(IMAGES, FACTORS)
+    expected = {name: before[name] - 0.1 * g for name, g in gradients.items()}
+    check_weights(d2l.get_weights(net), expected, rtol=0, atol=1e-2)
+    after = d2l.get_weights(net)
+    exact = np_conv(IMAGES, after["weight"], after["bias"])
+    np.testing.assert_allclose(d2l.numpy(d2l.predict(net, X)), exact, atol=1e-5)
 
 
 def test_own_optimizer_exception(d2l, native):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from contextlib import nullcontext
 
 import mxnet as mx
 import numpy as onp
@@ -12,6 +13,7 @@ from .distributed import average
 from .weights import slots
 
 __all__ = [
+    "PRECISIONS",
     "Stepper",
     "freeze",
     "get_rates",
@@ -26,6 +28,8 @@ __all__ = [
     "set_state",
     "train_step",
 ]
+
+PRECISIONS = {"float32": nullcontext}  # its bfloat16 is a state of the whole process
 
 
 def train_step(net, loss_of, optimizer, *batch):

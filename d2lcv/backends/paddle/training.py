@@ -1,6 +1,7 @@
 """A training step in PaddlePaddle."""
 
 from collections import Counter
+from contextlib import nullcontext
 
 import numpy as np
 import paddle
@@ -11,6 +12,7 @@ from .distributed import average
 from .weights import Slot, slots
 
 __all__ = [
+    "PRECISIONS",
     "Stepper",
     "freeze",
     "get_rates",
@@ -25,6 +27,8 @@ __all__ = [
     "set_state",
     "train_step",
 ]
+
+PRECISIONS = {"float32": nullcontext}  # its bfloat16 has no effect on a CPU
 
 
 def train_step(net, loss_of, optimizer, *batch):

@@ -1,6 +1,7 @@
 """A training step in TensorFlow."""
 
 import functools
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from .distributed import average
 from .weights import Slot, slots
 
 __all__ = [
+    "PRECISIONS",
     "Stepper",
     "freeze",
     "get_rates",
@@ -24,6 +26,10 @@ __all__ = [
     "set_state",
     "train_step",
 ]
+
+PRECISIONS = {
+    "float32": nullcontext
+}  # Keras gives bfloat16 to layers when they are made
 
 
 def train_step(net, loss_of, optimizer, *batch):

@@ -1,5 +1,6 @@
 """A training step in PyTorch."""
 
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -10,6 +11,7 @@ from .distributed import average
 from .weights import Slot, slots
 
 __all__ = [
+    "PRECISIONS",
     "Stepper",
     "freeze",
     "get_rates",
@@ -125,6 +127,30 @@ class Stepper:
             batch = tree_map_only(torch.Tensor, _channels_last, batch)
         loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
         return loss, tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
+
+
+@contextmanager
+def in_bfloat16(net):
+    """Convolutions of `net(…)` compute in bfloat16; what it gives is float32 again."""
+    forward, device = net.forward, next(net.parameters()).device.type
+
+    def mixed(*inputs):
+        with torch.autocast(device, torch.bfloat16):
+            outputs = forward(*inputs)
+        return tree_map_only(torch.Tensor, _float, outputs)
+
+    net.forward = mixed
+    try:
+        yield
+    finally:
+        del net.forward
+
+
+def _float(x):
+    return x.float() if x.is_floating_point() else x
+
+
+PRECISIONS = {"float32": nullcontext, "bfloat16": in_bfloat16}
 
 
 # What is kept of a parameter beside itself: PyTorch's names and those of files
