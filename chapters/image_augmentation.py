@@ -170,6 +170,24 @@ difference = np.abs(by_framework - by_pillow).mean()
 print(f"mean difference: {difference:.2f} of 255 grey levels")
 
 # %% [markdown]
+# ### The framework's own
+#
+# Each framework has the changes of this page itself, under its own names. They draw from
+# the framework's random numbers, and some mean another thing by a name: TensorFlow's
+# brightness adds to all pixels, for example, where others multiply them.
+
+# %%
+d2l.show_source(d2l.framework_transforms)
+own = d2l.framework_transforms(200, 200)
+
+
+def transformed(image):
+    return d2l.numpy(own(image)).transpose(1, 2, 0)  # (200, 200, 3)
+
+
+apply(cat, transformed, "own")
+
+# %% [markdown]
 # ## Training with augmentation
 #
 # CIFAR-10 has pictures of 32 × 32 pixels in ten classes, with objects at many places and
@@ -387,25 +405,9 @@ for name, augs in solutions.items() if run.exercises else ():
 #
 # ### Answer to exercise 4
 #
-# Each framework has the changes of this page itself, under its own names. They draw from
-# the framework's random numbers, and some mean another thing by a name: TensorFlow's
-# brightness adds to all pixels, for example, where others multiply them.
-
-# %%
-d2l.show_source(d2l.framework_transforms)
-own = d2l.framework_transforms(200, 200)
-
-
-def transformed(image):
-    return d2l.numpy(own(image)).transpose(1, 2, 0)  # (200, 200, 3)
-
-
-apply(cat, transformed, "own")
-
-# %% [markdown]
-# Besides, the frameworks offer rotations, perspective changes, blur, random erasing of a
-# part, and policies that combine many changes at random. Their documentation lists them
-# under image transforms or preprocessing layers.
+# Besides those shown above, the frameworks offer rotations, perspective changes, blur,
+# random erasing of a part, and policies that combine many changes at random. Their
+# documentation lists them under image transforms or preprocessing layers.
 #
 # ### Exercise 5: write it yourself
 #

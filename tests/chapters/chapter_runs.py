@@ -100,7 +100,7 @@ TRAINED = "--code --seed"
 CHAPTERS = {
     "introduction": Small("picture channels"),
     "image_augmentation": Small(
-        "cat horizontal vertical crops brightness hue jitter composed pictures"
+        "cat horizontal vertical crops brightness hue jitter composed own pictures"
         " with-augmentation without-augmentation",
         f"{TRAINED} 3 --batch-size 16 --width 4 --num-epochs 2",
         lambda folder: make_cifar10(folder, num_train=4, num_test=2),
