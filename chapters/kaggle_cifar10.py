@@ -87,7 +87,8 @@ print(num_valid, "of each class to validate")
 # are exchanged in half of the cases, and each colour is normalised.
 
 # %%
-normalize = d2l.Normalize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+normalize = d2l.Normalize(mean, std)
 transform_train = d2l.Compose(
     [
         d2l.Resize(40),
@@ -195,6 +196,9 @@ submission = d2l.write_submission(
 print("submission in", submission)
 for line in Path(submission).read_text().splitlines()[:4]:
     print("  ", line)
+# names and scaling go into the file, which `d2lcv classify` reads
+net.classes, net.scaling = tuple(classes), (mean, std)
+print("weights in", d2l.save_weights(net, run.out / "cifar10.safetensors"))
 
 # %% [markdown]
 # What the network says of the first test pictures:

@@ -356,7 +356,7 @@ class _Found:
 
 
 class _Labels:
-    """Writes words on a picture, white on a colour."""
+    """Writes words on a picture, white or black on a colour."""
 
     def __init__(self, picture: Any) -> None:
         from PIL import ImageDraw, ImageFont
@@ -373,7 +373,8 @@ class _Labels:
         place = x + self.line, max(y + self.line, 0)
         around = self.pen.textbbox(place, text, font=self.font)
         self.pen.rectangle(around, fill=color)
-        self.pen.text(place, text, fill="white", font=self.font)
+        ink = "white" if sum(color) < 450 else "black"
+        self.pen.text(place, text, fill=ink, font=self.font)
         return around[3]
 
 

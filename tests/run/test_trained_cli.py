@@ -54,6 +54,7 @@ def test_folder_with_a_torn_picture(pictures, capsys):
         assert max(overlap(b, box) for b in bananas) > 0.5
 
 
+@pytest.mark.once
 def test_coco_results(pictures, capsys):
     folder, _ = pictures
     files = [str(folder / "0.png"), str(folder / "0.png")]
@@ -67,6 +68,7 @@ def test_coco_results(pictures, capsys):
         assert 0.2 <= row["score"] <= 1
 
 
+@pytest.mark.once
 def test_sources_that_are_not_there(pictures, capsys):
     (pictures[0].parent / "empty").mkdir()
     assert cli.main(["detect", "nowhere.png", "empty", "nowhere.mp4"]) == 1
@@ -75,6 +77,7 @@ def test_sources_that_are_not_there(pictures, capsys):
     assert "no video nowhere.mp4" in said or "d2lcv[video]" in said
 
 
+@pytest.mark.once
 def test_weights_of_another_program(pictures, capsys):
     (pictures[0].parent / "w.safetensors").write_bytes(b"no weights at all")
     assert cli.main(["detect", "x.png", "--weights", "w.safetensors"]) == 1
@@ -132,6 +135,7 @@ def test_export(d2l, pictures, capsys):
     assert about["input"][1:] == [64, 96, 3]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "line,said",
     [
@@ -188,6 +192,7 @@ class Video:
             pass
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("promised", [2, 5])
 def test_video_that_ends(pictures, capsys, monkeypatch, promised):
     """Its frames are done; that it ended too early is said."""
