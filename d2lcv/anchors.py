@@ -18,12 +18,11 @@ from .checks import (
     as_given,
     check_shapes,
     check_tensor,
-    described,
     finite,
     floats,
     in_range,
     on_device,
-    real,
+    positives,
     threshold,
 )
 
@@ -42,8 +41,6 @@ MAX_LOG_GROWTH = 30.0
 
 MOST_PAIRS = 2**24
 """Overlaps of anchors and objects that are held at a time; each takes about 30 bytes."""
-# Scales and aspect ratios from here on would give infinite float32 corners.
-_LARGEST = 1e18
 
 
 def multibox_prior(
@@ -72,23 +69,8 @@ def multibox_prior(
     check_shapes(data=(data, "B C H W"))
     if 0 in tuple(data.shape)[2:]:
         raise ValueError(f"data: expected at least one pixel, got {tuple(data.shape)}")
-    sizes, ratios = _positive("sizes", sizes), _positive("ratios", ratios)
+    sizes, ratios = positives("sizes", sizes), positives("ratios", ratios)
     return backend.anchors.multibox_prior(data, sizes, ratios)
-
-
-def _positive(name: str, values: Sequence[float]) -> list[float]:
-    try:
-        numbers = [real(name, v) for v in values]
-    except TypeError as error:
-        raise TypeError(
-            f"{name}: expected a list of numbers, got {described(values)}"
-        ) from error
-    if not numbers or not all(0 < v < _LARGEST for v in numbers):
-        raise ValueError(
-            f"{name}: expected positive numbers below {_LARGEST:g}, at least one, got "
-            f"{described(values)}"
-        )
-    return numbers
 
 
 def assign_anchor_to_bbox(
@@ -126,7 +108,7 @@ def assign_anchor_to_bbox(
     least = threshold("iou_threshold", iou_threshold)
     ground_truth, anchors = with_areas(ground_truth, anchors)
     assign = backend.anchors.assign_anchor_to_bbox
-    return on_device(assign(ground_truth, anchors, None, least), device)
+    return on_device("device", assign(ground_truth, anchors, None, least), device)
 
 
 def offset_boxes(anchors: Tensor, assigned_bb: Tensor, eps: float = 1e-6) -> Tensor:

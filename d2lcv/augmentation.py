@@ -26,7 +26,20 @@ from typing import Any
 import numpy as np
 
 from .backends import backend
-from .checks import at_least, check_tensor, floats, in_range, pair, positive, real
+from .checks import (
+    as_array,
+    as_given,
+    at_least,
+    check_function,
+    check_tensor,
+    floats,
+    in_range,
+    interval,
+    listed,
+    pair,
+    positive,
+    real,
+)
 from .randomness import stream
 
 __all__ = [
@@ -70,7 +83,9 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
-        self.transforms = list(transforms)
+        self.transforms = listed("transforms", transforms)
+        for i, transform in enumerate(self.transforms):
+            check_function(f"transforms[{i}]", transform)
 
     def __call__(self, image: Any) -> Any:
         for transform in self.transforms:
@@ -184,8 +199,8 @@ class RandomResizedCrop(_Transform):
 
     Args:
         size: of the result, the side of a square, or (height, width).
-        scale: (low, high), the area as a fraction of the image's.
-        ratio: (low, high), width by height.
+        scale: (low, high), the area as a fraction of the image's, from 1e-6 to 1e6.
+        ratio: (low, high), width by height, in the same limits.
     """
 
     def __init__(
@@ -194,10 +209,10 @@ class RandomResizedCrop(_Transform):
         scale: tuple[float, float] = (0.08, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
-        self.size, self.scale, self.ratio = size, scale, ratio
         pair("size", size, 1)
-        _range("scale", scale)
-        _range("ratio", ratio)
+        self.size = size
+        self.scale = interval("scale", scale, 1e-6, 1e6)
+        self.ratio = interval("ratio", ratio, 1e-6, 1e6)
 
     def __call__(self, image: Any) -> Any:
         image = _check_image("image", image)
@@ -302,8 +317,9 @@ class Normalize:
         self.mean, self.std = (np.ravel(v).astype(float).tolist() for v in (mean, std))
 
     def __call__(self, image: Any) -> Any:
-        (image,) = floats(image=(image, f"{len(self.mean)} H W"))
-        return backend.augmentation.normalize(image, self.mean, self.std)
+        (pixels,) = floats(image=(image, f"{len(self.mean)} H W"))
+        scaled = backend.augmentation.normalize(pixels, self.mean, self.std)
+        return as_given(scaled, image)
 
     def __repr__(self) -> str:
         return f"Normalize({self.mean!r}, {self.std!r})"
@@ -454,19 +470,12 @@ def _sides(size: Any) -> tuple[int, int]:
 
 
 def _check_channels(mean: Any, std: Any) -> None:
-    numbers_of = [real("mean", x) for x in np.ravel(mean)]
-    others = [positive("std", x) for x in np.ravel(std)]
+    numbers_of = [real("mean", x) for x in as_array("mean", mean).ravel()]
+    others = [positive("std", x) for x in as_array("std", std).ravel()]
     if len(numbers_of) != len(others):
         raise ValueError(
             f"std: expected as many numbers as mean, {len(numbers_of)}, "
             f"got {len(others)}"
-        )
-
-
-def _range(name: str, interval: tuple[float, float]) -> None:
-    if len(interval) != 2 or not 0 < interval[0] <= interval[1] < float("inf"):
-        raise ValueError(
-            f"{name}: expected (low, high) with 0 < low ≤ high, got {interval!r}"
         )
 
 
@@ -478,11 +487,7 @@ def _interval(
     high: float = float("inf"),
 ) -> tuple[float, float]:
     """The interval that `value` is the half width of, about `middle`; or `value`."""
-    if not isinstance(value, (tuple, list)):
-        in_range(name, value, 0, high)
-        return max(low, middle - value), min(high, middle + value)
-    if len(value) != 2 or not low <= value[0] <= value[1] <= high:
-        raise ValueError(
-            f"{name}: expected a number or an interval in [{low}, {high}], got {value!r}"
-        )
-    return float(value[0]), float(value[1])
+    if isinstance(value, (tuple, list)):
+        return interval(name, value, low, high)
+    value = in_range(name, value, 0, high)
+    return max(low, middle - value), min(high, middle + value)

@@ -8,8 +8,14 @@ leading `...` is any number of leading axes.
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
+import os
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,24 +25,38 @@ from .backends import backend, framework_of
 __all__ = [
     "as_array",
     "as_given",
+    "as_numbers",
     "at_least",
+    "check_function",
+    "check_kind",
     "check_labels",
     "check_module",
+    "check_net",
+    "check_path",
     "check_picture",
     "check_shapes",
     "check_tensor",
+    "check_text",
     "checked",
     "described",
     "finite",
+    "flag",
     "floats",
     "image_rows",
     "in_range",
     "integers",
+    "interval",
+    "judged",
+    "label",
+    "listed",
     "not_negative",
     "on_device",
+    "one_of",
     "pair",
     "positive",
+    "positives",
     "real",
+    "texts",
     "threshold",
     "whole",
 ]
@@ -45,7 +65,9 @@ __all__ = [
 LARGEST_EXACT = 2**24
 HALF = ("float16", "bfloat16")
 LARGEST = float(np.finfo(np.float32).max)  # the largest finite float32
+LARGEST_SCALE = 1e18  # below it squares are finite in float32
 FLOAT = (*HALF, "float32", "float64")
+COLUMNS = f"{__package__}.backends."
 
 
 def described(value: Any) -> str:
@@ -89,6 +111,93 @@ def check_module(name: str, value: Any) -> None:
         raise TypeError(
             f"{name}: expected a net of {backend.entry.title}, got {described(value)}"
         )
+
+
+def check_net(name: str, value: Any) -> None:
+    """As `check_module`; what stands for a net and passes its attributes on is one, too."""
+    if inspect.isroutine(value) or isinstance(value, type) or not callable(value):
+        check_module(name, value)
+
+
+def check_kind(name: str, value: Any, expected: str, *kinds: type) -> None:
+    """Raise `TypeError`, which says what was expected, unless `value` is of a kind."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name}: expected {expected}, got {described(value)}")
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raise `TypeError` unless `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {described(value)}")
+
+
+def check_path(name: str, value: Any, *, what: str = "a path") -> Path:
+    """A path of text; `TypeError` for anything else, `ValueError` if it is none."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected {what}, got {described(value)}")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        raise ValueError(f"{name}: expected {what}, got {path!r}")
+    return Path(path)
+
+
+def check_text(name: str, value: Any) -> str:
+    """A text; `TypeError` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected text, got {described(value)}")
+    return value
+
+
+def texts(name: str, value: Any) -> list[str]:
+    """Several texts, or one, as a list."""
+    several = [value] if isinstance(value, str) else listed(name, value)
+    return [check_text(f"{name}[{i}]", text) for i, text in enumerate(several)]
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, of Python or NumPy, or 1 or 0."""
+    if not isinstance(value, (numbers.Integral, np.bool_)) or value not in (0, 1):
+        raise TypeError(f"{name}: expected True or False, got {described(value)}")
+    return bool(value)
+
+
+def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
+    """`value`, which is one of the choices; else `ValueError`, which lists them."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if any(type(plain) is type(choice) and plain == choice for choice in choices):
+        return plain
+    known = ", ".join(map(repr, choices))
+    raise ValueError(f"{name}: expected one of {known}, got {described(value)}")
+
+
+@contextmanager
+def judged(names: str) -> Iterator[None]:
+    """What a framework says against `names` becomes an error that names them.
+
+    For what only the framework can judge, such as whether a net takes a batch. What this
+    package or a reader's own code raises goes through as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_said_by_framework(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{names}: {backend.entry.title} cannot compute with what was given: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _is_said_by_framework(error: Exception) -> bool:
+    text = str(error)
+    # ours, out of a compiled step; or none that another argument would help against
+    if __file__ in text or "out of memory" in text.lower():
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = str(frame.f_globals.get("__name__"))
+    said_in = (*backend.entry.packages, "numpy")
+    return module.startswith(COLUMNS) or module.partition(".")[0] in said_in
 
 
 def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
@@ -214,10 +323,12 @@ def check_labels(
 
 
 def check_picture(shape: Any, least: int) -> None:
-    """Raise `ValueError` if X, pictures of this shape, has a side below `least` pixels.
+    """Raise `ValueError` if X has no picture, or a side of them is below `least` pixels.
 
-    Sides that a framework does not know yet (inside a compiled step) fit.
+    Sizes that a framework does not know yet (inside a compiled step) fit.
     """
+    if 0 in tuple(shape)[:1]:
+        raise ValueError(f"X: expected at least one picture, got shape {tuple(shape)}")
     if any(n is not None and 0 <= n < least for n in tuple(shape)[-2:]):
         raise ValueError(
             f"X: expected pictures of at least {least} × {least} pixels, got shape "
@@ -229,6 +340,7 @@ def whole(name: str, x: Any) -> Any:
     """`x` as int64; `ValueError` unless its numbers are whole."""
     if _is_integer(x):
         return backend.tensors.astype(x, backend.tensors.int64)
+    (x,) = floats(**{name: (x, "...")})  # kernels lack half precision
     finite(**{name: x})
     integers = backend.tensors.astype(x, backend.tensors.int64)
     gap = backend.tensors.extent(x - backend.tensors.astype(integers, x.dtype))
@@ -237,15 +349,18 @@ def whole(name: str, x: Any) -> Any:
     return integers
 
 
-def on_device(x: Any, device: Any) -> Any:
-    """`x` on `device`; where it is if that is `None`."""
+def on_device(name: str, x: Any, device: Any) -> Any:
+    """`x` on the device of an argument; where it is if that is `None`."""
     if device is None:
         return x
     try:
-        return backend.tensors.to(x, device)
+        moved = backend.tensors.to(x, device)
+        if moved.dtype != x.dtype:  # a type is a place to go to, for some frameworks
+            raise TypeError(f"{device!r} is a type of numbers")
+        return moved
     except Exception as error:
         raise ValueError(
-            f"device: expected a device of {backend.entry.title} on this machine, such "
+            f"{name}: expected a device of {backend.entry.title} on this machine, such "
             f"as d2lcv.try_gpu(), got {described(device)}"
         ) from error
 
@@ -305,20 +420,32 @@ def threshold(name: str, value: Any, low: float = 0, high: float = 1) -> float:
     return float(np.float32(in_range(name, value, low, high)))
 
 
-def at_least(name: str, value: Any, least: int) -> int:
-    """An integer of Python or NumPy, not below `least`, as Python's int."""
+def at_least(name: str, value: Any, least: float, most: float = 2**31 - 1) -> int:
+    """An integer of Python or NumPy, from `least` to `most`, as Python's int.
+
+    All frameworks hold integers of 32 bits.
+    """
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value[()]
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: expected an integer, got {described(value)}")
-    if value < least:
+    number = int(value)
+    if number < least:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return int(value)
+    if number > most:
+        raise ValueError(f"{name}: expected at most {most}, got {value}")
+    return number
+
+
+def label(name: str, value: Any) -> int:
+    """An integer that is a label in every framework, as Python's int."""
+    return at_least(name, value, -(2**31))
 
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     """Two integers not below `least`, (height, width) as a rule; one stands for both."""
-    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value):
+    if hasattr(value, "__len__") and not isinstance(value, str):
+        value = listed(name, value)
         if len(value) != 2:
             raise ValueError(
                 f"{name}: expected an integer or two of them, got {len(value)}"
@@ -329,8 +456,8 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     return at_least(name, first, least), at_least(name, second, least)
 
 
-def as_array(name: str, value: Any) -> np.ndarray:
-    """A tensor, an array or lists of numbers, as a float64 array."""
+def as_numbers(name: str, value: Any) -> np.ndarray:
+    """A tensor, an array, a number or lists of these, as an array of their type."""
     if framework_of(value) is not None:
         check_tensor(name, value)
         value = backend.tensors.numpy(value)
@@ -341,11 +468,16 @@ def as_array(name: str, value: Any) -> np.ndarray:
         ]
     try:
         numbers = np.asarray(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected rows of equal lengths") from error
     if numbers.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, got {described(value)}")
-    return numbers.astype(np.float64)
+    return numbers
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """As `as_numbers`, in float64."""
+    return as_numbers(name, value).astype(np.float64)
 
 
 def image_rows(name: str, images: Any, width: int) -> list[np.ndarray]:
@@ -365,6 +497,42 @@ def image_rows(name: str, images: Any, width: int) -> list[np.ndarray]:
         if not np.isfinite(x).all():
             raise ValueError(f"{name}[{i}]: expected finite numbers")
     return rows
+
+
+def interval(name: str, value: Any, low: float, high: float) -> tuple[float, float]:
+    """Two numbers (a, b), given as such, with low ≤ a ≤ b ≤ high."""
+    pairs = listed(name, value)
+    if len(pairs) == 2:
+        a, b = (real(name, x) for x in pairs)
+        if low <= a <= b <= high:
+            return a, b
+    raise ValueError(
+        f"{name}: expected (low, high) with {low:g} ≤ low ≤ high ≤ {high:g}, got "
+        f"{described(value)}"
+    )
+
+
+def positives(name: str, values: Any) -> list[float]:
+    """At least one number, all above 0 and finite in float32 when they are squared."""
+    found = [real(name, x) for x in listed(name, values)]
+    if not found or not all(0 < x < LARGEST_SCALE for x in found):
+        raise ValueError(
+            f"{name}: expected positive numbers below {LARGEST_SCALE:g}, at least one, "
+            f"got {described(values)}"
+        )
+    return found
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """What has an order, such as a tuple, an array, a shape or a generator, as a list."""
+    is_array = hasattr(values, "dtype")
+    if isinstance(values, (str, bytes, Mapping, Set)) or (
+        is_array and not values.shape
+    ):
+        pass
+    elif isinstance(values, Iterable):
+        return list(values)
+    raise TypeError(f"{name}: expected a list, got {described(values)}")
 
 
 def integers(**given: tuple[Any, int]) -> tuple[int, ...]:

@@ -14,7 +14,16 @@ import numpy as np
 
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD
 from .backends import Module, Tensor, backend
-from .checks import check_labels, check_tensor, floats, integers
+from .checks import (
+    as_given,
+    check_kind,
+    check_labels,
+    check_path,
+    check_tensor,
+    floats,
+    integers,
+    one_of,
+)
 from .data.hub import DownloadError, check_reachable
 from .weights import get_weights, initialize, read_weights, set_weights
 
@@ -136,8 +145,7 @@ def ResNet(
     Raises:
         ValueError: another depth, a negative `hidden`, or another number not positive.
     """
-    if depth not in BLOCKS:
-        raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
+    depth = one_of("depth", depth, BLOCKS)
     sizes = integers(
         num_classes=(num_classes, 1),
         in_channels=(in_channels, 1),
@@ -180,15 +188,15 @@ def cross_entropy(y_hat: Tensor, y: Tensor) -> Tensor:
         raise ValueError(f"y: expected shape {expected}, as y_hat has, got {labels}")
     if scores[1] == 0:
         raise ValueError(f"y_hat: expected at least one class, got shape {scores}")
-    t = backend.tensors
+    t, given = backend.tensors, y_hat
     (y_hat,) = floats(y_hat=(y_hat, "..."))
     if check_labels("y", y, scores[1]):
         if 0 in labels:  # which ends the process on some frameworks
-            return t.zeros(labels)
-        return backend.classification.cross_entropy(y_hat, y)
+            return as_given(t.zeros(labels), given)
+        return as_given(backend.classification.cross_entropy(y_hat, y), given)
     is_class = (y >= 0) & (y < scores[1])
     losses = backend.classification.cross_entropy(y_hat, t.where(is_class, y, 0 * y))
-    return t.where(is_class, losses, float("nan"))
+    return as_given(t.where(is_class, losses, float("nan")), given)
 
 
 def replace_output(net: Module, num_classes: int, hidden: int = 0) -> Module:
@@ -209,8 +217,7 @@ def replace_output(net: Module, num_classes: int, hidden: int = 0) -> Module:
         TypeError: `net` is not a `ResNet`.
         ValueError: `num_classes` is not positive, or `hidden` is negative.
     """
-    if not isinstance(net, backend.classification.ResNet):
-        raise TypeError(f"net: expected a ResNet of d2lcv, got {type(net).__name__}")
+    check_kind("net", net, "a ResNet of d2lcv", backend.classification.ResNet)
     sizes = integers(num_classes=(num_classes, 1), hidden=(hidden, 0))
     new = backend.classification.replace_output(net, *sizes)
     new.classes, new.scaling = None, getattr(net, "scaling", None)
@@ -256,11 +263,10 @@ def pretrained(depth: int = 18, weights: str | os.PathLike[str] = "source") -> M
         DownloadError: the zoo's weights cannot be had; raised within seconds if its server
             cannot be reached.
     """
-    if depth not in BLOCKS:
-        raise ValueError(f"depth: expected one of {tuple(BLOCKS)}, got {depth}")
-    if weights == "imagenet":
+    depth, weights = one_of("depth", depth, BLOCKS), check_path("weights", weights)
+    if weights == Path("imagenet"):
         return _from_zoo(depth)
-    if weights == "source":
+    if weights == Path("source"):
         if depth != 18:
             raise ValueError(f"depth: the source network has depth 18, got {depth}")
         net = _from_file(depth, DATA / "weights/source-resnet18.safetensors")

@@ -21,7 +21,8 @@ from .checks import (
     finite,
     floats,
     image_rows,
-    real,
+    one_of,
+    positive,
     threshold,
     whole,
 )
@@ -132,13 +133,10 @@ def soft_nms(
     boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
     finite(boxes=boxes, scores=scores)
     (boxes,) = with_areas(boxes)
-    sigma = real("sigma", sigma)
-    if not sigma > 0:
-        raise ValueError(f"sigma: expected a positive number, got {sigma}")
+    sigma = positive("sigma", sigma)
     least_score = threshold("score_threshold", score_threshold, 0, float("inf"))
     least_iou = threshold("iou_threshold", iou_threshold)
-    if not isinstance(method, str) or method not in ("gaussian", "linear"):
-        raise ValueError(f"method: expected 'gaussian' or 'linear', got {method!r}")
+    method = one_of("method", method, ("gaussian", "linear"))
     iou = backend.tensors.numpy(backend.boxes.box_iou(boxes, boxes))
     left = backend.tensors.numpy(scores).copy()
     if not (left >= 0).all():

@@ -18,7 +18,21 @@ import numpy as np
 
 from .backends import Module, Tensor, backend
 from .checkpoints import Checkpoint, Epochs
-from .checks import at_least, check_shapes, check_tensor
+from .checks import (
+    at_least,
+    check_function,
+    check_kind,
+    check_net,
+    check_path,
+    check_shapes,
+    check_tensor,
+    described,
+    floats,
+    judged,
+    label,
+    listed,
+    on_device,
+)
 from .distributed import process_mean, rank, world_size
 from .meters import Accumulator, Timer, progress
 from .training import FiniteLoss, Trainer, check_loss
@@ -77,9 +91,13 @@ def accuracy(y_hat: Tensor, y: Tensor, ignore: int | None = None) -> Tensor:
     check_tensor("y", y)
     axes = " ".join("DEFGH"[: len(y.shape) - 1])
     is_scores = len(y_hat.shape) > len(y.shape)
+    if is_scores:
+        (y_hat,) = floats(y_hat=(y_hat, "..."))
     check_shapes(
         y=(y, f"B {axes}"), y_hat=(y_hat, f"B {'C' if is_scores else ''} {axes}")
     )
+    if ignore is not None:
+        ignore = label("ignore", ignore)
     return backend.engine.accuracy(y_hat, y, ignore)
 
 
@@ -97,13 +115,16 @@ def split_batch(
     Raises:
         ValueError: X and y differ in length, the batch is empty, or there is no device.
     """
-    n = len(X)
-    if len(y) != n:
-        raise ValueError(f"y: expected as many labels as examples, {n}, got {len(y)}")
-    if not n or not len(devices):
+    check_tensor("X", X)
+    check_tensor("y", y)
+    n, num_labels = (tuple(x.shape)[:1] for x in (X, y))
+    if not n or n[0] == 0:
+        raise ValueError(f"X: expected at least one example, got {tuple(X.shape)}")
+    if num_labels != n:
         raise ValueError(
-            f"expected at least one example and one device, got {n} and {len(devices)}"
+            f"y: expected as many labels as examples, {n[0]}, got {sum(num_labels)}"
         )
+    devices = _devices(devices)
     return backend.engine.split_batch(X, y, devices)
 
 
@@ -121,8 +142,10 @@ def evaluate_accuracy_gpu(
     Raises:
         ValueError: there is no batch, or no label that counts.
     """
-    labelled = _Labelled(data_iter, ignore)
-    return backend.engine.evaluate_accuracy_gpu(net, labelled, device, ignore)
+    labelled = _Labelled(net, data_iter, ignore)
+    on_device("device", backend.tensors.zeros((1,)), device)
+    with judged("net, data_iter"):
+        return backend.engine.evaluate_accuracy_gpu(net, labelled, device, ignore)
 
 
 def evaluate_accuracy_gpus(
@@ -132,26 +155,44 @@ def evaluate_accuracy_gpus(
     ignore: int | None = None,
 ) -> float:
     """As `evaluate_accuracy_gpu`, on all devices the net is on: parts of `split_f`."""
-    labelled = _Labelled(data_iter, ignore)
-    return backend.engine.evaluate_accuracy_gpus(net, labelled, split_f, ignore)
+    check_function("split_f", split_f)
+    labelled = _Labelled(net, data_iter, ignore)
+    with judged("net, data_iter, split_f"):
+        return backend.engine.evaluate_accuracy_gpus(net, labelled, split_f, ignore)
 
 
 class _Labelled:
-    """The batches of an iterator, which must have a label that counts."""
+    """The batches of an iterator for a net, which must have a label that counts."""
 
-    def __init__(self, data_iter: Iterable[Any], ignore: int | None) -> None:
-        self.data_iter, self.ignore = data_iter, ignore
+    def __init__(
+        self, net: Any, data_iter: Iterable[Any], ignore: Any, name: str = "data_iter"
+    ) -> None:
+        check_net("net", net)
+        check_kind(name, data_iter, "batches (X, y)", Iterable)
+        self.data_iter, self.ignore, self.name = data_iter, ignore, name
+        if ignore is not None:
+            label("ignore", ignore)
 
     def __iter__(self) -> Iterator[Any]:
         found = False
-        for X, y in self.data_iter:
+        for batch in self.data_iter:
+            X, y = _pair(self.name, batch)
             count = backend.engine.number_of_labels
             found = found or float(count(y, self.ignore)) > 0
             yield X, y
         if not found:
             raise ValueError(
-                "data_iter: expected labels to compare with, there are none"
+                f"{self.name}: expected labels to compare with, there are none"
             )
+
+
+def _pair(name: str, batch: Any) -> tuple[Any, Any]:
+    """X and y of a batch of the iterator `name`."""
+    if not isinstance(batch, (list, tuple)) or len(batch) != 2:
+        raise TypeError(f"{name}: expected batches (X, y), got {described(batch)}")
+    for x in batch:
+        check_tensor(f"{name}: a batch", x)
+    return batch[0], batch[1]
 
 
 def train_batch_ch13(
@@ -170,28 +211,37 @@ def train_batch_ch13(
         The loss summed over the batch's examples (its mean times their number) and the
         number of right predictions, both from before the update: scalar tensors.
     """
-    return backend.engine.train_batch_ch13(
-        net, X, y, loss, trainer, devices, split_f, ignore, _step(net, loss, trainer)
-    )
+    check_net("net", net)
+    check_tensor("X", X)
+    check_tensor("y", y)
+    check_function("split_f", split_f)
+    devices = _devices(devices)
+    if ignore is not None:
+        ignore = label("ignore", ignore)
+    _check_step(loss, trainer)
+    step = _step(net, loss, trainer)
+    with judged("net, X, y, loss, split_f"):
+        return backend.engine.train_batch_ch13(
+            net, X, y, loss, trainer, devices, split_f, ignore, step
+        )
+
+
+def _check_step(loss: Any, trainer: Any) -> None:
+    check_function("loss", loss)
+    expected = f"a d2lcv.Trainer or an optimizer of {backend.entry.title}"
+    check_kind("trainer", trainer, expected, Trainer, backend.engine.Optimizer)
 
 
 # Not more than a few: what is kept here keeps its net and optimizer in memory
 @functools.lru_cache(maxsize=2)
 def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
     """The column's `train_step` with what `Trainer` has around it."""
-    if not callable(loss):
-        raise TypeError(f"loss: expected a function of (y_hat, y), got {loss!r}")
     if isinstance(trainer, Trainer):
         if trainer.net is not net:
             raise ValueError(
                 "trainer: expected the Trainer of `net`, got another net's"
             )
         return lambda net, loss_of, trainer, *batch: trainer.step(loss_of, *batch)
-    if not isinstance(trainer, backend.engine.Optimizer):
-        raise TypeError(
-            f"trainer: expected a d2lcv.Trainer or an optimizer of "
-            f"{backend.entry.title}, got {type(trainer).__qualname__}"
-        )
     several = world_size() > 1
     stepper = backend.training.Stepper(net, trainer, check_loss, True, several)
     finite, number = FiniteLoss(), itertools.count(1)
@@ -257,9 +307,20 @@ def train_ch13(
         FloatingPointError: the loss is infinite or NaN, as of `Trainer.step`.
     """
     num_epochs = at_least("num_epochs", num_epochs, 1)
-    devices = backend.engine.place(net, _devices(devices))
+    check_net("net", net)
+    check_kind("train_iter", train_iter, "batches (X, y)", Iterable)
+    check_function("split_f", split_f)
+    if before_batch is not None:
+        check_function("before_batch", before_batch)
+    if ignore is not None:
+        ignore = label("ignore", ignore)
+    if figure is not None:
+        check_path("figure", figure)
+    test = None if test_iter is None else _Labelled(net, test_iter, ignore, "test_iter")
+    _check_step(loss, trainer)
     step = _step(net, loss, trainer)
-    run = _Run(train_iter, test_iter is not None, num_epochs, before_batch, ignore)
+    devices = backend.engine.place(net, _devices(devices))
+    run = _Run(train_iter, test is not None, num_epochs, before_batch, ignore)
     loaders = [x for x in (train_iter, test_iter) if hasattr(x, "passes")]
     epochs = Epochs(num_epochs, trainer, checkpoint, loaders, run.curves)
     done = run.go_on(epochs)
@@ -270,20 +331,21 @@ def train_ch13(
         epochs.add(row, num_examples=run.num_examples, seconds=run.seconds)
 
     if done < num_epochs:
-        backend.engine.train_ch13(
-            net,
-            run,
-            None if test_iter is None else _Labelled(test_iter, ignore),
-            loss,
-            trainer,
-            num_epochs - done,
-            devices,
-            split_f,
-            ignore,
-            run.watched(step),
-            report,
-            run.gathered,
-        )
+        with judged("net, train_iter, test_iter, loss, split_f"):
+            backend.engine.train_ch13(
+                net,
+                run,
+                test,
+                loss,
+                trainer,
+                num_epochs - done,
+                devices,
+                split_f,
+                ignore,
+                run.watched(step),
+                report,
+                run.gathered,
+            )
     history = [
         (row["loss"], row["train_acc"], row.get("test_acc")) for row in epochs.history
     ]
@@ -299,9 +361,12 @@ def _devices(devices: Any) -> Sequence[Any]:
         found = backend.tensors.try_all_gpus()
         # of several processes each takes its own
         return found if world_size() == 1 else [found[rank() % len(found)]]
-    devices = devices if isinstance(devices, (list, tuple)) else [devices]
+    single = isinstance(devices, str) or not hasattr(devices, "__len__")
+    devices = [devices] if single else listed("devices", devices)
     if not devices:
         raise ValueError("devices: expected at least one, got none")
+    for device in devices:
+        on_device("devices", backend.tensors.zeros((1,)), device)
     return devices
 
 
@@ -344,7 +409,7 @@ class _Run:
         for i, batch in enumerate(bar):
             if self.before_batch is not None:
                 self.before_batch(self.epoch + (i / n if n else 0.0))
-            yield batch
+            yield _pair("train_iter", batch)
             if n and self.curves.is_due(i, n):
                 loss, right, examples, labels = self.sums[:]
                 done = self.epoch + (i + 1) / n

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backends import backend
-from .checks import in_range
+from .checks import in_range, listed
 from .detection import average_precision
 
 __all__ = ["DetectionScores", "PrecisionRecall", "evaluate_detections"]
@@ -211,10 +211,7 @@ def _rows(name: str, images: Any, width: int) -> list[np.ndarray]:
     """Each image's rows, (n, width) float64, of arrays, tensors, lists or `detect`."""
     if backend.tensors.is_tensor(images):
         images = backend.tensors.numpy(images)
-    if not isinstance(images, (Sequence, np.ndarray)) or isinstance(images, str):
-        raise TypeError(
-            f"{name}: expected rows for each image, got {type(images).__qualname__}"
-        )
+    images = listed(name, images)
     return [_image_rows(f"{name}[{i}]", rows, width) for i, rows in enumerate(images)]
 
 
@@ -283,7 +280,7 @@ def _names(classes: Sequence[str] | None, det: _Boxes, obj: _Boxes) -> tuple[str
     largest = int(max(obj.label.max(), det.label.max(initial=0)))
     if classes is None:
         return tuple(str(c) for c in range(largest + 1))
-    names = tuple(str(name) for name in classes)
+    names = tuple(str(name) for name in listed("classes", classes))
     if largest >= len(names) or len(set(names)) < len(names):
         raise ValueError(
             f"classes: expected a name of its own for each of the classes 0 to {largest}, "

@@ -129,7 +129,7 @@ class Accumulator:
     def add(self, *args: Any) -> None:
         """Add one scalar to each sum, in order; nothing is added if one is unfit."""
         if len(args) != self._n:
-            raise ValueError(f"add: expected {self._n} values, got {len(args)}")
+            raise ValueError(f"add: expected n = {self._n} values, got {len(args)}")
         for i, value in enumerate(args):
             _check_scalar(i, value)
         for i, value in enumerate(args):

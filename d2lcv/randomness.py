@@ -8,6 +8,7 @@ process, which `d2lcv.seed` begins anew.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def seed(n: int) -> None:
     Equal seeds give equal networks on all backends, in the order they are made. What the
     framework itself draws (`d2lcv.rand`, dropout) repeats on that framework only.
     """
-    n = at_least("n", n, 0)
+    n = at_least("n", n, 0, math.inf)
     _Draws.seed, _Draws.nets, _Draws.stream = n, 0, None
     backend.weights.manual_seed(n % 2**31)  # more does not fit everywhere
 

@@ -19,17 +19,25 @@ import numpy as np
 from .backends import Module, Tensor, backend
 from .checks import (
     LARGEST_EXACT,
+    as_array,
     as_given,
     at_least,
+    check_net,
     checked,
+    described,
     finite,
     floats,
+    image_rows,
     in_range,
+    judged,
+    listed,
     pair,
     positive,
+    real,
     threshold,
 )
 from .checks import check_picture as check_picture  # the columns' nets ask for it
+from .ssd import no_loss
 from .weights import initialize
 
 __all__ = [
@@ -239,6 +247,7 @@ def propose(
         ValueError: a wrong shape, a number out of its range, or predictions that are not
             finite: the training has diverged. (A compiled step cannot look at them.)
     """
+    given = anchors, scores, offsets
     anchors, scores, offsets = floats(
         anchors=(anchors, "1 A 4"), scores=(scores, "B A 2"), offsets=(offsets, "B 4A")
     )
@@ -246,7 +255,7 @@ def propose(
     num = at_least("num", num, 0)
     in_range("num", num, 1, anchors.shape[1])
     finite(anchors=anchors, scores=scores, offsets=offsets)
-    return backend.rcnn.propose(anchors, scores, offsets, num, most)
+    return as_given(backend.rcnn.propose(anchors, scores, offsets, num, most), *given)
 
 
 def rpn_loss(
@@ -262,15 +271,17 @@ def rpn_loss(
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape.
     """
-    checked(
-        anchors=(anchors, "1 A 4"),
-        scores=(scores, "B A 2"),
-        offsets=(offsets, "B 4A"),
-        labels=(labels, "B G 5"),
+    given = anchors, scores, offsets
+    anchors, scores, offsets = floats(
+        anchors=(anchors, "1 A 4"), scores=(scores, "B A 2"), offsets=(offsets, "B 4A")
     )
+    checked(scores=(scores, "B A 2"), labels=(labels, "B G 5"))
     labels = backend.tensors.astype(labels, anchors.dtype)
     finite(anchors=anchors, labels=labels)
-    return backend.rcnn.rpn_loss(anchors, scores, offsets, labels)
+    loss = no_loss(scores)
+    if loss is None:
+        loss = backend.rcnn.rpn_loss(anchors, scores, offsets, labels)
+    return as_given(loss, *given)
 
 
 def box_head_loss(
@@ -292,10 +303,12 @@ def box_head_loss(
         ValueError: a wrong shape, a region or label that is not finite, or a class that
             the net does not know. (A compiled step cannot look at numbers.)
     """
+    _check_net(net, "num_classes", "box_head")
     checked(
         features=(features, "B C H W"), rois=(rois, "B R 4"), labels=(labels, "B G 5")
     )
     t = backend.tensors
+    features = _map("features", features)
     rois, labels = (t.astype(x, features.dtype) for x in (rois, labels))
     finite(rois=rois, labels=labels)
     if 0 in tuple(rois.shape):
@@ -303,7 +316,25 @@ def box_head_loss(
     if labels.shape[1] == 0:
         labels = t.concat([0 * rois[:, :1, :1] - 1] * 5, axis=2)  # a row of padding
     _check_classes(labels, net.num_classes)
-    return backend.rcnn.box_head_loss(net, features, rois, labels)
+    with judged("net, features"):
+        return backend.rcnn.box_head_loss(net, features, rois, labels)
+
+
+def _check_net(net: Any, *parts: str) -> None:
+    """What has the parts of a `TinyRCNN` is one."""
+    if not all(hasattr(net, part) for part in parts):
+        raise TypeError(f"net: expected a TinyRCNN, got {described(net)}")
+
+
+def _map(name: str, features: Any) -> Any:
+    """A map to cut regions out of: compiled operators end the process where it is empty."""
+    (features,) = floats(**{name: (features, "B C H W")})
+    if 0 in tuple(features.shape)[1:]:
+        raise ValueError(
+            f"{name}: expected at least one channel and one pixel, got "
+            f"{tuple(features.shape)}"
+        )
+    return features
 
 
 def _no_loss(features: Any) -> Any:
@@ -344,6 +375,7 @@ def mask_head_loss(
         ValueError: a wrong shape, a region or label that is not finite, or a class that
             the net does not know. (A compiled step cannot look at numbers.)
     """
+    _check_net(net, "num_classes", "mask_head")
     checked(
         features=(features, "B C _ _"),
         rois=(rois, "B R 4"),
@@ -351,12 +383,15 @@ def mask_head_loss(
         masks=(masks, "B G H W"),
     )
     t = backend.tensors
+    features = _map("features", features)
     rois, labels, masks = (t.astype(x, features.dtype) for x in (rois, labels, masks))
     finite(rois=rois, labels=labels)
+    _check_classes(labels, net.num_classes)
     if 0 in tuple(rois.shape) + tuple(masks.shape):
         one = _no_loss(features) if features.shape[0] else t.zeros((1,))
         return t.reduce_sum(one)
-    return backend.rcnn.mask_head_loss(net, features, rois, labels, masks)
+    with judged("net, features, masks"):
+        return backend.rcnn.mask_head_loss(net, features, rois, labels, masks)
 
 
 def detect_instances(
@@ -386,15 +421,20 @@ def detect_instances(
         ValueError: a wrong shape, a number out of its range, or predictions that are not
             finite.
     """
+    check_net("net", net)
+    _check_net(net, "num_classes", "box_head", "mask_head")
     checked(X=(X, "B 3 H W"))
+    if X.shape[0] == 0:
+        raise ValueError(f"X: expected at least one picture, got {tuple(X.shape)}")
     num_proposals = at_least("num_proposals", num_proposals, 1)
     num_detections = at_least("num_detections", num_detections, 0)
     in_range("num_detections", num_detections, 1, num_proposals)
     least = threshold("pos_threshold", pos_threshold)
     most = threshold("nms_threshold", nms_threshold)
-    rows, masks = backend.rcnn.detect_instances(
-        net, X, num_proposals, num_detections, most, least
-    )
+    with judged("net, X"):
+        rows, masks = backend.rcnn.detect_instances(
+            net, X, num_proposals, num_detections, most, least
+        )
     found = backend.tensors.extent(rows)
     if found is not None and not math.isfinite(found):
         raise ValueError(
@@ -419,10 +459,11 @@ def paste_masks(masks: Tensor, boxes: Tensor, height: int, width: int) -> Tensor
         TypeError: not a tensor of the active framework, or a size that is no integer.
         ValueError: a wrong shape or size, or a box that is not finite.
     """
+    given = masks
     masks, boxes = floats(masks=(masks, "N S S"), boxes=(boxes, "N 4"))
     finite(boxes=boxes)
     height, width = at_least("height", height, 1), at_least("width", width, 1)
-    return backend.rcnn.paste_masks(masks, boxes, height, width)
+    return as_given(backend.rcnn.paste_masks(masks, boxes, height, width), given)
 
 
 def mask_iou(
@@ -448,15 +489,30 @@ def mask_iou(
         A Python float in [0, 1].
 
     Raises:
-        ValueError: `labels` has no object.
+        TypeError: not numbers.
+        ValueError: a wrong shape, not as many images in one as in the others, or `labels`
+            has no object.
     """
+    confidence = real("confidence", confidence)
+    found = image_rows("detections", detections, 6)
+    objects = image_rows("labels", labels, 5)
+    inside_of = _inside("masks", masks, found)
+    truth_of = _inside("true_masks", true_masks, objects)
+    if len(found) != len(objects):
+        raise ValueError(
+            f"detections: expected as many images as labels has, {len(objects)}, got "
+            f"{len(found)}"
+        )
     best = []
-    for rows, found, label, truth in zip(
-        detections, masks, labels, true_masks, strict=True
+    for rows, inside, label, truth in zip(
+        found, inside_of, objects, truth_of, strict=True
     ):
-        rows, label = np.asarray(rows), np.asarray(label)
-        inside = np.asarray(found)[None] > 0.5  # (1, n, H, W)
-        truth = np.asarray(truth)[:, None] > 0.5  # (G, 1, H, W)
+        if truth.shape[1:] != inside.shape[1:]:
+            raise ValueError(
+                f"masks: expected the size of true_masks, {truth.shape[1:]}, got "
+                f"{inside.shape[1:]}"
+            )
+        inside, truth = inside[None], truth[:, None]  # (1, n, H, W), (G, 1, H, W)
         both = (truth & inside).sum((2, 3))
         either = np.maximum((truth | inside).sum((2, 3)), 1)
         counts = (label[:, None, 0] == rows[:, 0]) & (rows[:, 1] >= confidence)
@@ -465,3 +521,19 @@ def mask_iou(
     if not best:
         raise ValueError("labels: expected at least one object, got padding rows only")
     return float(np.mean(best))
+
+
+def _inside(name: str, masks: Any, rows: list[np.ndarray]) -> list[np.ndarray]:
+    """Of each image (n, H, W), where its masks, one for each row, are above 0.5."""
+    images = listed(name, masks)
+    if len(images) != len(rows):
+        raise ValueError(
+            f"{name}: expected masks of {len(rows)} images, got {len(images)}"
+        )
+    inside = [as_array(f"{name}[{i}]", image) > 0.5 for i, image in enumerate(images)]
+    for i, (image, of) in enumerate(zip(inside, rows, strict=True)):
+        if image.ndim != 3 or len(image) != len(of):
+            raise ValueError(
+                f"{name}[{i}]: expected shape ({len(of)}, H, W), got {image.shape}"
+            )
+    return inside

@@ -12,7 +12,22 @@ from typing import Any
 import numpy as np
 
 from .backends import Module, Tensor, backend
-from .checks import at_least, check_labels, checked, floats, integers, pair
+from .checks import (
+    as_given,
+    as_numbers,
+    at_least,
+    check_kind,
+    check_labels,
+    check_net,
+    check_tensor,
+    checked,
+    floats,
+    integers,
+    judged,
+    label,
+    one_of,
+    pair,
+)
 from .data.voc import IGNORE, classes_to_colors
 from .training import predict
 from .weights import get_weights, initialize, set_weights
@@ -53,13 +68,14 @@ def corr2d(X: Tensor, K: Tensor) -> Tensor:
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape, or a kernel larger than X.
     """
+    given = X, K
     X, K = floats(X=(X, "H W"), K=(K, "h w"))
     (H, W), (h, w) = X.shape, K.shape
-    if h > H or w > W:
+    if not 0 < h <= H or not 0 < w <= W:
         raise ValueError(
             f"K: expected a kernel no larger than X, {H} × {W}, got {h} × {w}"
         )
-    return backend.segmentation.corr2d(X, K)
+    return as_given(backend.segmentation.corr2d(X, K), *given)
 
 
 def trans_conv(X: Tensor, K: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
@@ -81,15 +97,20 @@ def trans_conv(X: Tensor, K: Tensor, stride: int = 1, padding: int = 0) -> Tenso
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape, or a number out of its range.
     """
+    given = X, K
     X, K = floats(X=(X, "H W"), K=(K, "h w"))
     stride, padding = integers(stride=(stride, 1), padding=(padding, 0))
     (H, W), (h, w) = X.shape, K.shape
+    if 0 in (H, W, h, w):
+        raise ValueError(
+            f"X, K: expected at least one number, got {H} × {W} and {h} × {w}"
+        )
     smaller = min(stride * (H - 1) + h, stride * (W - 1) + w)
     if 2 * padding >= smaller:
         raise ValueError(
             f"padding: expected less than half of {smaller}, got {padding}"
         )
-    return backend.segmentation.trans_conv(X, K, stride, padding)
+    return as_given(backend.segmentation.trans_conv(X, K, stride, padding), *given)
 
 
 def kernel2matrix(K: Tensor, input_size: tuple[int, int] = (3, 3)) -> Tensor:
@@ -108,13 +129,16 @@ def kernel2matrix(K: Tensor, input_size: tuple[int, int] = (3, 3)) -> Tensor:
         TypeError: not a tensor of the active framework.
         ValueError: a wrong shape, or a kernel larger than X.
     """
+    given = K
     (K,) = floats(K=(K, "h w"))
     (H, W), (h, w) = pair("input_size", input_size, 1), K.shape
+    if h == 0 or w == 0:
+        raise ValueError(f"K: expected at least one number, got {h} × {w}")
     if h > H or w > W:
         raise ValueError(
             f"input_size: expected at least the kernel's, {h} × {w}, got {H} × {W}"
         )
-    return backend.segmentation.kernel2matrix(K, (H, W))
+    return as_given(backend.segmentation.kernel2matrix(K, (H, W)), given)
 
 
 # ---- layers ----------------------------------------------------------------------------
@@ -221,12 +245,8 @@ def FCN(num_classes: int, backbone: Module, stride: int = 32) -> Module:
         ValueError: another stride, or fewer than one class.
     """
     num_classes = at_least("num_classes", num_classes, 1)
-    if stride not in STRIDES:
-        raise ValueError(f"stride: expected one of {STRIDES}, got {stride}")
-    if not isinstance(backbone, backend.classification.ResNet):
-        raise TypeError(
-            f"backbone: expected a ResNet of d2lcv, got {type(backbone).__name__}"
-        )
+    stride = one_of("stride", stride, STRIDES)
+    check_kind("backbone", backbone, "a ResNet of d2lcv", backend.classification.ResNet)
     net = backend.segmentation.FCN(
         num_classes, backbone.depth, backbone.in_channels, backbone.width, stride
     )
@@ -255,21 +275,24 @@ def segmentation_loss(
         TypeError: not a tensor of the active framework, or labels that are not integers.
         ValueError: a wrong shape, or a label that is neither a class nor `ignore_index`.
     """
+    given = preds
     (preds,) = floats(preds=(preds, "B C H W"))
     checked(preds=(preds, "B C H W"), labels=(labels, "B H W"))
+    ignore_index = label("ignore_index", ignore_index)
     t, C = backend.tensors, preds.shape[1]
     if C == 0:
         raise ValueError(f"preds: expected at least one class, got {preds.shape}")
     if check_labels("labels", labels, C, ignore_index):
         if 0 in tuple(labels.shape):  # which ends the process on some frameworks
-            return t.zeros((labels.shape[0],))
-        return backend.segmentation.segmentation_loss(preds, labels, ignore_index)
+            return as_given(t.zeros((labels.shape[0],)), given)
+        loss = backend.segmentation.segmentation_loss(preds, labels, ignore_index)
+        return as_given(loss, given)
     none = (labels != ignore_index) & ((labels < 0) | (labels >= C))
     losses = backend.segmentation.segmentation_loss(
         preds, t.where(none, 0 * labels, labels), ignore_index
     )
     count = t.reduce_sum(t.reduce_sum(t.astype(none, t.float32), 2), 1)
-    return t.where(count > 0, float("nan"), losses)
+    return as_given(t.where(count > 0, float("nan"), losses), given)
 
 
 def predict_tiles(
@@ -312,9 +335,12 @@ def predict_tiles(
     columns = list(_spans(W, tile[1], overlap[1]))
 
     is_plain = inspect.isroutine(net)  # has no modes
+    if not is_plain:
+        check_net("net", net)
 
     def scores_of(part: Any) -> Any:
         scores = net(part) if is_plain else predict(net, part)
+        check_tensor("net: its scores", scores)
         if tuple(scores.shape)[2:] != tuple(part.shape)[2:]:
             raise ValueError(
                 f"net: expected scores as large as the tile, "
@@ -322,7 +348,8 @@ def predict_tiles(
             )
         return scores
 
-    return backend.segmentation.predict_tiles(scores_of, X, rows, columns)
+    with judged("net, X"):
+        return backend.segmentation.predict_tiles(scores_of, X, rows, columns)
 
 
 def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
@@ -357,7 +384,7 @@ class Confusion:
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE) -> None:
         self.num_classes = num_classes = at_least("num_classes", num_classes, 1)
-        self.ignore_index = ignore_index
+        self.ignore_index = label("ignore_index", ignore_index)
         self.counts = np.zeros((num_classes, num_classes), np.int64)
 
     def add(self, preds: Any, labels: Any) -> None:
@@ -440,6 +467,7 @@ def mean_iou(preds: Any, labels: Any, ignore_index: int = IGNORE) -> float:
 
 def _known_masks(preds: Any, labels: Any, ignore_index: int) -> tuple[Any, ...]:
     """Both as tensors of classes; nothing where no pixel is labelled."""
+    ignore_index = label("ignore_index", ignore_index)
     preds, labels = _as_classes(preds, labels)
     known = labels != ignore_index
     if not known.any():
@@ -453,7 +481,7 @@ def _as_classes(
     preds: Any, labels: Any, num_classes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both as arrays of classes, of one shape; of scores the greatest counts."""
-    preds, labels = _array(preds), _array(labels)
+    preds, labels = as_numbers("preds", preds), as_numbers("labels", labels)
     if preds.ndim == labels.ndim + 1 > 2 and num_classes in (None, preds.shape[-3]):
         if preds.shape[-3] == 1:
             raise ValueError(
@@ -501,7 +529,7 @@ def label2image(classes: Any) -> Any:
     Raises:
         ValueError: a number below 0 or above 255.
     """
-    array = _array(classes)
+    array = as_numbers("classes", classes)
     if array.size and not 0 <= array.min() <= array.max() <= 255:
         raise ValueError(
             f"classes: expected integers from 0 to 255, got {array.min()} to "
@@ -509,7 +537,3 @@ def label2image(classes: Any) -> Any:
         )
     colors = classes_to_colors(array)
     return colors if isinstance(classes, np.ndarray) else backend.tensors.tensor(colors)
-
-
-def _array(x: Any) -> np.ndarray:
-    return backend.tensors.numpy(x) if backend.tensors.is_tensor(x) else np.asarray(x)

@@ -10,16 +10,19 @@ from typing import Any
 
 from .backends import Module, Tensor, backend
 from .checks import (
+    as_given,
     at_least,
     check_labels,
     check_module,
     checked,
-    described,
     floats,
     in_range,
     integers,
+    judged,
+    listed,
     not_negative,
     positive,
+    positives,
 )
 from .checks import check_picture as check_picture  # the columns' nets ask for it
 from .weights import initialize
@@ -100,14 +103,12 @@ def flatten_pred(pred: Tensor) -> Tensor:
 
 def concat_preds(preds: Sequence[Tensor]) -> Tensor:
     """Predictions of several scales, (B, Kᵢ, Hᵢ, Wᵢ) each, as one (B, Σ Hᵢ·Wᵢ·Kᵢ)."""
-    if not isinstance(preds, (list, tuple)) or not preds:
-        raise TypeError(
-            f"preds: expected a list of tensors, one for each scale, got "
-            f"{described(preds)}"
-        )
-    for i, pred in enumerate(preds):
-        checked(**{f"preds[{i}]": (pred, "B K _ _")})
-    return backend.ssd.concat_preds(preds)
+    preds = listed("preds", preds)
+    if not preds:
+        raise ValueError("preds: expected a tensor for each scale, got none")
+    checked(**{f"preds[{i}]": (x, "B _ _ _") for i, x in enumerate(preds)})
+    with judged("preds"):
+        return backend.ssd.concat_preds(preds)
 
 
 def blk_forward(
@@ -134,7 +135,11 @@ def blk_forward(
     check_module("blk", blk)
     check_module("cls_predictor", cls_predictor)
     check_module("bbox_predictor", bbox_predictor)
-    return backend.ssd.blk_forward(X, blk, size, ratio, cls_predictor, bbox_predictor)
+    size, ratio = positives("size", size), positives("ratio", ratio)
+    with judged("X, blk, cls_predictor, bbox_predictor"):
+        return backend.ssd.blk_forward(
+            X, blk, size, ratio, cls_predictor, bbox_predictor
+        )
 
 
 def TinySSD(num_classes: int) -> Module:
@@ -171,13 +176,15 @@ def calc_loss(
         bbox_preds, bbox_labels, bbox_masks: (B, 4A); where the mask is 0, no loss.
 
     Returns:
-        (B,). The mean is over all A anchors, whether they have an object or not.
+        (B,). The mean is over all A anchors, whether they have an object or not; 0 if
+        there are none.
 
     Raises:
         TypeError: not a tensor of the active framework, or labels that are no integers.
         ValueError: a wrong shape, or a label that is no class. (A compiled step cannot
             look at labels: what it makes of such ones is not defined.)
     """
+    given = cls_preds, bbox_preds, bbox_labels, bbox_masks
     checked(
         cls_preds=(cls_preds, "B A C"),
         cls_labels=(cls_labels, "B A"),
@@ -185,15 +192,37 @@ def calc_loss(
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
-    check_labels("cls_labels", cls_labels, cls_preds.shape[-1])
-    return backend.ssd.calc_loss(
-        cls_preds, cls_labels, bbox_preds, bbox_labels, bbox_masks
+    scores = _scores(cls_preds, cls_labels)
+    offsets = floats(
+        bbox_preds=(bbox_preds, "B 4A"),
+        bbox_labels=(bbox_labels, "B 4A"),
+        bbox_masks=(bbox_masks, "B 4A"),
     )
+    loss = no_loss(scores)
+    if loss is None:
+        loss = backend.ssd.calc_loss(scores, cls_labels, *offsets)
+    return as_given(loss, *given)
 
 
-def _check_classes(cls_preds: Any, cls_labels: Any) -> None:
-    checked(cls_preds=(cls_preds, "B A C"), cls_labels=(cls_labels, "B A"))
-    check_labels("cls_labels", cls_labels, cls_preds.shape[-1])
+def no_loss(scores: Any) -> Any:
+    """0 for each image where there is no image or no anchor, else None.
+
+    Some frameworks end the process there, or fail much later.
+    """
+    B, A = tuple(scores.shape)[:2]
+    return backend.tensors.zeros((B,)) if 0 in (A, B) else None
+
+
+def _scores(cls_preds: Any, cls_labels: Any) -> Any:
+    """Scores to compute with, of labels that are their classes."""
+    (scores,) = floats(cls_preds=(cls_preds, "B A C"))
+    checked(cls_preds=(scores, "B A C"), cls_labels=(cls_labels, "B A"))
+    if scores.shape[-1] == 0:
+        raise ValueError(
+            f"cls_preds: expected at least one class, got {tuple(scores.shape)}"
+        )
+    check_labels("cls_labels", cls_labels, scores.shape[-1])
+    return scores
 
 
 def cls_eval(cls_preds: Tensor, cls_labels: Tensor) -> Tensor:
@@ -202,8 +231,7 @@ def cls_eval(cls_preds: Tensor, cls_labels: Tensor) -> Tensor:
     `cls_preds` (B, A, C+1) scores, `cls_labels` (B, A) integers from 0 to C; others are
     an error, as in `calc_loss`.
     """
-    _check_classes(cls_preds, cls_labels)
-    return backend.ssd.cls_eval(cls_preds, cls_labels)
+    return backend.ssd.cls_eval(_scores(cls_preds, cls_labels), cls_labels)
 
 
 def bbox_eval(bbox_preds: Tensor, bbox_labels: Tensor, bbox_masks: Tensor) -> Tensor:
@@ -211,24 +239,26 @@ def bbox_eval(bbox_preds: Tensor, bbox_labels: Tensor, bbox_masks: Tensor) -> Te
 
     All of shape (B, 4A).
     """
-    checked(
+    offsets = floats(
         bbox_preds=(bbox_preds, "B N"),
         bbox_labels=(bbox_labels, "B N"),
         bbox_masks=(bbox_masks, "B N"),
     )
-    return backend.ssd.bbox_eval(bbox_preds, bbox_labels, bbox_masks)
+    return as_given(
+        backend.ssd.bbox_eval(*offsets), bbox_preds, bbox_labels, bbox_masks
+    )
 
 
 def smooth_l1(x: Tensor, sigma: float) -> Tensor:
     """(σx)²/2 where |x| < 1/σ², else |x| − 1/(2σ²), elementwise (Girshick, 2015)."""
-    (x,) = floats(x=(x, "..."))
-    return backend.ssd.smooth_l1(x, positive("sigma", sigma))
+    (numbers,) = floats(x=(x, "..."))
+    return as_given(backend.ssd.smooth_l1(numbers, positive("sigma", sigma)), x)
 
 
 def focal_loss(gamma: float, p: Tensor) -> Tensor:
     """−(1 − p)^γ·log p, elementwise; p the probability of the true class (Lin, 2017)."""
-    (p,) = floats(p=(p, "..."))
-    return backend.ssd.focal_loss(not_negative("gamma", gamma), p)
+    (numbers,) = floats(p=(p, "..."))
+    return as_given(backend.ssd.focal_loss(not_negative("gamma", gamma), numbers), p)
 
 
 def hard_negative_loss(
@@ -253,9 +283,12 @@ def hard_negative_loss(
         ValueError: a wrong shape, a label that is no class (a compiled step cannot look,
             as in `calc_loss`), or a negative ratio.
     """
-    _check_classes(cls_preds, cls_labels)
+    scores = _scores(cls_preds, cls_labels)
     ratio = not_negative("ratio", ratio)
-    return backend.ssd.hard_negative_loss(cls_preds, cls_labels, ratio)
+    loss = no_loss(scores)
+    if loss is None:
+        loss = backend.ssd.hard_negative_loss(scores, cls_labels, ratio)
+    return as_given(loss, cls_preds)
 
 
 def focal_cls_loss(
@@ -282,10 +315,13 @@ def focal_cls_loss(
         ValueError: a wrong shape, a label that is no class (a compiled step cannot look,
             as in `calc_loss`), or a number out of its range.
     """
-    _check_classes(cls_preds, cls_labels)
+    scores = _scores(cls_preds, cls_labels)
     gamma = not_negative("gamma", gamma)
     alpha = in_range("alpha", alpha, 0, 1)
-    return backend.ssd.focal_cls_loss(cls_preds, cls_labels, gamma, alpha)
+    loss = no_loss(scores)
+    if loss is None:
+        loss = backend.ssd.focal_cls_loss(scores, cls_labels, gamma, alpha)
+    return as_given(loss, cls_preds)
 
 
 def smooth_l1_loss(
@@ -301,10 +337,10 @@ def smooth_l1_loss(
         (B,); 0 for an image without an object. `hard_negative_loss` + `smooth_l1_loss` is
         the loss of SSD (Liu et al., 2016).
     """
-    checked(
+    offsets = floats(
         bbox_preds=(bbox_preds, "B 4A"),
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),
     )
-    sigma = positive("sigma", sigma)
-    return backend.ssd.smooth_l1_loss(bbox_preds, bbox_labels, bbox_masks, sigma)
+    loss = backend.ssd.smooth_l1_loss(*offsets, positive("sigma", sigma))
+    return as_given(loss, bbox_preds, bbox_labels, bbox_masks)

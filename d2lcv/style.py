@@ -9,13 +9,29 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .augmentation import IMAGENET_MEAN, IMAGENET_STD  # noqa: F401 - for the columns
 from .backends import Module, Tensor, backend
-from .checks import check_shapes, checked, floats, integers, pair
+from .checks import (
+    as_array,
+    as_given,
+    as_numbers,
+    at_least,
+    check_module,
+    check_path,
+    checked,
+    floats,
+    integers,
+    judged,
+    listed,
+    not_negative,
+    one_of,
+    pair,
+)
 from .filters import random_filters
 from .randomness import next_net
 from .training import freeze
@@ -79,7 +95,7 @@ def _pixels(img: Any) -> np.ndarray:
         from .data.pictures import as_rgb
 
         img = as_rgb(img)
-    pixels = np.asarray(img)
+    pixels = as_numbers("img", np.asarray(img) if hasattr(img, "getbands") else img)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ValueError(f"img: expected shape (H, W, 3), got {pixels.shape}")
     scale = 255 if pixels.dtype.kind in "iu" else 1
@@ -98,8 +114,8 @@ def postprocess(img: Any) -> Tensor:
 
     A tensor; what lies outside of 0–1 is clipped.
     """
-    (img,) = floats(img=(img, "1 3 H W"))
-    return backend.style.postprocess(img)
+    (pixels,) = floats(img=(img, "1 3 H W"))
+    return as_given(backend.style.postprocess(pixels), img)
 
 
 # ---- the network that looks ------------------------------------------------------------
@@ -144,8 +160,7 @@ def VGG19(
     num_layers, width = integers(num_layers=(num_layers, 1), width=(width, 1))
     if num_layers > 37:
         raise ValueError(f"num_layers: expected 1 to 37, got {num_layers}")
-    if pooling not in ("max", "avg"):
-        raise ValueError(f"pooling: expected 'max' or 'avg', got {pooling!r}")
+    one_of("pooling", pooling, ("max", "avg"))
     return initialize(backend.style.VGG19(num_layers, width, pooling))
 
 
@@ -168,15 +183,16 @@ def style_network(weights: str | os.PathLike[str] = "random") -> Module:
         FileNotFoundError: there is no such file.
         ValueError: the file is not one of VGG-19, or the framework has none of its own.
     """
+    weights = check_path("weights", weights)
     # not by `VGG19` above: these nets do not count among those that the seed serves
-    if weights == "random":
+    if weights == Path("random"):
         plan = vgg19_plan(STYLE_NETWORK_LAYERS, RANDOM_WIDTH)
         net = backend.style.VGG19(STYLE_NETWORK_LAYERS, RANDOM_WIDTH, "avg")
         net.content_layers = (7,)
         return freeze(set_weights(net, random_filters(plan)))
     net = backend.style.VGG19(STYLE_NETWORK_LAYERS, 64, "max")
     net.content_layers = (25,)
-    imagenet = weights == "imagenet"
+    imagenet = weights == Path("imagenet")
     arrays = get_weights(_from_zoo().features) if imagenet else read_weights(weights)
     try:
         return freeze(set_weights(net, _features(net, arrays)))
@@ -229,16 +245,25 @@ def extract_features(
     """
     checked(X=(X, "B 3 _ _"))
     net = _default_network() if net is None else net
+    check_module("net", net)
+    content_layers, style_layers = (
+        [at_least(name, i, 0) for i in listed(name, layers)]
+        for name, layers in (
+            ("content_layers", content_layers),
+            ("style_layers", style_layers),
+        )
+    )
     wanted = {*content_layers, *style_layers}
     found: tuple[list[Any], list[Any]] = ([], [])
-    if wanted and min(wanted) >= 0:
-        found = backend.style.extract_features(X, content_layers, style_layers, net)
+    if wanted:
+        with judged("net, X"):
+            found = backend.style.extract_features(X, content_layers, style_layers, net)
     if not wanted or [len(Ys) for Ys in found] != [
         len({*layers}) for layers in (content_layers, style_layers)
     ]:
         raise ValueError(
             f"content_layers, style_layers: expected numbers of layers that the net has, "
-            f"from 0, got {list(content_layers)} and {list(style_layers)}"
+            f"from 0, got {content_layers} and {style_layers}"
         )
     return found
 
@@ -248,9 +273,10 @@ def extract_features(
 
 def content_loss(Y_hat: Tensor, Y: Tensor) -> Tensor:
     """Mean squared difference of two outputs of a layer, of equal shape: a scalar."""
-    Y_hat, Y = floats(Y_hat=(Y_hat, "..."), Y=(Y, "..."))
-    _same_shape("Y_hat", Y_hat, "Y", Y)
-    return backend.style.content_loss(Y_hat, Y)
+    a, b = floats(Y_hat=(Y_hat, "..."), Y=(Y, "..."))
+    _same_shape("Y_hat", a, "Y", b)
+    _not_empty("Y_hat", a)
+    return as_given(backend.style.content_loss(a, b), Y_hat, Y)
 
 
 def gram(X: Tensor) -> Tensor:
@@ -259,9 +285,9 @@ def gram(X: Tensor) -> Tensor:
     With X as (C, H·W): X·Xᵀ / (C·H·W), the mean product of each two channels, divided by
     C. Where things are in the picture is lost; that is what makes it a measure of style.
     """
-    (X,) = floats(X=(X, "1 C H W"))
-    _not_empty("X", X)
-    return backend.style.gram(X)
+    (maps,) = floats(X=(X, "1 C H W"))
+    _not_empty("X", maps)
+    return as_given(backend.style.gram(maps), X)
 
 
 def style_loss(Y_hat: Tensor, gram_Y: Tensor) -> Tensor:
@@ -271,9 +297,9 @@ def style_loss(Y_hat: Tensor, gram_Y: Tensor) -> Tensor:
         Y_hat: (1, C, H, W), the output of a layer.
         gram_Y: (C, C), from `gram` of the style picture's.
     """
-    Y_hat, gram_Y = floats(Y_hat=(Y_hat, "1 C H W"), gram_Y=(gram_Y, "C C"))
-    _not_empty("Y_hat", Y_hat)
-    return backend.style.style_loss(Y_hat, gram_Y)
+    maps, grams = floats(Y_hat=(Y_hat, "1 C H W"), gram_Y=(gram_Y, "C C"))
+    _not_empty("Y_hat", maps)
+    return as_given(backend.style.style_loss(maps, grams), Y_hat, gram_Y)
 
 
 def tv_loss(Y_hat: Tensor) -> Tensor:
@@ -282,13 +308,17 @@ def tv_loss(Y_hat: Tensor) -> Tensor:
     Of (B, C, H, W) with at least two rows and columns; a scalar. Small for a picture
     without noise.
     """
-    (Y_hat,) = floats(Y_hat=(Y_hat, "B C H W"))
-    if 1 in tuple(Y_hat.shape)[2:]:
+    (pixels,) = floats(Y_hat=(Y_hat, "B C H W"))
+    _check_neighbours("Y_hat", pixels)
+    return as_given(backend.style.tv_loss(pixels), Y_hat)
+
+
+def _check_neighbours(name: str, X: Any) -> None:
+    if 1 in tuple(X.shape)[2:]:
         raise ValueError(
-            f"Y_hat: expected at least two rows and columns, got {tuple(Y_hat.shape)}"
+            f"{name}: expected at least two rows and columns, got {tuple(X.shape)}"
         )
-    _not_empty("Y_hat", Y_hat)
-    return backend.style.tv_loss(Y_hat)
+    _not_empty(name, X)
 
 
 def _not_empty(name: str, value: Any) -> None:
@@ -331,35 +361,43 @@ def compute_loss(
     Raises:
         ValueError: unequal numbers of layers, or shapes that do not fit.
     """
-    for name, found, given in (
-        ("contents", contents_Y_hat, contents_Y),
-        ("styles", styles_Y_hat, styles_Y_gram),
-    ):
-        if len(found) != len(given):
-            raise ValueError(
-                f"{name}: expected as many layers of both, got {len(found)} and "
-                f"{len(given)}"
-            )
-    checked(X=(X, "1 3 _ _"))
-    for i, (Y_hat, Y) in enumerate(zip(contents_Y_hat, contents_Y, strict=True)):
+    (X,) = floats(X=(X, "1 3 _ _"))
+    _check_neighbours("X", X)
+    contents = _layers(
+        "contents_Y_hat", contents_Y_hat, "...", "contents_Y", contents_Y, "..."
+    )
+    for i, (Y_hat, Y) in enumerate(zip(*contents, strict=True)):
         _same_shape(f"contents_Y_hat[{i}]", Y_hat, f"contents_Y[{i}]", Y)
-    for i, (Y_hat, Y) in enumerate(zip(styles_Y_hat, styles_Y_gram, strict=True)):
-        check_shapes(
-            **{
-                f"styles_Y_hat[{i}]": (Y_hat, "1 C H W"),
-                f"styles_Y_gram[{i}]": (Y, "C C"),
-            }
-        )
+    styles = _layers(
+        "styles_Y_hat", styles_Y_hat, "1 C H W", "styles_Y_gram", styles_Y_gram, "C C"
+    )
     return backend.style.compute_loss(
         X,
-        contents_Y_hat,
-        styles_Y_hat,
-        contents_Y,
-        styles_Y_gram,
-        content_weight,
-        style_weight,
-        tv_weight,
+        contents[0],
+        styles[0],
+        contents[1],
+        styles[1],
+        not_negative("content_weight", content_weight),
+        not_negative("style_weight", style_weight),
+        not_negative("tv_weight", tv_weight),
     )
+
+
+def _layers(
+    name: str, found: Any, shape: str, other: str, given: Any, other_shape: str
+) -> tuple[list[Any], list[Any]]:
+    """The tensors of two lists that belong together in pairs, each pair of one type."""
+    found, given = listed(name, found), listed(other, given)
+    if len(found) != len(given):
+        raise ValueError(
+            f"{name}, {other}: expected as many layers of both, got {len(found)} and "
+            f"{len(given)}"
+        )
+    pairs = [
+        floats(**{f"{name}[{i}]": (Y_hat, shape), f"{other}[{i}]": (Y, other_shape)})
+        for i, (Y_hat, Y) in enumerate(zip(found, given, strict=True))
+    ]
+    return [Y_hat for Y_hat, _ in pairs], [Y for _, Y in pairs]
 
 
 # ---- the picture that is trained ---------------------------------------------------------
@@ -379,10 +417,15 @@ def SynthesizedImage(img_shape: Sequence[int], start: Any = None) -> Module:
     Raises:
         ValueError: `start` has another shape.
     """
-    net = backend.style.SynthesizedImage(tuple(int(n) for n in img_shape))
+    shape = tuple(at_least("img_shape", n, 1) for n in listed("img_shape", img_shape))
+    if len(shape) != 4:
+        raise ValueError(f"img_shape: expected (1, 3, H, W), got {shape}")
+    if start is not None:
+        start = as_array("start", start)
+        if start.shape != shape:
+            raise ValueError(f"start: expected shape {shape}, got {start.shape}")
+    net = backend.style.SynthesizedImage(shape)
     stream_for = next_net()
     if start is None:
-        start = stream_for("weight").uniform(0, 1, tuple(img_shape))
-    elif backend.tensors.is_tensor(start):
-        start = backend.tensors.numpy(start)
+        start = stream_for("weight").uniform(0, 1, shape)
     return set_weights(net, {"weight": np.asarray(start, np.float32)})

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from .backends import REGISTRY, Module, backend
-from .checks import at_least, check_module, in_range, pair, positive, threshold
+from .checks import (
+    at_least,
+    check_module,
+    check_path,
+    described,
+    in_range,
+    pair,
+    positive,
+    threshold,
+)
 from .classification import ResNet, resnet18
 from .detection import multibox_detection
 from .exchange import GRAPHS, onnx_graph
@@ -30,7 +39,6 @@ from .style import (
 )
 from .training import Trainer, predict
 from .weights import (
-    checked_path,
     describe,
     get_weights,
     kind_of,
@@ -170,7 +178,7 @@ def export(
         OSError: the place cannot be written to.
     """
     check_module("net", net)
-    about, target = describe(net), checked_path(path)
+    about, target = describe(net), check_path("path", path)
     _check_form(about.get("kind"), to)
     size = pair("image_size", image_size or _side(net), 1)
     kind, channels = kind_of(net), getattr(net, "in_channels", 3)
@@ -188,7 +196,10 @@ def export(
     def after(outputs: Any) -> Any:
         return PROGRAMS[kind](net, outputs, most) if finds else outputs  # type: ignore[index]
 
-    outputs = predict(net, _scaled(net, images))
+    try:
+        outputs = predict(net, _scaled(net, images))
+    except ValueError as error:
+        raise ValueError(f"net, image_size: {error}") from error
     shapes = [_shape(Y, batch) for Y in _several(after(outputs))]
     about |= {
         "gives": "boxes" if finds else "predictions",
@@ -253,7 +264,7 @@ def _picture(image: Any) -> Any:
     from .data.pictures import as_rgb, read_picture
 
     if isinstance(image, (str, os.PathLike)):
-        return read_picture(Path(image))
+        return read_picture(check_path("images", image))
     if isinstance(image, Image.Image):
         return as_rgb(image)
     array = image if isinstance(image, np.ndarray) else None
@@ -323,7 +334,7 @@ def _check_kind(net: Any, *kinds: str) -> str:
     kind = kind_of(net)
     if kind not in kinds:
         expected = " or ".join(kinds)
-        raise TypeError(f"net: expected {expected}, got {type(net).__qualname__}")
+        raise TypeError(f"net: expected {expected}, got {described(net)}")
     return kind
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,11 +10,15 @@ import numpy as np
 
 from .backends import Module, Tensor, backend
 from .checks import (
+    check_function,
+    check_kind,
     check_module,
+    check_net,
     check_tensor,
-    described,
     in_range,
+    judged,
     not_negative,
+    one_of,
     positive,
     real,
 )
@@ -91,10 +94,7 @@ class Trainer:
         check_module("net", net)
         if clip_norm is not None:
             clip_norm = positive("clip_norm", clip_norm)
-        if not isinstance(precision, str) or precision not in PRECISIONS:
-            raise ValueError(
-                f"precision: expected {' or '.join(PRECISIONS)}, got {precision!r}"
-            )
+        precision = one_of("precision", precision, PRECISIONS)
         if precision not in backend.training.PRECISIONS:
             raise ValueError(
                 f"precision: {backend.entry.title} has no {precision} for a net that is "
@@ -165,12 +165,15 @@ class Trainer:
 
         Raises:
             TypeError: the loss is not a tensor of the active framework.
-            ValueError: the loss is not one number.
+            ValueError: the loss is not one number, or the framework cannot compute what
+                `function` asks for.
             FloatingPointError: the loss is infinite or NaN; the error says at which step
                 and learning rate. The update is made by then. On a GPU, which is not
                 waited for, it may come up to 16 steps late.
         """
-        with backend.training.PRECISIONS[self.precision](self.net):
+        check_function("function", function)
+        precise = backend.training.PRECISIONS[self.precision](self.net)
+        with judged("function, net, batch"), precise:
             loss, metrics = self._stepper.step(function, *batch)
         self.steps += 1
         if self._finite is not None:
@@ -248,10 +251,12 @@ def check_loss(loss: Any) -> None:
 def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]:
     """{name of a weight: factor} of all weights that a key of `lr_scale` speaks of."""
     factors: dict[str, float] = {}
+    if lr_scale is not None:
+        check_kind("lr_scale", lr_scale, "factors by names of parts", Mapping)
     names = list(backend.weights.slots(net)) if lr_scale else []
     # the longest last: it overrides the shorter ones
     for start, factor in sorted(
-        (lr_scale or {}).items(), key=lambda item: len(item[0])
+        (lr_scale or {}).items(), key=lambda item: len(str(item[0]))
     ):
         factor = not_negative(f"lr_scale[{start!r}]", factor)
         found = [n for n in names if n == start or n.startswith(f"{start}.")]
@@ -287,15 +292,18 @@ def freeze(module: Module) -> Module:
     return backend.training.freeze(module)
 
 
-def predict(net: Any, *inputs: Any) -> Any:
-    """`net(*inputs)` in evaluation mode and without gradients.
+def predict(net: Any, *X: Any) -> Any:
+    """`net(*X)` in evaluation mode and without gradients.
 
     The mode the net was in is restored.
+
+    Raises:
+        TypeError: `net` is no net of the active framework.
+        ValueError: the framework cannot compute with what was given.
     """
-    # an object that stands for a net and passes its attributes on is taken, too
-    if inspect.isroutine(net) or isinstance(net, type) or not callable(net):
-        check_module("net", net)
-    return backend.training.predict(net, *inputs)
+    check_net("net", net)
+    with judged("net, X"):
+        return backend.training.predict(net, *X)
 
 
 def gradients(function: Callable[..., Any], *tensors: Tensor) -> list[Tensor]:
@@ -313,10 +321,14 @@ def gradients(function: Callable[..., Any], *tensors: Tensor) -> list[Tensor]:
         TypeError: not a tensor of the active framework.
         ValueError: what `function` returns has not one element.
     """
-    if not callable(function):
-        raise TypeError(f"function: expected a function, got {described(function)}")
+    check_function("function", function)
     for i, x in enumerate(tensors):
         check_tensor(f"tensors[{i}]", x)
+        if not backend.tensors.type_name(x).startswith(("float", "bfloat")):
+            raise TypeError(
+                f"tensors[{i}]: expected real numbers, which alone have gradients, got "
+                f"{backend.tensors.type_name(x)}"
+            )
 
     def scalar(*copies: Any) -> Any:
         value = function(*copies)
@@ -328,7 +340,8 @@ def gradients(function: Callable[..., Any], *tensors: Tensor) -> list[Tensor]:
             )
         return value
 
-    return backend.training.gradients(scalar, *tensors)
+    with judged("function, tensors"):
+        return backend.training.gradients(scalar, *tensors)
 
 
 def warmup_cosine(progress: float, warmup: float = 0.1) -> float:

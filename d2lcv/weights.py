@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .backends import Module, backend
-from .checks import check_module, described
+from .checks import check_module, check_path, described
 from .files import write_file
 from .randomness import next_net
 
 __all__ = [
-    "checked_path",
     "describe",
     "get_weights",
     "initialize",
@@ -153,17 +151,11 @@ def write(path: Any, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any])
     """Write a safetensors file that says `about` of itself; it appears when it is whole."""
     from safetensors.numpy import save
 
-    path = checked_path(path)
+    path = check_path("path", path)
     arrays = {k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}
     said = json.dumps(about, sort_keys=True)
     write_file(path, save(arrays, metadata={ENTRY: said}))
     return str(path)
-
-
-def checked_path(path: Any) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
-        raise TypeError(f"path: expected the path of a file, got {described(path)}")
-    return Path(path)
 
 
 def describe(net: Module) -> dict[str, Any]:
@@ -222,7 +214,7 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not checked_path(path).is_file():
+    if not check_path("path", path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -283,7 +275,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not checked_path(path).is_file():
+    if not check_path("path", path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         weights = load_file(path)

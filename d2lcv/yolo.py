@@ -10,13 +10,15 @@ from typing import Any
 
 from .backends import Module, Tensor, backend
 from .checks import (
+    as_given,
     at_least,
     check_labels,
     checked,
+    finite,
     floats,
-    in_range,
     integers,
     not_negative,
+    threshold,
     whole,
 )
 from .weights import initialize
@@ -56,9 +58,12 @@ def yolo_target(labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor
         classes (B, H, W), integers, −1 where no object has its centre; boxes
         (B, H, W, 4), 0 there. Of several objects in one cell the first row counts.
     """
+    given = labels
     (labels,) = floats(labels=(labels, "B G 5"))
+    finite(labels=labels)
     height, width = at_least("height", height, 1), at_least("width", width, 1)
-    return backend.yolo.yolo_target(labels, height, width)
+    classes, boxes = backend.yolo.yolo_target(labels, height, width)
+    return classes, as_given(boxes, given)
 
 
 def yolo_decode(preds: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +82,8 @@ def yolo_decode(preds: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor
         (B, H, W, K) that there is an object and the box fits; probabilities of the
         classes (B, H, W, C), given that there is one.
     """
-    return backend.yolo.yolo_decode(_numbers(preds, num_classes), num_classes)
+    decoded = backend.yolo.yolo_decode(_numbers(preds, num_classes), num_classes)
+    return tuple(as_given(x, preds) for x in decoded)
 
 
 def yolo_loss(
@@ -105,19 +111,18 @@ def yolo_loss(
     Returns:
         (B,).
     """
+    given = preds, boxes
     preds = _numbers(preds, num_classes)
-    checked(
-        preds=(preds, "B H W N"),
-        classes=(classes, "B H W"),
-        boxes=(boxes, "B H W 4"),
-    )
+    preds, boxes = floats(preds=(preds, "B H W N"), boxes=(boxes, "B H W 4"))
+    checked(preds=(preds, "B H W N"), classes=(classes, "B H W"))
     classes = whole("classes", classes)
     check_labels("classes", classes, num_classes, ignore_index=-1)
     coord_weight = not_negative("coord_weight", coord_weight)
     noobj_weight = not_negative("noobj_weight", noobj_weight)
-    return backend.yolo.yolo_loss(
+    loss = backend.yolo.yolo_loss(
         preds, classes, boxes, num_classes, coord_weight, noobj_weight
     )
+    return as_given(loss, *given)
 
 
 def yolo_detection(
@@ -141,10 +146,12 @@ def yolo_detection(
         (B, H·W·K, 6) rows (class, score, x1, y1, x2, y2), by falling score; the rows that
         are left over are (−1, 0, 0, 0, 0, 0).
     """
-    in_range("nms_threshold", nms_threshold, 0, 1)
-    in_range("pos_threshold", pos_threshold, 0, 1)
-    preds = _numbers(preds, num_classes)
-    return backend.yolo.yolo_detection(preds, num_classes, nms_threshold, pos_threshold)
+    most = threshold("nms_threshold", nms_threshold)
+    least = threshold("pos_threshold", pos_threshold)
+    given, preds = preds, _numbers(preds, num_classes)
+    finite(preds=preds)
+    rows = backend.yolo.yolo_detection(preds, num_classes, most, least)
+    return as_given(rows, given)
 
 
 def _numbers(preds: Any, num_classes: int) -> Any:

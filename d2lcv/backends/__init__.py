@@ -138,7 +138,11 @@ def resolve(name: str) -> str:
 
     Raises `ValueError`, listing the known names, if there is none.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected text, got {name!r}")
     wanted = name.strip().lower()
+    if not wanted:
+        raise ValueError("name: expected the name of a backend, got an empty text")
     for entry in REGISTRY.values():
         if wanted == entry.name or wanted in entry.aliases:
             return entry.name

@@ -87,7 +87,7 @@ class Worker:
             )
         except OSError as error:
             raise WorkerError(
-                f"the {self.name} worker did not start: {error}"
+                f"the {self.name} worker did not start with python={python!r}: {error}"
             ) from error
         assert self._process.stdin is not None and self._process.stderr is not None
         self._calls, self._errors = self._process.stdin, self._process.stderr

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from pathlib import Path, PureWindowsPath
 
+from ..checks import check_path
 from ..files import move_into, workspace
 
 __all__ = ["ArchiveError", "HubError", "MAX_BYTES", "UnsafeArchiveError", "extract"]
@@ -81,10 +82,10 @@ def extract(
             larger than `max_bytes`, than 200 times its packed size (from 100 MiB on), or
             has over 500,000 members.
     """
-    archive = Path(archive)
+    archive = check_path("archive", archive)
     if not archive.is_file():
         raise FileNotFoundError(f"there is no archive {archive}")
-    target = archive.parent if target is None else Path(target)
+    target = archive.parent if target is None else check_path("target", target)
     target = Path(os.path.abspath(target))
     packed = archive.stat().st_size
     if packed == 0:

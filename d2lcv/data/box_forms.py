@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from ..checks import check_path, check_text, flag
 from .boxes import (
     BoxSet,
     Object,
@@ -68,7 +69,7 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
         annotations: the JSON file.
         images: the folder that its `file_name`s are in; None: that of the file.
     """
-    path = Path(annotations)
+    path = check_path("annotations", annotations)
     content = _json(path)
     folder = path.parent if images is None else Path(images)
     ids, classes = _categories(content["categories"], path)
@@ -286,7 +287,7 @@ def read_yolo(folder: StrPath, split: str = "") -> BoxSet:
             in the folder above.
         split: a folder inside `images/` and inside `labels/`.
     """
-    root = Path(folder)
+    root, split = check_path("folder", folder), check_text("split", split)
     images, labels = root / "images" / split, root / "labels" / split
     for part in (images, labels):
         if not part.is_dir():
@@ -432,7 +433,7 @@ def find_form(root: StrPath, is_train: bool) -> BoxSet:
         ValueError: several are, both splits do not have the same classes, or what `pack`
             and the readers refuse.
     """
-    folder = Path(root)
+    folder, is_train = check_path("folder", root), flag("is_train", is_train)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     mine, other = (_forms(folder, train) for train in (is_train, not is_train))

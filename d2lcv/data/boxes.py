@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..checks import check_path, flag
 from .pictures import read_size
 from .tables import read_lines, read_table, refuse
 
@@ -161,7 +162,8 @@ def read_csv(root: StrPath, is_train: bool) -> BoxSet:
 
     Without `classes.txt` there are as many classes as the largest of both splits says.
     """
-    folder = _find_split(Path(root), "train" if is_train else "val")
+    check_path("folder", root)
+    folder = _find_split(Path(root), "train" if flag("is_train", is_train) else "val")
     path, names = folder / "label.csv", class_names(Path(root) / "classes.txt")
     rows = _read_rows(path, names)
     pictures: dict[str, Picture] = {}

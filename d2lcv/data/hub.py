@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
+from ..checks import check_path, check_text, positive
 from ..files import workspace
 from .archives import ArchiveError, HubError, extract
 
@@ -115,6 +116,7 @@ def download(
         ChecksumError: what arrived is not the expected file.
         ValueError: a URL without `checksum`, or a checksum that is none.
     """
+    timeout = positive("timeout", timeout)
     url, checksum = _source(name, checksum)
     path = _place(url, cache_dir)
     if not path.is_file() or _checksum_of(path, checksum) != checksum:
@@ -149,6 +151,8 @@ def download_extract(
     """
     url, checksum = _source(name, checksum)
     archive = _place(url, cache_dir)
+    if folder is not None:
+        check_path("folder", folder)
     target = archive.parent / (folder or _TAR_SUFFIX.sub("", archive.name))
     stamp = archive.with_name(f".{archive.name}.extracted")
     if _read_stamp(stamp) == checksum and target.is_dir():
@@ -168,6 +172,7 @@ def download_extract(
 
 def _source(name: str, checksum: str | None) -> tuple[str, str]:
     """Return the URL and the checksum that `name` stands for."""
+    check_text("name", name)
     if name in DATA_HUB:
         url, known = DATA_HUB[name]
         if checksum is not None and checksum.lower() != str(known).lower():
@@ -183,7 +188,7 @@ def _source(name: str, checksum: str | None) -> tuple[str, str]:
         raise UnknownDatasetError(_unknown(name))
     if not re.fullmatch(r"[0-9a-fA-F]{40}([0-9a-fA-F]{24})?", str(checksum or "")):
         raise ValueError(
-            f"the checksum of {url} must be a SHA-1 or SHA-256 of 40 or 64 hexadecimal "
+            f"checksum: that of {url} must be a SHA-1 or SHA-256 of 40 or 64 hexadecimal "
             f"digits, got {checksum!r}: a file is used only after it was verified"
         )
     return url, str(checksum).lower()
@@ -203,8 +208,9 @@ def _place(url: str, cache_dir: str | os.PathLike[str] | None) -> Path:
     """Return the path at which the file of `url` is kept."""
     file_name = unquote(urlsplit(url).path.rpartition("/")[2])
     if file_name in ("", "..") or file_name != PureWindowsPath(file_name).name:
-        raise ValueError(f"the URL {url} does not end in a file name")
-    folder = Path(cache_dir if cache_dir is not None else data_dir()).expanduser()
+        raise ValueError(f"name: the URL {url} does not end in a file name")
+    chosen = data_dir() if cache_dir is None else cache_dir
+    folder = check_path("cache_dir", chosen).expanduser()
     return Path(os.path.abspath(folder)) / file_name
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..checks import check_path, pair
 from ..data import hub
 from ..data.cifar import FOLDER, find_cifar10
 from ..data.voc import find_voc
@@ -59,13 +60,12 @@ def data_folder(name: str, data: str | os.PathLike[str], **drawn: int) -> str:
         drawn: numbers for the drawn set, if it is drawn.
 
     Raises:
-        TypeError: `data` is no text and no path.
+        TypeError, ValueError: `data` is no text and no path.
         FileNotFoundError: there is no such folder, or it lacks a file.
         HubError: the download failed.
     """
     source = _SOURCES[name]
-    if not isinstance(data, (str, os.PathLike)):
-        raise TypeError(f"data: expected a text or a path, got {data!r}")
+    check_path("data", data)
     if data == "synthetic":
         return sets.synthetic(name, **drawn)
     if data == "book" and source.book:
@@ -164,7 +164,7 @@ def voc_folder(
     """
     drawn = {}
     if crop_size is not None:
-        height, width = crop_size
+        height, width = pair("crop_size", crop_size, 1)
         # Most of the pictures are at least 0.65 sizes high and 0.85 sizes wide
         size = math.ceil(max(height / 0.65, width / 0.85))
         if size > 160:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import as_array, check_kind, check_path, listed, real, texts
 from ..data.pictures import SUFFIXES
 from ..data.tables import read_table, refuse
 from ..files import make_folder, workspace
@@ -50,7 +51,7 @@ def read_csv_labels(fname: str | os.PathLike[str]) -> dict[str, str]:
         ValueError: the header is missing, a line has not two values, an id is there twice,
             or there is none; the message names the line.
     """
-    path = Path(fname)
+    path = check_path("fname", fname)
     table = read_table(path, "a CSV file with a header and id,label lines")
     header = [str(name) for name in table.columns]
     if header and (len(header) != 2 or header[0].lower() != "id"):
@@ -78,7 +79,10 @@ def copyfile(
     Raises:
         FileNotFoundError: there is no such file.
     """
-    make_folder(Path(target_dir))
+    check_path("filename", filename)
+    make_folder(check_path("target_dir", target_dir))
+    if not os.path.isfile(filename):
+        raise FileNotFoundError(f"filename: there is no file {filename}")
     return str(shutil.copy(filename, target_dir))
 
 
@@ -106,7 +110,7 @@ def reorg_train_valid(
     Args:
         data_dir: the competition's folder.
         labels: id → label for every image in `data_dir/train`.
-        valid_ratio: 0 ≤ ratio < 1.
+        valid_ratio: from 0 to below 1.
         target_dir: where the folder with the copies is made, `data_dir` by default.
             Another one is needed where `data_dir` cannot be written, or where two
             programs use it at the same time.
@@ -120,8 +124,13 @@ def reorg_train_valid(
         ValueError: images have no label, two have one id, a label cannot be the name of a
             folder, or the ratio is out of range. Nothing is changed then.
     """
+    valid_ratio = real("valid_ratio", valid_ratio)
     if not 0 <= valid_ratio < 1:
         raise ValueError(f"valid_ratio: expected 0 ≤ ratio < 1, got {valid_ratio}")
+    check_path("data_dir", data_dir)
+    if target_dir is not None:
+        check_path("target_dir", target_dir)
+    check_kind("labels", labels, "the label of each id", Mapping)
     images = _images(Path(data_dir, "train"))
     by_class = _by_class(images, labels)
     smallest = min(map(len, by_class.values()))
@@ -151,6 +160,9 @@ def reorg_test(
         FileNotFoundError: there is no folder `data_dir/test`, or no picture in it.
         ValueError: two pictures have one id.
     """
+    check_path("data_dir", data_dir)
+    if target_dir is not None:
+        check_path("target_dir", target_dir)
     images = _images(Path(data_dir, "test"))
     copies = [(path, "test/unknown") for path in images.values()]
     _arrange(Path(data_dir if target_dir is None else target_dir), copies, ("test",))
@@ -281,6 +293,7 @@ def write_submission(
         ValueError: not as many labels as ids, an id twice, or an empty name.
         TypeError: a label is not a text.
     """
+    labels = listed("labels", labels)
     if wrong := [label for label in labels if not isinstance(label, str)]:
         raise TypeError(
             f"labels: expected names of classes, got {wrong[0]!r}; for class k pass the "
@@ -316,7 +329,7 @@ def write_probabilities(
         ValueError: the shapes do not fit, a row is not a distribution (the message names
             its id), or an id or a class is there twice.
     """
-    table = np.asarray(probabilities, np.float64)
+    table, classes = as_array("probabilities", probabilities), texts("classes", classes)
     if table.ndim != 2 or table.shape[1] != len(classes):
         raise ValueError(
             f"probabilities: expected shape (N, {len(classes)}), one column for each "
@@ -346,7 +359,7 @@ def _checked_ids(
     ids: Sequence[str | os.PathLike[str] | int], count: int, what: str
 ) -> list[str]:
     """The ids, taken from paths where paths are given."""
-    names = [_id_of(value) for value in ids]
+    names = [_id_of(value) for value in listed("ids", ids)]
     if len(names) != count:
         raise ValueError(
             f"{what}: expected one row for each of the {len(names)} ids, got {count}"
@@ -361,7 +374,7 @@ def _checked_ids(
 def _id_of(value: str | os.PathLike[str] | int) -> str:
     if isinstance(value, (int, np.integer)):
         return str(value)
-    path = Path(value)
+    path = check_path("ids", value)
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
@@ -373,7 +386,7 @@ def _write(
     fname: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> str:
     """Write a CSV file that is complete or not there."""
-    target = Path(os.path.abspath(fname))
+    target = Path(os.path.abspath(check_path("fname", fname)))
     with workspace(target) as temporary:
         part = temporary / target.name
         with open(part, "w", newline="", encoding="utf-8") as file:

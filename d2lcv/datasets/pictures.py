@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..augmentation import transformed_array
+from ..checks import check_function, check_path, flag
 from .folders import cifar10_folder
 
 __all__ = ["CIFAR10", "ImageFolder"]
@@ -77,6 +78,9 @@ class ImageFolder(_Pictures):
     ) -> None:
         from ..data.pictures import find_pictures
 
+        folder = check_path("folder", folder)
+        if transform is not None:
+            check_function("transform", transform)
         self.folder, self.transform = os.fspath(folder), transform
         self.paths, self.classes, self.labels = find_pictures(folder)
 
@@ -111,6 +115,10 @@ class CIFAR10(_Pictures):
     ) -> None:
         from ..data.cifar import find_cifar10, read_cifar10
 
+        is_train = flag("is_train", is_train)
+        check_path("data", data)
+        if transform is not None:
+            check_function("transform", transform)
         self.transform = transform
         self._images = self._folder = None
         folder = os.fspath(data) if os.path.isfile(data) else cifar10_folder(data)

@@ -13,7 +13,15 @@ import numpy as np
 
 from ..augmentation import IMAGENET_MEAN, IMAGENET_STD
 from ..backends import backend
-from ..checks import check_tensor, pair
+from ..checks import (
+    as_numbers,
+    check_path,
+    check_tensor,
+    flag,
+    integers,
+    one_of,
+    pair,
+)
 from ..data.voc import (
     IGNORE,
     VOC_CLASSES,
@@ -62,9 +70,7 @@ def voc_colormap2label(void: str = "background") -> np.ndarray:
 
 
 def _void(name: str) -> int:
-    if name not in VOIDS:
-        raise ValueError(f"void: expected one of {', '.join(VOIDS)}, got {name!r}")
-    return VOIDS[name]
+    return VOIDS[one_of("void", name, VOIDS)]
 
 
 def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
@@ -83,7 +89,7 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
         ValueError: not an image of three channels, numbers beyond 0 to 255, or another
             table.
     """
-    table = np.asarray(colormap2label)
+    table = as_numbers("colormap2label", colormap2label)
     if table.shape != (2**24,):
         raise ValueError(
             f"colormap2label: expected shape ({2**24},), as of voc_colormap2label(), got "
@@ -144,13 +150,14 @@ def voc_rand_crop(feature: Any, label: Any, height: int, width: int) -> tuple[An
         TypeError: neither arrays nor tensors of the active framework.
         ValueError: a wrong shape, or an image or a label that is smaller than the crop.
     """
+    height, width = integers(height=(height, 1), width=(width, 1))
     H, W = _size("feature", feature)
     if _size("label", label) != (H, W):
         raise ValueError(
             f"label: expected the image's size, {H} × {W}, got "
             f"{' × '.join(map(str, _size('label', label)))}"
         )
-    if not (1 <= height <= H and 1 <= width <= W):
+    if height > H or width > W:
         raise ValueError(
             f"height, width: expected a crop within the image, {H} × {W} (height × "
             f"width), got {height} × {width}"
@@ -160,9 +167,9 @@ def voc_rand_crop(feature: Any, label: Any, height: int, width: int) -> tuple[An
 
 
 def _size(name: str, image: Any) -> tuple[int, int]:
+    if not isinstance(image, np.ndarray):
+        check_tensor(name, image)
     if len(image.shape) == 2:
-        if not isinstance(image, np.ndarray):
-            check_tensor(name, image)
         return tuple(image.shape)
     shape = tuple(image.shape)
     return shape[1:] if _channels_first(name, image) else shape[:2]
@@ -221,7 +228,8 @@ def read_voc_images(
     Raises:
         FileNotFoundError, ValueError: the folder is not laid out as VOC's.
     """
-    folder = VocFolder(voc_folder(voc_dir), is_train)
+    check_path("voc_dir", voc_dir)
+    folder = VocFolder(voc_folder(voc_dir), flag("is_train", is_train))
     return _Images(folder, folder.image), _Images(folder, folder.colors)
 
 
@@ -260,7 +268,8 @@ class VOCSegDataset:
     ) -> None:
         self.crop_size = height, width = pair("crop_size", crop_size, 1)
         self.void = _void(void)
-        self.is_train = is_train
+        self.is_train = is_train = flag("is_train", is_train)
+        check_path("voc_dir", voc_dir)
         folder = voc_folder(voc_dir, self.crop_size)
         self.folder = VocFolder(folder, is_train, self.crop_size)
         if not len(self.folder):
@@ -324,6 +333,7 @@ def load_data_voc(
         data: as for `voc_folder`.
         void: as for `VOCSegDataset`.
     """
+    check_path("data", data)
     return (
         loader(VOCSegDataset(True, crop_size, data, void), batch_size, shuffle=True),
         loader(VOCSegDataset(False, crop_size, data, void), batch_size),

@@ -36,7 +36,9 @@ def autumn_painting(image: str | os.PathLike[str] = "") -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is not a picture.
     """
-    return cat_and_dog(image) if os.fspath(image) else draw_painting()
+    return (
+        draw_painting() if isinstance(image, str) and not image else cat_and_dog(image)
+    )
 
 
 def draw_painting() -> np.ndarray:

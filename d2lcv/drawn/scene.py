@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from ..checks import check_path
+
 __all__ = ["CAT_BOX", "DOG_BOX", "SCENE_SHAPE", "cat_and_dog", "draw_scene"]
 
 SCENE_SHAPE = (561, 728)  # height, width
@@ -40,8 +42,9 @@ def cat_and_dog(image: str | os.PathLike[str] = "") -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is not a picture.
     """
-    if not os.fspath(image):
+    if isinstance(image, str) and not image:
         return draw_scene()[0]
+    image = check_path("image", image)
     if not os.path.isfile(image):
         raise FileNotFoundError(
             f"image: expected the path of a picture, there is no file {image!r}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 
+from ..checks import listed
 from .show import _drawn
 from .values import _array, _check_axes
 
@@ -31,6 +31,7 @@ def bbox_to_rect(bbox: Any, color: Any) -> Rectangle:
         color: of the border, any matplotlib colour.
     """
     box = _array("bbox", bbox)
+    _check_color("color", color)
     if box.shape != (4,):
         raise ValueError(f"bbox: expected shape (4,), got {box.shape}")
     x1, y1, x2, y2 = map(float, box)
@@ -93,6 +94,7 @@ def _texts(labels: Any, count: int) -> list[str]:
         labels = _array("labels", labels).tolist()
         if not isinstance(labels, list):
             return [str(labels)] * count
+    labels = listed("labels", labels)
     texts = [
         # A native scalar prints as tensor(0.9), its value as 0.9.
         _array("labels", label).item() if hasattr(label, "dtype") else label
@@ -111,13 +113,16 @@ def _palette(colors: Any) -> list[Any]:
         return list(_COLORS)
     if is_color_like(colors):
         return [colors]
-    if isinstance(colors, str) or not isinstance(colors, Iterable):
-        colors = [colors]
-    palette = list(colors) or list(_COLORS)
+    palette = [colors] if isinstance(colors, str) else listed("colors", colors)
+    palette = palette or list(_COLORS)
     for color in palette:
-        if not is_color_like(color):
-            raise ValueError(f"colors: expected matplotlib colours, got {color!r}")
+        _check_color("colors", color)
     return palette
+
+
+def _check_color(name: str, color: Any) -> None:
+    if not is_color_like(color):
+        raise ValueError(f"{name}: expected a colour of matplotlib, got {color!r}")
 
 
 class _Label(Annotation):

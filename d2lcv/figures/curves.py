@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numbers
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.scale import get_scale_names
 
-from ..checks import at_least
+from ..checks import at_least, check_text, listed, one_of, real, texts
 from ..notebook import kernel
 from .show import _activate, _detached, _display, _drawn, _finish_live, plt
 from .values import _array, _check_axes, _figsize
@@ -36,24 +37,25 @@ def set_axes(
     names the lines that are drawn already, in their order.
     """
     _check_axes(axes)
-    axes.set_xlabel(xlabel or "")
-    axes.set_ylabel(ylabel or "")
-    axes.set_xscale(xscale)
-    axes.set_yscale(yscale)
+    scales = get_scale_names()
+    axes.set_xlabel("" if xlabel is None else check_text("xlabel", xlabel))
+    axes.set_ylabel("" if ylabel is None else check_text("ylabel", ylabel))
+    axes.set_xscale(one_of("xscale", xscale, scales))
+    axes.set_yscale(one_of("yscale", yscale, scales))
     for name, limits, set_limits in (
         ("xlim", xlim, axes.set_xlim),
         ("ylim", ylim, axes.set_ylim),
     ):
         if limits is None:
             continue
-        limits = tuple(limits) if isinstance(limits, Iterable) else (limits,)
-        if len(limits) != 2:
+        limits = [real(name, x) for x in listed(name, limits)]
+        if len(limits) != 2 or not np.isfinite(limits).all():
             raise ValueError(f"{name}: expected (low, high) or None, got {limits!r}")
         low, high = limits
         # The curve of a single epoch runs from 1 to 1.
         set_limits((low - 0.5, high + 0.5) if low == high else (low, high))
-    if legend:
-        axes.legend([legend] if isinstance(legend, str) else list(legend))
+    if legend is not None:
+        axes.legend(texts("legend", legend))
     axes.grid(True)
 
 
@@ -94,10 +96,10 @@ class Animator:
         figsize: tuple[float, float] = (3.5, 2.5),
     ) -> None:
         nrows, ncols = at_least("nrows", nrows, 1), at_least("ncols", ncols, 1)
-        self._fmts = [fmts] if isinstance(fmts, str) else list(fmts)
+        self._fmts = texts("fmts", fmts)
         if not self._fmts:
             raise ValueError("fmts: expected at least one format, got none")
-        self._legend = [legend] if isinstance(legend, str) else list(legend or [])
+        self._legend = [] if legend is None else texts("legend", legend)
         # Pyplot would show it a second time at the end of a notebook's cell.
         make = plt.figure if kernel() is None else Figure
         self.fig = make(figsize=_figsize(figsize), layout="constrained")
@@ -147,7 +149,10 @@ class Animator:
             return
         for i in range(len(self.lines), count):
             fmt = self._fmts[i % len(self._fmts)]
-            self.lines += self.axes[0].plot([], [], fmt)
+            try:
+                self.lines += self.axes[0].plot([], [], fmt)
+            except ValueError as error:
+                raise ValueError(f"fmts: {error}") from error
             if self.lines[-1].get_marker() not in ("None", "none", "", " ", None):
                 self._marked.add(self.lines[-1])
             self._points.append(([], []))
@@ -195,9 +200,10 @@ def _scalars(name: str, value: Any) -> list[float | None]:
     scalars: list[float | None] = []
     for i, item in enumerate(value):
         array = None if item is None else _array(f"{name}[{i}]", item)
-        if array is not None and array.size != 1:
+        if array is not None and (array.size != 1 or array.dtype.kind not in "biuf"):
             raise ValueError(
-                f"{name}[{i}]: expected one number or None, got shape {array.shape}"
+                f"{name}[{i}]: expected one number or None, got shape {array.shape} of "
+                f"{array.dtype}"
             )
         scalars.append(None if array is None else float(array.reshape(())))
     return scalars

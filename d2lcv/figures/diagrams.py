@@ -11,6 +11,8 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+from ..checks import one_of
+
 __all__ = ["DIAGRAMS", "diagram", "show_diagram"]
 
 WIDTH = 640
@@ -37,11 +39,7 @@ def diagram(name: str) -> str:
     Raises:
         ValueError: there is none; the message lists the names.
     """
-    if name not in DIAGRAMS:
-        raise ValueError(
-            f"name: there is no diagram {name!r}; there are {', '.join(DIAGRAMS)}"
-        )
-    return DIAGRAMS[name]()
+    return DIAGRAMS[one_of("name", name, DIAGRAMS)]()
 
 
 def show_diagram(name: str) -> Path | None:

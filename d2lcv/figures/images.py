@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..checks import at_least, positive
+from ..checks import at_least, listed, positive
 from ..data.pictures import as_rgb
 from .show import _drawn, plt
 from .values import _array
@@ -52,6 +52,7 @@ def show_images(
         raise TypeError("imgs: expected a list of images, got one; write [img]")
     if hasattr(imgs, "dtype"):
         imgs = _array("imgs", imgs)
+    imgs = listed("imgs", imgs)
     pictures = [_picture(f"imgs[{i}]", img) for i, img in enumerate(imgs)]
     if len(pictures) > num_rows * num_cols:
         raise ValueError(
@@ -60,7 +61,8 @@ def show_images(
         )
     # A letter is about 0.6 of its size wide, an inch has 72 points.
     letters = max(int(scale * 72 / (0.6 * _TITLE_SIZES[0])), 1)
-    titles = [_wrapped(str(title), letters) for title in titles or ()]
+    titles = [] if titles is None else listed("titles", titles)
+    titles = [_wrapped(str(title), letters) for title in titles]
     if titles and len(titles) < len(pictures):
         raise ValueError(
             f"titles: expected one for each of {len(pictures)} images, "

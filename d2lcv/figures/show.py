@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from ..checks import check_path
 from ..notebook import kernel
 from .values import _figsize
 
@@ -73,7 +74,7 @@ def set_output(folder: str | os.PathLike[str]) -> None:
     Raises `NotADirectoryError` if there is a file of that name.
     """
     global _output, _numbers
-    path = Path(folder)
+    path = check_path("folder", folder)
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"folder: expected a folder, got the file {path}")
     if path != _output:

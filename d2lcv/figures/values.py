@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..backends import backend
-from ..checks import check_tensor, positive
+from ..checks import check_tensor, listed, positive
 
 
 def _array(name: str, x: Any) -> np.ndarray:
     """A NumPy array of an array, a number, a native tensor or (nested) lists of them."""
     if isinstance(x, (np.ndarray, np.generic, numbers.Number)):
         return np.asarray(x)
-    if isinstance(x, (list, tuple)):
-        plain = not x or isinstance(x[0], (numbers.Number, list, tuple))
+    if not isinstance(x, (list, tuple)):
+        check_tensor(name, x)
+        return backend.tensors.numpy(x)
+    plain = not x or isinstance(x[0], (numbers.Number, list, tuple))
+    try:
         return np.asarray(x if plain else [_array(name, item) for item in x])
-    check_tensor(name, x)
-    return backend.tensors.numpy(x)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected rows of equal lengths") from error
 
 
 def _figsize(figsize: Any) -> tuple[float, float]:
-    size = tuple(figsize) if isinstance(figsize, Iterable) else (figsize,)
+    size = listed("figsize", figsize)
     if len(size) != 2:
         raise ValueError(
             f"figsize: expected two numbers (width, height) in inches, got {figsize!r}"

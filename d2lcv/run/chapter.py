@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -15,10 +16,13 @@ from typing import Any
 
 from ..backends import backend
 from ..checkpoints import Checkpoint, Epochs
-from ..files import write_file
+from ..checks import check_kind, check_text, texts
+from ..files import workspace, write_file
 from ..lesson.page import page
 from ..meters import progress
 from ..notebook import kernel
+from ..training import OPTIMIZERS
+from .endings import end_plainly
 from .options import Parser
 from .signals import end_cleanly
 
@@ -27,6 +31,7 @@ __all__ = ["Chapter"]
 ARGUMENTS_VARIABLE = "D2L_ARGS"
 # Settings with which a checkpoint may be gone on from though they are others
 FREE = ("num_epochs", "min_steps", "threshold", "exercises")
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": ("constant", "cosine")}
 
 
 class Chapter:
@@ -64,9 +69,14 @@ class Chapter:
         data: Sequence[str] = ("synthetic", "book"),
         argv: Sequence[str] | None = None,
     ) -> None:
-        self.name, self.started = name, time.perf_counter()
+        self.name, self.started = check_text("name", name), time.perf_counter()
+        check_kind("quick", quick, "settings by name", Mapping)
+        check_kind("book", book, "settings by name", Mapping)
         self.settings = {"quick": dict(quick), "book": dict(book)}
-        options = self._parse(data, _arguments() if argv is None else argv)
+        argv = _arguments() if argv is None else texts("argv", argv)
+        options = self._parse(texts("data", data), argv)
+        if kernel() is None:
+            end_plainly(f"{name}.py")
         self.preset, self.data = options.preset, getattr(options, "data", None)
         self.seed, self.resume = options.seed, options.resume
         page.start(prints=options.code)
@@ -78,8 +88,8 @@ class Chapter:
         from ..randomness import seed
 
         self.out = Path(options.out or Path("out") / f"{name}-{backend.entry.name}")
-        self.out.mkdir(parents=True, exist_ok=True)
-        set_output(self.out)
+        with workspace(self.out / "result.json"):  # can it be written to?
+            set_output(self.out)
         # an earlier run's result would be taken for this one's if this one fails
         (self.out / "result.json").unlink(missing_ok=True)
         seed(self.seed)
@@ -102,7 +112,8 @@ class Chapter:
                 default=data[0],
                 help=f"{named}, or a folder in the same layout (default: the first)",
             )
-        parser.add_argument("--seed", type=int, default=0)
+        whole = functools.partial(_number, int, 0)
+        parser.add_argument("--seed", type=whole, default=0)
         parser.add_argument(
             "--code", action="store_true", help="print the framework's code, too"
         )
@@ -124,6 +135,7 @@ class Chapter:
             parser.add_argument(
                 f"--{key.replace('_', '-')}",
                 type=read,
+                choices=CHOICES.get(key),
                 nargs=alone and "?",
                 const=alone,
                 help=f"quick {value}, book {book[key]}".replace("%", "%%"),
@@ -198,8 +210,7 @@ class Chapter:
         rows += [("device", result["device"]), ("backend", result["backend"])]
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            print(f"result  {name:<{width}}  {value}")
-        sys.stdout.flush()
+            print(f"result  {name:<{width}}  {value}", flush=True)
         return result
 
     def _result(
@@ -238,7 +249,21 @@ def _reader(*examples: Any) -> Callable[[str], Any]:
     kinds = {type(value) for value in examples}
     if kinds == {bool}:
         return _yes_or_no
-    return float if kinds == {int, float} else type(examples[0])
+    if not kinds <= {int, float}:
+        return type(examples[0])
+    least = 1 if kinds == {int} and min(examples) > 0 else 0
+    return functools.partial(_number, int if kinds == {int} else float, least)
+
+
+def _number(kind: Callable[[str], float], least: int, text: str) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        a = "an integer" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {a}, got {text!r}") from None
+    if not least <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected at least {least}, got {text}")
+    return number
 
 
 def _yes_or_no(text: str) -> bool:

@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from .. import __version__
 from ..backends import ENVIRONMENT_VARIABLE, REGISTRY, use
 from . import trained
+from .endings import is_said_by_us, leave_pipe
 from .options import Parser
 
 PACKAGE = Path(__file__).parents[1]
@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `d2lcv | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_pipe()
         return 1
     except Exception as error:
-        if not _is_said_by_us(error):
+        if not is_said_by_us(error):
             raise
         return _fail(str(error))
 
@@ -148,20 +148,6 @@ def _tool(name: str, rest: list[str]) -> int:
             'the repository and install it there with: pip install -e ".[all]"'
         )
     return subprocess.run([sys.executable, str(tool), *rest]).returncode
-
-
-def _is_said_by_us(error: Exception) -> bool:
-    """Whether the package raised it on purpose; anything else is a defect to be traced."""
-    from ..data.archives import HubError
-
-    if not isinstance(
-        error, (ValueError, OSError, ImportError, RuntimeError, HubError)
-    ):
-        return False
-    if isinstance(error, ImportError) and error.name:  # the import system said it
-        return False
-    *_, last = traceback.walk_tb(error.__traceback__)
-    return PACKAGE in Path(last[0].f_code.co_filename).parents
 
 
 def _fail(message: str, status: int = 1) -> int:

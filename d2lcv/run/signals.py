@@ -20,7 +20,7 @@ def end_cleanly(last_words: Callable[[], None]) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return  # Python allows it in the main thread only
-    process, received = os.getpid(), list[int]()
+    process, received, before = os.getpid(), list[int](), sys.excepthook
 
     def handle(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -34,7 +34,7 @@ def end_cleanly(last_words: Callable[[], None]) -> None:
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         if not received or not issubclass(kind, KeyboardInterrupt):
-            return sys.__excepthook__(kind, error, trace)
+            return before(kind, error, trace)
         sys.stdout.flush()
         signal.signal(received[0], signal.SIG_DFL)
         os.kill(process, received[0])

@@ -9,7 +9,6 @@
 - `ZOO`: the module of the framework's own ResNets and their names; None if it has none
 - `COMPILES`: steps are compiled; `MUTABLE`: tensors can be written into;
   `CHANNELS_FIRST`: the framework reads a picture as (3, H, W)
-- `GAPS`: arguments as in `topics/contract_gaps.py`, of this backend alone
 - `exported(path)`: an exported program; `compiled(net)`: the net compiled
 - `mode(net)`: what of its modes an export could change
 - `parts(net)`: a net and its layers, if each is in a mode of its own; else None

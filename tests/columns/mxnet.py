@@ -10,10 +10,6 @@ from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("mxnet.gluon.model_zoo.vision", "resnet{}_v1")
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, False
-GAPS = """
-    accuracy.ignore calc_loss.cls_preds loader.examples mask_head_loss.rois
-    train_batch_ch13.ignore
-""".split()
 BFLOAT16 = False
 NAMES = ("mxnet", "gluon")
 METHODS = (

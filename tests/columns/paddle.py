@@ -8,10 +8,6 @@ from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("paddle.vision.models", "resnet{}")
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
-GAPS = """
-    accuracy.ignore calc_loss.cls_labels mask_head_loss.masks mask_head_loss.rois
-    segmentation_loss.labels
-""".split()
 BFLOAT16 = False
 NAMES = ("paddle",)
 METHODS = (".transpose(", ".astype(", ".clear_grad()", ".abs()", "stop_gradient")

@@ -14,7 +14,6 @@ from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = None
 COMPILES, MUTABLE, CHANNELS_FIRST = True, False, True
-GAPS = []
 BFLOAT16 = False
 NAMES = ("tensorflow", "keras")
 METHODS = ("Keras", ".trainable")

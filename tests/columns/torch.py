@@ -11,10 +11,6 @@ from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("torchvision.models", "resnet{}")
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
-GAPS = """
-    calc_loss.cls_labels calc_loss.cls_preds loader.examples mask_head_loss.masks
-    segmentation_loss.labels train_ch13.ignore yolo_loss.classes
-""".split()
 BFLOAT16 = True
 NAMES = ("torch",)
 METHODS = (

@@ -440,7 +440,7 @@ def test_softmax_over_the_batch_is_found_out(tmp_path):
     logits = np.random.default_rng(1).normal(size=(6, 3))
     wrong = np.exp(logits) / np.exp(logits).sum(0)
     with pytest.raises(ValueError, match="axis 1"):
-        write_probabilities(tmp_path / "s.csv", range(6), wrong, "abc")
+        write_probabilities(tmp_path / "s.csv", range(6), wrong, ["a", "b", "c"])
 
 
 def test_classes_each_once(tmp_path):

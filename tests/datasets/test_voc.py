@@ -88,7 +88,9 @@ def test_table_holds_every_class_and_nothing_else(d2l):
     assert different == (224 * 256 + 224) * 256 + 192 and ignore[different] == 255
     with pytest.raises(ValueError, match="read-only"):
         table[0] = 1
-    with pytest.raises(ValueError, match="void: expected one of background, ignore"):
+    with pytest.raises(
+        ValueError, match="void: expected one of 'background', 'ignore'"
+    ):
         d2l.voc_colormap2label("void")
 
 

@@ -40,5 +40,5 @@ def test_a_script_gets_a_file(tmp_path, capsys):
 
 
 def test_unknown_name_exception():
-    with pytest.raises(ValueError, match=r"name: .*'nothing'.*residual"):
+    with pytest.raises(ValueError, match=r"name: .*'residual'.*'nothing'"):
         show_diagram("nothing")

@@ -1,6 +1,8 @@
 """Options and results of a chapter."""
 
 import json
+import subprocess
+import os
 import re
 import sys
 from pathlib import Path
@@ -56,8 +58,8 @@ def test_presets_value(make):
 
 
 def test_overrides_value(make):
-    run = make("--num-epochs 0 --lr 1e-3 --optimizer sgd --decay 5e-4 --flip false")
-    assert (run.num_epochs, run.lr, run.optimizer) == (0, 1e-3, "sgd")
+    run = make("--num-epochs 3 --lr 1e-3 --optimizer sgd --decay 5e-4 --flip false")
+    assert (run.num_epochs, run.lr, run.optimizer) == (3, 1e-3, "sgd")
     assert (run.decay, run.flip, run.preset) == (5e-4, False, "quick")
     assert type(run.num_epochs) is int and type(run.lr) is float
     run = make("--preset book --flip TRUE --lr=3")
@@ -71,6 +73,10 @@ def test_overrides_value(make):
     [
         ("--num-epochs many", "--num-epochs"),
         ("--num-epochs 1.5", "--num-epochs"),
+        ("--num-epochs 0", "expected at least 1, got 0"),
+        ("--lr nan", "expected at least 0, got nan"),
+        ("--seed -1", "expected at least 0, got -1"),
+        ("--optimizer best", "'sgd', 'adam'"),
         ("--flip perhaps", "expected true or false, got 'perhaps'"),
         ("--preset slow", "'quick', 'book'"),
         ("--no-such-option 1", "--no-such-option"),
@@ -86,9 +92,41 @@ def test_options_exception(make, capsys, line, said, tmp_path):
     assert not list(tmp_path.iterdir())  # nothing was begun
 
 
-def test_negative_seed_exception(make):
-    with pytest.raises(ValueError, match="at least 0, got -1"):
-        make("--seed -1")
+END = "from d2lcv.run.endings import end_plainly; end_plainly('c.py'); "
+CHAPTER = "import d2lcv; d2lcv.Chapter('c', {}, {}, argv=['--out', 'file'])"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "code,status,said",
+    [
+        (CHAPTER, 1, "c.py: cannot make the folder file: File exists; choose one"),
+        (END + "print('2 × 2')", 0, ""),
+        (END + "[print('much') for _ in range(100000)]", 1, ""),  # nobody reads it
+        (
+            END + "from d2lcv.checks import at_least; at_least('n', 'x', 1)",
+            1,
+            "c.py: n:",
+        ),
+        (END + "1 / 0", 1, "Traceback"),
+    ],
+)
+def test_a_program_ends_with_a_sentence(tmp_path, code, status, said):
+    """A traceback is for defects; a terminal without × and `| head` are none."""
+    (tmp_path / "file").touch()
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+        stdout=writer if "much" in code else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr[: len(said)]) == (status, said)
+    assert ended.stderr.count("\n") <= 1 or said == "Traceback"
 
 
 def test_help(make, capsys):

@@ -76,6 +76,22 @@ def test_ci_runs_sessions_that_there_are():
         assert f"def {session}(" in noxfile, session
 
 
+def test_ci_takes_what_it_knows():
+    """Actions by commit, with the tag beside it; tools by exact versions."""
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (.*)", workflow)
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v[\d.]+", action), action
+    installs = re.findall(r"pip install (.*)", workflow)
+    assert installs
+    for install in installs:
+        constraint, file, *tools = install.split()
+        assert (constraint, file) == ("-c", "constraints.txt")
+        assert all(re.search(rf"^{tool}==", pinned, re.MULTILINE) for tool in tools)
+
+
 def test_ci_runs_every_backend():
     (command,) = re.findall(
         r"list=\$\((.*)\)", (ROOT / ".github/workflows/ci.yml").read_text()

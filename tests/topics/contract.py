@@ -371,11 +371,11 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     # training, engine, weights, loading
     add(
         "Trainer",
-        lambda net, name, X, **options: d2l.Trainer(net, name, **options).step(
-            lambda X: (d2l.reduce_mean(net(X)), None), X
-        ),
-        net=conv,
-        name="sgd",
+        lambda net, optimizer, X, **options: d2l.Trainer(
+            net, optimizer, **options
+        ).step(lambda X: (d2l.reduce_mean(net(X)), None), X),
+        net=lambda: d2l.initialize(d2l.conv2d(3, 4, 3)),
+        optimizer="sgd",
         X=lambda: t(1, 3, 8, 8),
         lr=0.1,
         weight_decay=0.0,
@@ -388,9 +388,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     )
     add(
         "gradients",
-        lambda function, X: d2l.gradients(function, X),
+        lambda function, tensors: d2l.gradients(function, tensors),
         function=fn(lambda X: d2l.reduce_sum(X * X)),
-        X=lambda: t(3),
+        tensors=lambda: t(3),
     )
     add("warmup_cosine", progress=0.5, warmup=0.1)
     add("initialize", net=lambda: d2l.conv2d(1, 1, 1))
@@ -429,8 +429,10 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         split_f=fn(d2l.split_batch),
         ignore=None,
     )
+    fresh = d2l.get_weights(tiny())
     trained = {
-        "net": tiny,
+        # a call before may have trained it on NaN
+        "net": lambda: d2l.set_weights(tiny(), fresh),
         "loss": fn(d2l.cross_entropy),
         "trainer": lambda: d2l.Trainer(tiny(), "sgd", lr=0.01),
         "devices": lambda: [d2l.try_gpu()],
@@ -576,7 +578,12 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     add("use", name=d2l.backend_name())
     add("worker", name=d2l.backend_name(), python="no-such-python", is_run=False)
     add("source", function=fn(d2l.box_iou), is_run=False)
-    add("show_source", function=fn(d2l.box_iou), is_run=False)
+    add(
+        "show_source",
+        lambda functions: d2l.show_source(functions),
+        functions=fn(d2l.box_iou),
+        is_run=False,
+    )
     add("lesson_imports", is_run=False)
     # data
     picture = folder / "data" / "train" / "1.png"
@@ -610,7 +617,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         "load_data_voc",
         batch_size=2,
         crop_size=(8, 8),
-        voc_dir=str(classes),
+        data=str(classes),
         is_run=False,
     )
     add("read_voc_images", voc_dir=str(classes), is_train=True, is_run=False)
@@ -873,8 +880,11 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
             arguments[argument] = replaced(d2l, how, arguments[argument])
         except Exception:
             return "value"  # the framework has no such tensor
+    given = arguments.get(argument)
     try:
         entry.call(**arguments)
+    except SystemExit as error:  # of the reader of options, with a line of usage
+        return "error" if name == "Chapter" and error.code == 2 else "ends the program"
     except Exception as error:
         if argument is None:
             return "valid call: " + "".join(traceback.format_exception(error))[-1500:]
@@ -883,11 +893,12 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
         last = traceback.extract_tb(error.__traceback__)[-1].filename
         # of two that do not fit together either may be named
         named = re.search(rf"\b({'|'.join(arguments)})\b", str(error))
-        promised = isinstance(error, (TypeError, ValueError, OSError, HubError))
-        ours = last.startswith(PACKAGE)
-        if promised and ours and (named or isinstance(error, (OSError, HubError))):
-            return "error"
-        if promised and ours and "the active backend" in str(error):
+        named = named or "the active backend" in str(error)
+        # a file is named by its path, a training that diverges by its step
+        named = named or isinstance(error, (OSError, HubError, FloatingPointError))
+        named = named or (isinstance(given, str) and given and given in str(error))
+        promised = (TypeError, ValueError, OSError, HubError, FloatingPointError)
+        if isinstance(error, promised) and last.startswith(PACKAGE) and named:
             return "error"
         where = Path(last).name
         return f"{type(error).__name__} in {where}: {str(error)[:150]}"
@@ -929,20 +940,21 @@ def child(options: argparse.Namespace) -> None:
 # ---- the process that watches it -------------------------------------------------------
 
 
+def _pass_on(stream: Any, put: Callable[[str], None]) -> None:
+    """Each line as it comes, and an empty one in the end."""
+    for line in stream:
+        put(line)
+    put("")
+
+
 def run(calls: int, seed: int = 0, only: tuple[str, ...] = (), patience: float = 120.0):
     """[(name, argument, replacement, outcome)] of all calls, each death among them."""
     found, start, total = [], 0, None
     with tempfile.TemporaryDirectory() as folder:
         while total is None or start < total:
             command = [sys.executable, __file__, "--child", "--folder", folder]
-            command += [
-                "--calls",
-                str(calls),
-                "--seed",
-                str(seed),
-                "--start",
-                str(start),
-            ]
+            numbers = {"--calls": calls, "--seed": seed, "--start": start}
+            command += [str(x) for option in numbers.items() for x in option]
             command += ["--only", *only] if only else []
             process = subprocess.Popen(
                 command,
@@ -959,7 +971,7 @@ def run(calls: int, seed: int = 0, only: tuple[str, ...] = (), patience: float =
                 (process.stderr, printed.append),
             ):
                 threading.Thread(
-                    target=lambda s=stream, p=put: [p(x) for x in (*s, "")], daemon=True
+                    target=_pass_on, args=(stream, put), daemon=True
                 ).start()
             pending = None
             while True:

@@ -357,7 +357,7 @@ def test_exceptions(d2l):
         run(train_iter=[])
     with pytest.raises(ValueError, match=r"none in epoch 2 \(a generator"):
         run(train_iter=iter(batches), num_epochs=2)
-    with pytest.raises(ValueError, match="data_iter: expected labels"):
+    with pytest.raises(ValueError, match="_iter: expected labels"):
         run(test_iter=[])
     with pytest.raises(
         TypeError, match=r"trainer: expected a d2lcv.Trainer .* got str"
@@ -390,9 +390,7 @@ def test_argument_exceptions(d2l):
         ValueError, match="expected as many labels as examples, 4, got 3"
     ):
         d2l.split_batch(X, y[:3], devices)
-    with pytest.raises(
-        ValueError, match="at least one example and one device, got 4 and 0"
-    ):
+    with pytest.raises(ValueError, match="devices: expected at least one, got none"):
         d2l.split_batch(X, y, [])
     with pytest.raises(ValueError, match="y_hat: expected shape"):
         d2l.accuracy(X, y[:, :3])
@@ -402,5 +400,5 @@ def test_argument_exceptions(d2l):
         d2l.accuracy(IMAGES[0], y)
     with pytest.raises(TypeError, match="y: expected a tensor"):
         d2l.accuracy(X, TRUTH[0])
-    with pytest.raises(ValueError, match="data_iter: expected labels"):
+    with pytest.raises(ValueError, match="_iter: expected labels"):
         d2l.evaluate_accuracy_gpu(pixel_net(d2l), [])

@@ -239,7 +239,7 @@ BAD = {
         {"classes": ["a", "b"]},
     ),
     "score_threshold": ([[ROW]], [[OBJECT]], {"score_threshold": 2}),
-    "found: expected rows": (3, [[OBJECT]], {}),
+    "found: expected a list": (3, [[OBJECT]], {}),
     "found[0]: expected rows": ([["text"]], [[OBJECT]], {}),
     "truth[0]: expected rows": ([[ROW]], [[OBJECT, [1, 2]]], {}),
 }

@@ -189,7 +189,9 @@ def test_soft_nms_of_a_thousand_boxes_is_quick(d2l):
 
 def test_soft_nms_exception(d2l):
     boxes, scores = d2l.tensor(BOXES), d2l.tensor(np.float32([0.9, 0.8, 0.7]))
-    with pytest.raises(ValueError, match="method: expected 'gaussian' or 'linear'"):
+    with pytest.raises(
+        ValueError, match="method: expected one of 'gaussian', 'linear'"
+    ):
         d2l.soft_nms(boxes, scores, method="cosine")
     with pytest.raises(ValueError, match="sigma: expected a positive number, got 0"):
         d2l.soft_nms(boxes, scores, 0)

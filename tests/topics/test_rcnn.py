@@ -449,7 +449,7 @@ def test_head_loss_exception(d2l, name, change, said):
         shapes["masks"] = (2, 2, 9, 9)
     tensors = [d2l.zeros(shape) for shape in (shapes | change).values()]
     with pytest.raises(ValueError, match=said):
-        getattr(d2l, name)(None, *tensors)
+        getattr(d2l, name)(Heads(d2l, [0]), *tensors)
 
 
 @pytest.mark.parametrize(
@@ -462,10 +462,11 @@ def test_head_loss_exception(d2l, name, change, said):
     ],
 )
 def test_detect_instances_exception(d2l, numbers, said):
+    net = d2l.TinyRCNN(1)
     with pytest.raises(ValueError, match=said):
-        d2l.detect_instances(None, d2l.zeros((1, 3, 32, 32)), *numbers)
+        d2l.detect_instances(net, d2l.zeros((1, 3, 32, 32)), *numbers)
     with pytest.raises(ValueError, match=r"^X: .*\(B, 3, H, W\), got \(1, 32, 32\)"):
-        d2l.detect_instances(None, d2l.zeros((1, 32, 32)))
+        d2l.detect_instances(net, d2l.zeros((1, 32, 32)))
 
 
 def test_mask_iou_value(d2l):

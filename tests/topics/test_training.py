@@ -598,7 +598,7 @@ def test_lr_value(d2l, optimizer):
             {"optimizer": "rmsprop", "lr": 0.1},
             r"^optimizer: .*sgd, adam, .* got 'rmsprop'",
         ),
-        ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got 'SGD'"),
+        ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got str 'SGD'"),
         ({"lr": -0.1}, r"^lr: .*at least 0, got -0\.1"),
         (
             {"lr": 0.1, "precision": "half"},

@@ -31,6 +31,8 @@ from ...tensors import VOCABULARY
 
 __all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
 
+WIDER = {"int16": int32, "uint16": int32, "uint32": int64}
+
 
 def is_tensor(x):
     return isinstance(x, np.ndarray)
@@ -49,6 +51,8 @@ def tensor(data, dtype=None, device=None):
         # left to itself, np.array makes floats of Python's integers and booleans too
         data = onp.asarray(data)
         dtype = {"i": int32, "b": bool}.get(data.dtype.kind, float32)
+    elif dtype is None:  # integers that MXNet does not have become wider ones
+        dtype = WIDER.get(data.dtype.name)
     return np.array(data, dtype=dtype, ctx=device)
 
 

@@ -37,11 +37,12 @@ class TinyYOLO(nn.HybridBlock):
 
 def yolo_target(labels, height, width):
     B, G, _ = labels.shape
-    rows = np.arange(height, ctx=labels.ctx).reshape(1, height, 1)
-    columns = np.arange(width, ctx=labels.ctx).reshape(1, 1, width)
+    kind = {"dtype": labels.dtype, "ctx": labels.ctx}
+    rows = np.arange(height, **kind).reshape(1, height, 1)
+    columns = np.arange(width, **kind).reshape(1, 1, width)
     with autograd.pause():
-        classes = np.full((B, height, width), -1, dtype=labels.dtype, ctx=labels.ctx)
-        boxes = np.zeros((B, height, width, 4), dtype=labels.dtype, ctx=labels.ctx)
+        classes = np.full((B, height, width), -1, **kind)
+        boxes = np.zeros((B, height, width, 4), **kind)
         for g in reversed(range(G)):  # of two objects in one cell the first one stays
             label, box = labels[:, g, 0], labels[:, g, 1:]  # (B,), (B, 4)
             row = np.floor((box[:, 1] + box[:, 3]) / 2 * height)

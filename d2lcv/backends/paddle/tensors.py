@@ -44,6 +44,8 @@ def is_module(x):
 def tensor(data, dtype=None, device=None):
     if is_tensor(data):
         return data.detach().clone().to(device=device, dtype=dtype)
+    if getattr(data, "dtype", None) == np.uint16:
+        data = data.astype("int32")  # Paddle takes its bits for those of a bfloat16
     return paddle.to_tensor(data, dtype=dtype, place=device)
 
 

@@ -90,13 +90,13 @@ def _weights(start, length, cells, samples, least, size):
     """(N, cells, size): what each pixel of a line counts in each cell of a region."""
     length = length if least is None else tf.maximum(length, least)
     cell = (length / cells)[:, None, None]  # (N, 1, 1)
-    count = tf.fill(tf.shape(cell), float(samples)) if samples else tf.math.ceil(cell)
+    count = samples + 0 * cell if samples else tf.math.ceil(cell)
     most = tf.reduce_max(tf.concat((tf.reshape(count, [-1]), [1]), axis=0))
-    i, k = tf.range(float(cells))[:, None], tf.range(most)
+    i, k = tf.range(tf.cast(cells, cell.dtype))[:, None], tf.range(most)
     at = start[:, None, None] + cell * (i + (k + 0.5) / tf.maximum(count, 1))
     counts = (k < count) & (at >= -1) & (at <= size)  # (N, cells, most)
     at = tf.clip_by_value(at, 0, size - 1)[..., None]
-    hat = tf.nn.relu(1 - tf.abs(at - tf.range(float(size))))
+    hat = tf.nn.relu(1 - tf.abs(at - tf.range(tf.cast(size, cell.dtype))))
     weights = tf.where(counts[..., None], hat, 0) / tf.maximum(count, 1)[..., None]
     return tf.reduce_sum(weights, axis=2)
 

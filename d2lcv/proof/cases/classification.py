@@ -73,6 +73,24 @@ def residual_forward(d2l):
     return answer
 
 
+@case("classification", atol=1e-5)
+def batch_norm_of_one_value(d2l):
+    """One picture whose map has one pixel: the variance is 0, the output the shift."""
+    d2l.seed(34)
+    net = of_any_weights(d2l, d2l.Residual(2, 3, True))
+    trainer = d2l.Trainer(net, "sgd", lr=0.0)
+
+    def step(X):
+        Y = net(X)
+        return d2l.reduce_mean(Y), Y
+
+    X = d2l.tensor(f32([[[[1.5]], [[-2.0]]]]))
+    _, Y = trainer.step(step, X)
+    weights = d2l.get_weights(net)
+    kept = {name: v for name, v in weights.items() if "running" in name}
+    return {"output": d2l.numpy(Y)} | kept
+
+
 def train(d2l, net, steps, rate, size=8, **options):
     """Losses of `steps` batches of gradient descent."""
     trainer = d2l.Trainer(net, "sgd", lr=rate, **options)

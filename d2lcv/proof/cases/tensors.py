@@ -57,3 +57,77 @@ def tensor_vocabulary(d2l):
     arrays = {key: d2l.numpy(value) for key, value in answers.items()}
     arrays["mean"] = arrays["mean"].reshape(())
     return arrays
+
+
+# --- the types of numbers: half precision and doubles come back as such ------------------
+
+
+def _of_types(d2l):
+    """{name: a function of a type}; each gives a tensor of real numbers."""
+
+    def ones(t, *shape):
+        return d2l.tensor(np.ones(shape, t))
+
+    def labels(*shape):
+        return d2l.tensor(np.zeros(shape, np.int64))
+
+    def offsets(t):
+        return [ones(t, 1, 16)] * 3
+
+    def scores(t):
+        return ones(t, 1, 4, 3)
+
+    return {
+        "calc_loss": lambda t: d2l.calc_loss(scores(t), labels(1, 4), *offsets(t)),
+        "smooth_l1": lambda t: d2l.smooth_l1(ones(t, 3), 1.0),
+        "smooth_l1_loss": lambda t: d2l.smooth_l1_loss(*offsets(t)),
+        "bbox_eval": lambda t: d2l.bbox_eval(*offsets(t)),
+        "focal_loss": lambda t: d2l.focal_loss(2.0, ones(t, 3)),
+        "focal_cls_loss": lambda t: d2l.focal_cls_loss(scores(t), labels(1, 4)),
+        "hard_negative_loss": lambda t: d2l.hard_negative_loss(scores(t), labels(1, 4)),
+        "cross_entropy": lambda t: d2l.cross_entropy(ones(t, 2, 3), labels(2)),
+        "segmentation_loss": lambda t: d2l.segmentation_loss(
+            ones(t, 1, 3, 2, 2), labels(1, 2, 2)
+        ),
+        "corr2d": lambda t: d2l.corr2d(ones(t, 3, 3), ones(t, 2, 2)),
+        "trans_conv": lambda t: d2l.trans_conv(ones(t, 3, 3), ones(t, 2, 2)),
+        "kernel2matrix": lambda t: d2l.kernel2matrix(ones(t, 2, 2)),
+        "content_loss": lambda t: d2l.content_loss(ones(t, 3), ones(t, 3)),
+        "gram": lambda t: d2l.gram(ones(t, 1, 2, 2, 2)),
+        "style_loss": lambda t: d2l.style_loss(ones(t, 1, 2, 2, 2), ones(t, 2, 2)),
+        "tv_loss": lambda t: d2l.tv_loss(ones(t, 1, 3, 2, 2)),
+        "postprocess": lambda t: d2l.postprocess(ones(t, 1, 3, 2, 2)),
+        "Normalize": lambda t: d2l.Normalize([0.5], [0.5])(ones(t, 1, 2, 2)),
+        "yolo_decode": lambda t: d2l.yolo_decode(ones(t, 1, 2, 2, 7), 2)[0],
+        "yolo_detection": lambda t: d2l.yolo_detection(ones(t, 1, 2, 2, 7), 2),
+        "yolo_target": lambda t: d2l.yolo_target(ones(t, 1, 1, 5), 2, 2)[1],
+        "yolo_loss": lambda t: d2l.yolo_loss(
+            ones(t, 1, 2, 2, 7), labels(1, 2, 2), ones(t, 1, 2, 2, 4), 2
+        ),
+        "rpn_loss": lambda t: d2l.rpn_loss(
+            ones(t, 1, 1, 4), ones(t, 1, 1, 2), ones(t, 1, 4), ones("float32", 1, 1, 5)
+        ),
+        "propose": lambda t: d2l.propose(
+            ones(t, 1, 1, 4), ones(t, 1, 1, 2), ones(t, 1, 4), 1
+        ),
+        "paste_masks": lambda t: d2l.paste_masks(ones(t, 1, 4, 4), ones(t, 1, 4), 4, 4),
+        "roi_pool": lambda t: d2l.roi_pool(
+            ones(t, 1, 1, 4, 4), 0 * ones(t, 1, 5), 2, 1.0
+        ),
+    }
+
+
+_TYPES = {"float16": 2, "float32": 4, "float64": 8, "int32": 4}
+
+
+def _type_case(name):
+    @case("tensors", lambda: {"bytes": list(_TYPES.values())}, name=f"types_of_{name}")
+    def run(d2l):
+        function = _of_types(d2l)[name]
+        found = [d2l.numpy(function(t)) for t in _TYPES]
+        assert all(np.isfinite(x).all() for x in found)
+        return {"bytes": [x.dtype.itemsize for x in found]}
+
+
+for _name in _of_types(None):
+    _type_case(_name)
