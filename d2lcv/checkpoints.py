@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import randomness
-from .checks import described
+from .checks import check_path, described
 from .distributed import rank
 from .meters import duration
 from .training import Trainer
 from .weights import (
     STATE,
-    checked_path,
     describe,
     get_weights,
     read_description,
@@ -173,7 +172,7 @@ class Checkpoint:
     progress: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.path = checked_path(self.path)
+        self.path = check_path("path", self.path)
 
     def save(self, trainer: Trainer, loaders: Sequence[Any]) -> None:
         about = {**self.progress, "settings": dict(self.settings)}
