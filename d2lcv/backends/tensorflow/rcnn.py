@@ -90,7 +90,7 @@ def _weights(start, length, cells, samples, least, size):
     """(N, cells, size): what each pixel of a line counts in each cell of a region."""
     length = length if least is None else tf.maximum(length, least)
     cell = (length / cells)[:, None, None]  # (N, 1, 1)
-    count = samples + 0 * cell if samples else tf.math.ceil(cell)
+    count = samples * tf.ones_like(cell) if samples else tf.math.ceil(cell)
     most = tf.reduce_max(tf.concat((tf.reshape(count, [-1]), [1]), axis=0))
     i, k = tf.range(tf.cast(cells, cell.dtype))[:, None], tf.range(most)
     at = start[:, None, None] + cell * (i + (k + 0.5) / tf.maximum(count, 1))
