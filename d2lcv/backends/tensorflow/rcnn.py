@@ -160,6 +160,7 @@ def rpn_loss(anchors, scores, offsets, labels):
     one_class = tf.clip_by_value(labels[..., :1], -1, 0)
     one_class = tf.concat((one_class, labels[..., 1:]), axis=-1)
     targets, masks, classes = multibox_target(anchors, one_class, 0.5)
+    masks = tf.cast(masks, targets.dtype)
     return calc_loss(scores, classes, offsets, targets, masks)
 
 
@@ -205,6 +206,7 @@ def box_head_loss(net, features, rois, labels):
     scores, offsets = _split(predicted, rois, net.num_classes)
     targets = tf.reshape(targets, tf.shape(offsets))  # (B, 4R)
     masks = tf.repeat(tf.cast(positive, targets.dtype), 4, axis=1)
+    masks = tf.cast(masks, targets.dtype)
     return calc_loss(scores, classes, offsets, targets, masks)
 
 

@@ -117,7 +117,7 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     scores = tf.reshape(confidence * best, (B, N, 1))
     labels = tf.reshape(tf.broadcast_to(label, (B, H, W, K)), (B, N, 1))
     rows = tf.concat((labels, scores, tf.reshape(boxes, (B, N, 4))), axis=-1)
-    scores = scores[..., 0]  # (B, N)
+    scores = tf.cast(scores[..., 0], tf.float32)  # (B, N)
     kept = keep(rows[..., 2:], scores, nms_threshold) & (scores >= pos_threshold)
     rank = tf.where(kept, scores, -float("inf"))
     order = tf.argsort(rank, direction="DESCENDING", stable=True)
