@@ -975,11 +975,13 @@ def run(calls: int, seed: int = 0, only: tuple[str, ...] = (), patience: float =
                 ).start()
             pending = None
             while True:
-                try:
-                    line = lines.get(timeout=patience)
+                try:  # a framework may take long to begin
+                    line = lines.get(timeout=patience if pending else 5 * patience)
                 except queue.Empty:
                     process.kill()
-                    found.append((*(pending or (None,) * 3), "hangs"))
+                    if pending is None:
+                        raise RuntimeError("it does not begin") from None
+                    found.append((*pending, "hangs"))
                     break
                 if not line:
                     process.wait()
