@@ -141,8 +141,6 @@ def resolve(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"name: expected text, got {name!r}")
     wanted = name.strip().lower()
-    if not wanted:
-        raise ValueError("name: expected the name of a backend, got an empty text")
     for entry in REGISTRY.values():
         if wanted == entry.name or wanted in entry.aliases:
             return entry.name

@@ -1,9 +1,9 @@
 """Options and results of a chapter."""
 
 import json
-import subprocess
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace

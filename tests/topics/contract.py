@@ -896,7 +896,10 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
         named = named or "the active backend" in str(error)
         # a file is named by its path, a training that diverges by its step
         named = named or isinstance(error, (OSError, HubError, FloatingPointError))
-        named = named or (isinstance(given, str) and given and given in str(error))
+        if isinstance(given, str):
+            named = (
+                named or repr(given) in str(error) or (given and given in str(error))
+            )
         promised = (TypeError, ValueError, OSError, HubError, FloatingPointError)
         if isinstance(error, promised) and last.startswith(PACKAGE) and named:
             return "error"

@@ -277,7 +277,7 @@ def test_stylize_value(d2l):
 
 def test_what_is_said_of_a_net_exception(d2l, classifier, fcn):
     net = d2l.load(classifier)
-    with pytest.raises(TypeError, match="net: expected an FCN"):
+    with pytest.raises(TypeError, match="net: expected FCN"):
         d2l.segment(net, picture())
     with pytest.raises(TypeError, match="net: expected ResNet or resnet18"):
         d2l.classify(d2l.load(fcn), picture())
@@ -328,7 +328,7 @@ def test_file_of_another_program_exception(d2l, tmp_path):
 def test_detect_exception(d2l, file, image):
     with pytest.raises((TypeError, ValueError), match="images: expected"):
         d2l.detect(d2l.load(file), image)
-    with pytest.raises(TypeError, match="net: expected a TinySSD"):
+    with pytest.raises(TypeError, match="net: expected TinySSD"):
         d2l.detect(d2l.base_net(), picture())
 
 

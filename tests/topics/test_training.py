@@ -598,11 +598,11 @@ def test_lr_value(d2l, optimizer):
             {"optimizer": "rmsprop", "lr": 0.1},
             r"^optimizer: .*sgd, adam, .* got 'rmsprop'",
         ),
-        ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got str 'SGD'"),
+        ({"optimizer": "SGD", "lr": 0.1}, r"^optimizer: .*got 'SGD'"),
         ({"lr": -0.1}, r"^lr: .*at least 0, got -0\.1"),
         (
             {"lr": 0.1, "precision": "half"},
-            r"^precision: .*float32 or bfloat16, got 'h",
+            r"^precision: .*'float32', 'bfloat16', got str 'h",
         ),
         ({}, r"^lr: expected a learning rate for 'sgd'"),
         ({"lr": 0.1, "clip_norm": 0}, r"^clip_norm: .*positive number, got 0"),
