@@ -334,11 +334,11 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         tv_weight=10.0,
     )
     add("SynthesizedImage", img_shape=(1, 3, 4, 4), start=None)
+    add("framework_transforms", height=8, width=8)  # what it gives is the framework's
     # augmentation: made, and used once
     for name, arguments in {
         "RandomHorizontalFlip": {"p": 0.5},
         "RandomVerticalFlip": {"p": 0.5},
-        "framework_transforms": {"height": 8, "width": 8},
         "Resize": {"size": 8},
         "CenterCrop": {"size": (8, 8)},
         "RandomCrop": {"size": 8},
