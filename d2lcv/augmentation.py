@@ -484,7 +484,7 @@ def _interval(
     value: float | tuple[float, float],
     middle: float = 1.0,
     low: float = 0.0,
-    high: float = float("inf"),
+    high: float = 1e6,
 ) -> tuple[float, float]:
     """The interval that `value` is the half width of, about `middle`; or `value`."""
     if isinstance(value, (tuple, list)):

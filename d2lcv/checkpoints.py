@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import randomness
-from .checks import check_path, described
+from .checks import check_kind, check_path, described
 from .distributed import rank
 from .meters import duration
 from .training import Trainer
@@ -66,6 +66,8 @@ def save_checkpoint(
             `progress` is not of JSON's types.
     """
     _check(trainer, loaders)
+    if progress is not None:
+        check_kind("progress", progress, "what JSON can say, by names", Mapping)
     own = trainer.get_state()
     about = {
         "optimizer": _name(trainer),

@@ -93,6 +93,10 @@ def accuracy(y_hat: Tensor, y: Tensor, ignore: int | None = None) -> Tensor:
     is_scores = len(y_hat.shape) > len(y.shape)
     if is_scores:
         (y_hat,) = floats(y_hat=(y_hat, "..."))
+        if tuple(y_hat.shape)[1] == 0:
+            raise ValueError(
+                f"y_hat: expected at least one class, got {tuple(y_hat.shape)}"
+            )
     check_shapes(
         y=(y, f"B {axes}"), y_hat=(y_hat, f"B {'C' if is_scores else ''} {axes}")
     )
@@ -168,7 +172,7 @@ class _Labelled:
         self, net: Any, data_iter: Iterable[Any], ignore: Any, name: str = "data_iter"
     ) -> None:
         check_net("net", net)
-        check_kind(name, data_iter, "batches (X, y)", Iterable)
+        _check_batches(name, data_iter)
         self.data_iter, self.ignore, self.name = data_iter, ignore, name
         if ignore is not None:
             label("ignore", ignore)
@@ -184,6 +188,12 @@ class _Labelled:
             raise ValueError(
                 f"{self.name}: expected labels to compare with, there are none"
             )
+
+
+def _check_batches(name: str, data_iter: Any) -> None:
+    # an array without axes says that it can be gone through, and cannot
+    if not isinstance(data_iter, Iterable) or getattr(data_iter, "shape", 0) == ():
+        raise TypeError(f"{name}: expected batches (X, y), got {described(data_iter)}")
 
 
 def _pair(name: str, batch: Any) -> tuple[Any, Any]:
@@ -308,7 +318,7 @@ def train_ch13(
     """
     num_epochs = at_least("num_epochs", num_epochs, 1)
     check_net("net", net)
-    check_kind("train_iter", train_iter, "batches (X, y)", Iterable)
+    _check_batches("train_iter", train_iter)
     check_function("split_f", split_f)
     if before_batch is not None:
         check_function("before_batch", before_batch)
@@ -365,6 +375,8 @@ def _devices(devices: Any) -> Sequence[Any]:
     devices = [devices] if single else listed("devices", devices)
     if not devices:
         raise ValueError("devices: expected at least one, got none")
+    if any(device is None for device in devices):
+        raise ValueError(f"devices: expected devices, got {devices}")
     for device in devices:
         on_device("devices", backend.tensors.zeros((1,)), device)
     return devices

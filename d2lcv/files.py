@@ -55,6 +55,10 @@ def workspace(target: Path) -> Iterator[Path]:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that appears, or replaces the one there is, when it is whole."""
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"expected to write the file {path}, and there is a folder of that name"
+        )
     with workspace(path) as folder:
         partial = folder / path.name
         partial.write_bytes(data)

@@ -184,6 +184,9 @@ def _checked(
             f"float32 can tell apart, got {farthest:g}"
         )
     _check_images(rois, X.shape[0])
+    if scale > 1:  # which not every framework's operator takes
+        rois = backend.tensors.concat([rois[:, :1], rois[:, 1:] * scale], axis=1)
+        scale = 1.0
     return X, rois, sizes, scale
 
 

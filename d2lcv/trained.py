@@ -18,6 +18,7 @@ from .checks import (
     check_path,
     described,
     in_range,
+    one_of,
     pair,
     positive,
     threshold,
@@ -224,8 +225,8 @@ def export(
 
 def _check_form(kind: str | None, to: str | None) -> None:
     forms = {entry.program: entry for entry in REGISTRY.values()}
-    if to is not None and to != "onnx" and to not in forms:
-        raise ValueError(f"to: expected onnx, {', '.join(forms)}, got {to!r}")
+    if to is not None:
+        to = one_of("to", to, ("onnx", *forms))
     if to in forms and forms[to] != backend.entry:
         raise ValueError(
             f"to: {to!r} is written by {forms[to].title}, the active backend is "

@@ -65,6 +65,8 @@ def worker(name: str, python: str | os.PathLike[str] | None = None) -> Worker:
 class Worker:
     def __init__(self, name: str, python: str | os.PathLike[str] | None = None) -> None:
         self.name = resolve(name)
+        if python is not None and not isinstance(python, (str, os.PathLike)):
+            raise TypeError(f"python: expected the path of a program, got {python!r}")
         environment = dict(os.environ, **{ENVIRONMENT_VARIABLE: self.name})
         root = Path(__file__).parents[2]
         # this package also where it is not installed, as in a fresh clone; but never the
@@ -85,7 +87,7 @@ class Worker:
                 stderr=subprocess.PIPE,
                 env=environment,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise WorkerError(
                 f"the {self.name} worker did not start with python={python!r}: {error}"
             ) from error

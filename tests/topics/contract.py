@@ -872,6 +872,7 @@ def plan(d2l: Any, table: dict[str, Entry], calls: int, seed: int) -> list[tuple
 
 def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | None):
     """ "value", "error" as promised, or what was wrong."""
+    from d2lcv.backends.worker import WorkerError
     from d2lcv.data.hub import HubError
 
     arguments = entry.arguments()
@@ -901,6 +902,7 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
                 named or repr(given) in str(error) or (given and given in str(error))
             )
         promised = (TypeError, ValueError, OSError, HubError, FloatingPointError)
+        promised = (*promised, WorkerError)
         if isinstance(error, promised) and last.startswith(PACKAGE) and named:
             return "error"
         where = Path(last).name
