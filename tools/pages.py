@@ -8,7 +8,6 @@ outputs stand in `site.json` beside them, from where `web/frameworks.py` takes t
 from __future__ import annotations
 
 import ast
-import copy
 import hashlib
 import json
 import re
@@ -22,6 +21,7 @@ from typing import Any
 import notebooks
 import reference
 from notebooks import Run
+from standalone import standalone
 
 from d2lcv.backends import REGISTRY
 from d2lcv.lesson.page import MIME
@@ -94,15 +94,10 @@ def _offer(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(run.script, folder)
     if run.notebook:
-        notebook = copy.deepcopy(run.notebook)
-        program = notebook.metadata.pop(notebooks.META).get("program")
-        for cell in notebook.cells:
-            if "outputs" in cell:  # without warnings and bars, and this machine's paths
-                cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
-        notebooks.write(notebook, folder / run.backend / f"{run.chapter}.ipynb")
-        if program:
-            file = folder / run.backend / f"{run.chapter}.py"
-            file.write_text(program, encoding="utf-8")
+        path = folder / run.backend / f"{run.chapter}.ipynb"
+        notebooks.write(standalone(run), path)
+        if program := run.meta.get("program"):
+            path.with_suffix(".py").write_text(program, encoding="utf-8")
 
 
 def _index(scripts: list[Path]) -> str:

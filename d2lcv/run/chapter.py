@@ -46,7 +46,8 @@ class Chapter:
 
     Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--code`, `--out`,
     and one option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
-    instead. Then chooses the backend, seeds it, and prints what is used.
+    instead, unless `argv` is given. Then chooses the backend, seeds it, and prints what is
+    used.
 
     Args:
         name: the chapter's name.
