@@ -10,6 +10,7 @@ import re
 import sys
 
 import pytest
+import reference
 from conftest import FRAMEWORKS
 from reading import PACKAGE, ROOT, imported, parse, relative
 
@@ -374,6 +375,16 @@ def test_public_name_resolves_and_is_documented(d2l, name):
     in_column = any(module.startswith(f"d2lcv.backends.{c}.") for c in COLUMNS)
     if module.startswith("d2lcv.") and not in_column:
         assert inspect.getdoc(value), f"{name} has no docstring"
+
+
+@pytest.mark.once
+def test_every_public_name_has_an_example_that_uses_it():
+    """On the page of its module, in `docs/examples`."""
+    pages = reference.pages()
+    found = [(p.name, n, e) for p in pages for e in p.examples for n in e.names]
+    assert all(f"d2l.{name}" in example.code for _, name, example in found)
+    places = {name: module.split(".")[0] for name, module in stub_imports().items()}
+    assert sorted(places.items()) == sorted((name, page) for page, name, _ in found)
 
 
 # ---- the rules above can be broken ---------------------------------------------------

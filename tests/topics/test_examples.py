@@ -54,17 +54,3 @@ def test_example(d2l, example, tmp_path, monkeypatch):
 
 def test_wrong_example_is_told():
     assert told(">>> 1 + 1\n3\n", {}) == "1 + 1\nexpected:\n3\ngot:\n2\n"
-
-
-@pytest.mark.once
-def test_every_public_name_has_an_example_that_uses_it(d2l):
-    used = {name for e in EXAMPLES for name in e.names if f"d2l.{name}" in e.code}
-    assert sorted(used) == sorted(n for n in d2l.__all__ if n != "__version__")
-    named = [name for e in EXAMPLES for name in e.names]
-    assert len(named) == len(set(named))
-
-
-@pytest.mark.once
-def test_examples_stand_on_the_page_of_their_names():
-    for page in reference.pages():
-        assert [n for e in page.examples for n in e.names if n not in page.names] == []
