@@ -83,9 +83,9 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
-        self.transforms = listed("transforms", transforms)
-        for i, transform in enumerate(self.transforms):
-            check_function(f"transforms[{i}]", transform)
+        transforms = listed("transforms", transforms)
+        _check_functions(transforms)
+        self.transforms = list(transforms)
 
     def __call__(self, image: Any) -> Any:
         for transform in self.transforms:
@@ -210,9 +210,9 @@ class RandomResizedCrop(_Transform):
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
         pair("size", size, 1)
-        self.size = size
-        self.scale = interval("scale", scale, 1e-6, 1e6)
-        self.ratio = interval("ratio", ratio, 1e-6, 1e6)
+        scale = interval("scale", scale, 1e-6, 1e6)
+        ratio = interval("ratio", ratio, 1e-6, 1e6)
+        self.size, self.scale, self.ratio = size, scale, ratio
 
     def __call__(self, image: Any) -> Any:
         image = _check_image("image", image)
@@ -317,9 +317,7 @@ class Normalize:
         self.mean, self.std = (np.ravel(v).astype(float).tolist() for v in (mean, std))
 
     def __call__(self, image: Any) -> Any:
-        (pixels,) = floats(image=(image, f"{len(self.mean)} H W"))
-        scaled = backend.augmentation.normalize(pixels, self.mean, self.std)
-        return as_given(scaled, image)
+        return normalize(image, self.mean, self.std)
 
     def __repr__(self) -> str:
         return f"Normalize({self.mean!r}, {self.std!r})"
@@ -413,6 +411,16 @@ ADJUST = {  # what `ColorJitter` draws → what it does
 }
 
 
+def normalize(image: Any, mean: list[float], std: list[float]) -> Any:
+    (pixels,) = floats(image=(image, f"{len(mean)} H W"))
+    return as_given(backend.augmentation.normalize(pixels, mean, std), image)
+
+
+def _check_functions(transforms: list[Any]) -> None:
+    for i, transform in enumerate(transforms):
+        check_function(f"transforms[{i}]", transform)
+
+
 def to_tensor(image: Any) -> Any:
     from .data import pictures
 
@@ -488,6 +496,8 @@ def _interval(
 ) -> tuple[float, float]:
     """The interval that `value` is the half width of, about `middle`; or `value`."""
     if isinstance(value, (tuple, list)):
-        return interval(name, value, low, high)
-    value = in_range(name, value, 0, high)
-    return max(low, middle - value), min(high, middle + value)
+        interval(name, value, low, high)
+        return float(value[0]), float(value[1])
+    in_range(name, value, 0, high)
+    half = float(value)
+    return max(low, middle - half), min(high, middle + half)

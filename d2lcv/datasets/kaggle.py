@@ -359,7 +359,8 @@ def _checked_ids(
     ids: Sequence[str | os.PathLike[str] | int], count: int, what: str
 ) -> list[str]:
     """The ids, taken from paths where paths are given."""
-    names = [_id_of(value) for value in listed("ids", ids)]
+    ids = listed("ids", ids)
+    names = [_id_of(value) for value in ids]
     if len(names) != count:
         raise ValueError(
             f"{what}: expected one row for each of the {len(names)} ids, got {count}"
@@ -374,7 +375,8 @@ def _checked_ids(
 def _id_of(value: str | os.PathLike[str] | int) -> str:
     if isinstance(value, (int, np.integer)):
         return str(value)
-    path = check_path("ids", value)
+    check_path("ids", value)
+    path = Path(value)
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
@@ -386,7 +388,8 @@ def _write(
     fname: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> str:
     """Write a CSV file that is complete or not there."""
-    target = Path(os.path.abspath(check_path("fname", fname)))
+    check_path("fname", fname)
+    target = Path(os.path.abspath(fname))
     with workspace(target) as temporary:
         part = temporary / target.name
         with open(part, "w", newline="", encoding="utf-8") as file:

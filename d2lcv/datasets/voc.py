@@ -89,7 +89,8 @@ def voc_label_indices(colormap: Any, colormap2label: np.ndarray) -> Any:
         ValueError: not an image of three channels, numbers beyond 0 to 255, or another
             table.
     """
-    table = as_numbers("colormap2label", colormap2label)
+    colormap2label = as_numbers("colormap2label", colormap2label)
+    table = np.asarray(colormap2label)
     if table.shape != (2**24,):
         raise ValueError(
             f"colormap2label: expected shape ({2**24},), as of voc_colormap2label(), got "
