@@ -70,8 +70,7 @@ def make_optimizer(groups, rule, momentum=0.0, weight_decay=0.0):
             optimizer = Momentum(momentum, **options)
         else:
             optimizer = mx.optimizer.SGD(**options)
-        # every device updates its own copy: what is kept is with it
-        trainers.append(gluon.Trainer(params, optimizer, update_on_kvstore=False))
+        trainers.append(gluon.Trainer(params, optimizer))
     return Trainers(trainers)
 
 
@@ -257,10 +256,10 @@ def set_state(net, optimizer, state):
 def _trained(net, optimizer):
     for name, slot in slots(net).items():
         for trainer in optimizer.trainers:
-            if trainer._update_on_kvstore:
+            if trainer._update_on_kvstore or len(slot.parameter.list_ctx()) > 1:
                 raise ValueError(
-                    "optimizer: expected a gluon.Trainer(…, update_on_kvstore=False), "
-                    "what another one keeps cannot be read"
+                    "trainer: expected a net on one device; what MXNet keeps of a net "
+                    "on several is in its key-value store, which cannot be read"
                 )
             if slot.parameter.name in trainer._param2idx:
                 yield name, slot.parameter, trainer
