@@ -155,8 +155,8 @@ def test_accumulator_is_not_changed_through_the_tensor(d2l):
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        ((1,), ValueError, "expected 2 values, got 1"),
-        ((1, 2, 3), ValueError, "expected 2 values, got 3"),
+        ((1,), ValueError, "expected n = 2 values, got 1"),
+        ((1, 2, 3), ValueError, "expected n = 2 values, got 3"),
         ((1, np.ones(3)), ValueError, r"value 1, got shape \(3,\)"),
         ((1, "2"), TypeError, r"value 1, got builtins\.str"),
         ((None, 2), TypeError, r"value 0, got builtins\.NoneType"),
