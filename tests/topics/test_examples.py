@@ -9,6 +9,7 @@ import pytest
 import reference
 
 from d2lcv.drawn import sets
+from d2lcv.lesson.page import page
 
 # Enough of each drawn set: the real ones take a minute
 SMALL = {
@@ -48,6 +49,7 @@ def test_example(d2l, example, tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     d2l.seed(0)
+    page.start()  # nothing was shown before
     with np.printoptions(**reference.PRINT):
         assert not told(example.code, {"d2l": d2l, "np": np})
 
