@@ -327,7 +327,8 @@ def check_picture(shape: Any, least: int) -> None:
 
     Sizes that a framework does not know yet (inside a compiled step) fit.
     """
-    if 0 in tuple(shape)[:1]:
+    # in a compiled step the number of pictures may be a tensor
+    if any(isinstance(n, int) and n == 0 for n in tuple(shape)[:1]):
         raise ValueError(f"X: expected at least one picture, got shape {tuple(shape)}")
     if any(n is not None and 0 <= n < least for n in tuple(shape)[-2:]):
         raise ValueError(

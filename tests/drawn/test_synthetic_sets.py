@@ -364,7 +364,9 @@ def test_folder_value(made, name, monkeypatch):
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folder_exception(name, tmp_path):
     find, _ = FOLDERS[name]
-    for data in ("no/such", "Synthetic", ""):
+    with pytest.raises((ValueError, FileNotFoundError), match=r"data: expected.*''"):
+        find("")
+    for data in ("no/such", "Synthetic"):
         said = rf"'synthetic', 'book' or a folder.*'{data}'"
         with pytest.raises(FileNotFoundError, match=said):
             find(data)
@@ -378,7 +380,7 @@ def test_folder_exception(name, tmp_path):
 
 def test_data_that_is_no_folders_name():
     for data in (3, None, ["synthetic"]):
-        with pytest.raises(TypeError, match="data: expected a text or a path"):
+        with pytest.raises(TypeError, match="data: expected a path"):
             folders.hotdog_folder(data)
 
 
