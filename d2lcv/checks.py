@@ -464,7 +464,9 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         value = backend.tensors.numpy(value)
     if isinstance(value, (list, tuple)):
         value = [
-            backend.tensors.numpy(x) if framework_of(x) == backend.entry else x
+            backend.tensors.numpy(x)
+            if (owner := framework_of(x)) is not None and owner == backend.entry
+            else x
             for x in value
         ]
     try:
