@@ -572,7 +572,7 @@ d2l.show("sizes-and-ratios")
 # ### Exercise 3: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define these functions
-# and say how many are right. The solutions stand above.
+# and say how many are right.
 
 
 # %%
@@ -583,6 +583,13 @@ def box_iou(boxes1, boxes2): ...  # (n, 4), (m, 4) → (n, m)
 @d2l.exercise("multibox_target")
 def multibox_target(anchors, labels, iou_threshold=0.5): ...  # (1, A, 4), (B, G, 5)
 
+
+# %% [markdown]
+# ### Answer to exercise 3
+#
+# A solution is the code that runs: `box_iou` and `multibox_target` stand in this
+# section in full, each where it is first used. `d2l.source(d2l.box_iou)` gives it once
+# more, in the framework that you use.
 
 # %% [markdown]
 # ### Answer to exercise 4

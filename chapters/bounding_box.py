@@ -166,14 +166,20 @@ for shape in ((4,), (2, 4), (32, 5, 4)):
 # ### Exercise 3: write it yourself
 #
 # Replace `...` by your code, in the framework that you are learning. The cell then runs it
-# on the cases that hold our own version to its definition, and says how many are right. A
-# solution is the code that was shown above.
+# on the cases that hold our own version to its definition, and says how many are right.
 
 
 # %%
 @d2l.exercise("box_corner_to_center")
 def box_corner_to_center(boxes): ...
 
+
+# %% [markdown]
+# ### Answer to exercise 3
+#
+# A solution is the code that runs: `box_corner_to_center` stands in this section in
+# full, where it is first used. `d2l.source(d2l.box_corner_to_center)` gives it once
+# more, in the framework that you use.
 
 # %% [markdown]
 # ### Answer to exercise 4

@@ -348,13 +348,20 @@ if run.exercises:
 # ### Exercise 5: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
-# and says how many are right. The solution stands above.
+# and says how many are right.
 
 
 # %%
 @d2l.exercise("bilinear_kernel")
 def bilinear_kernel(in_channels, out_channels, kernel_size): ...
 
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# A solution is the code that runs: `bilinear_kernel` stands in this section in full,
+# where the upsampling begins. `d2l.source(d2l.bilinear_kernel)` gives it once more, in
+# the framework that you use.
 
 # %%
 run.report(

@@ -412,14 +412,20 @@ for name, augs in solutions.items() if run.exercises else ():
 # ### Exercise 5: write it yourself
 #
 # Replace `...` by your code, in the framework that you are learning. The cell then runs it
-# on the cases that define the function, and says how many are right. A solution stands
-# above, before the loop.
+# on the cases that define the function, and says how many are right.
 
 
 # %%
 @d2l.exercise("accuracy")
 def accuracy(y_hat, y, ignore=None): ...  # (B, C, …), (B, …) → a number
 
+
+# %% [markdown]
+# ### Answer to exercise 5
+#
+# A solution is the code that runs: `accuracy` stands in this section in full, at the
+# beginning of the loop. `d2l.source(d2l.accuracy)` gives it once more, in the framework
+# that you use.
 
 # %%
 run.report(

@@ -343,7 +343,7 @@ if run.exercises:
 # ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
-# and say how many are right. The solutions stand above.
+# and say how many are right.
 
 
 # %%
@@ -354,6 +354,13 @@ def gram(X): ...  # (1, C, H, W) → (C, C)
 @d2l.exercise("tv_loss")
 def tv_loss(Y_hat): ...  # (B, C, H, W) → a scalar
 
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# A solution is the code that runs: `gram` and `tv_loss` stand in this section in full,
+# where their losses are explained. `d2l.source(d2l.gram)` gives it once more, in the
+# framework that you use.
 
 # %%
 first, last = log[0], log[max(log)]

@@ -629,13 +629,20 @@ if run.exercises:
 # ### Exercise 7: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
-# and says how many are right. The solution stands above.
+# and says how many are right.
 
 
 # %%
 @d2l.exercise("roi_pool")
 def roi_pool(X, rois, output_size, spatial_scale): ...  # (B, C, H, W), (N, 5)
 
+
+# %% [markdown]
+# ### Answer to exercise 7
+#
+# A solution is the code that runs: `roi_pool` stands in this section in full, with its
+# worked example. `d2l.source(d2l.roi_pool)` gives it once more, in the framework that
+# you use.
 
 # %%
 run.report(

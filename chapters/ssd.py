@@ -560,7 +560,7 @@ for name in ("AP50", "AP75", "AP"):
 # ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
-# and say how many are right. The solutions stand above.
+# and say how many are right.
 
 
 # %%
@@ -571,6 +571,13 @@ def flatten_pred(pred): ...  # (B, K, H, W) → (B, H·W·K)
 @d2l.exercise("smooth_l1")
 def smooth_l1(x, sigma): ...
 
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# A solution is the code that runs: `flatten_pred` and `smooth_l1` stand in this section
+# in full, each where it is first used. `d2l.source(d2l.flatten_pred)` gives it once
+# more, in the framework that you use.
 
 # %%
 run.report(

@@ -346,7 +346,7 @@ for name, product in {
 # ### Exercise 6: write it yourself
 #
 # Replace `...` by your code. The cells then run it on the cases that define the functions
-# and say how many are right. The solutions stand above.
+# and say how many are right.
 
 
 # %%
@@ -357,6 +357,13 @@ def trans_conv(X, K, stride=1, padding=0): ...
 @d2l.exercise("kernel2matrix")
 def kernel2matrix(K, input_size=(3, 3)): ...  # (h, w) → (outputs, inputs)
 
+
+# %% [markdown]
+# ### Answer to exercise 6
+#
+# A solution is the code that runs: `trans_conv` and `kernel2matrix` stand in this
+# section in full, each where it is first used. `d2l.source(d2l.trans_conv)` gives it
+# once more, in the framework that you use.
 
 # %%
 run.report({"not_zero": filled / d2l.size(matrix), "bilinear_slope": threefold[4, 7]})

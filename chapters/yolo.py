@@ -330,13 +330,20 @@ for name, settings in variants.items() if run.exercises else ():
 # ### Exercise 4: write it yourself
 #
 # Replace `...` by your code. The cell then runs it on the cases that define the function
-# and says how many are right. The solution stands above.
+# and says how many are right.
 
 
 # %%
 @d2l.exercise("yolo_target")
 def yolo_target(labels, height, width): ...  # (B, G, 5)
 
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# A solution is the code that runs: `yolo_target` stands in this section in full, where
+# cells get their objects. `d2l.source(d2l.yolo_target)` gives it once more, in the
+# framework that you use.
 
 # %%
 run.report(

@@ -211,11 +211,8 @@ def multibox_target(
 def _targets_in_parts(anchors: Any, labels: Any, least: float) -> list[Any]:
     """Of a few images at a time: the memory that is needed does not grow with the batch."""
     (num_images, most), num_anchors = labels.shape[:2], anchors.shape[1]
-    if None in (
-        num_images,
-        most,
-        num_anchors,
-    ):  # of a compiled step, which plans its own
+    # a compiled step, which may not know its sizes, plans its memory itself
+    if None in (num_images, most, num_anchors):
         return backend.anchors.multibox_target(anchors, labels, least)
     if num_images == 0:  # not every framework computes with no image
         t = backend.tensors
@@ -224,7 +221,7 @@ def _targets_in_parts(anchors: Any, labels: Any, least: float) -> list[Any]:
     step = max(1, MOST_PAIRS // max(1, most * num_anchors))
     parts = [
         backend.anchors.multibox_target(anchors, labels[i : i + step], least)
-        for i in range(0, max(1, num_images), step)
+        for i in range(0, num_images, step)
     ]
     if len(parts) == 1:
         return parts[0]

@@ -138,7 +138,7 @@ CHAPTERS = {
         lambda folder: make_bananas(folder, 16, 8, size=64),
     ),
     "rcnn": Small(
-        "roi data curves instances curve-ssd curve-yolo ",
+        "roi data curves instances curve-ssd curve-yolo",
         f"{TRAINED} 3 --num-epochs 1 --ssd-epochs 1 --batch-size 4",
         lambda folder: make_shapes(folder, 8, 4, size=64),
         solved="curves-without-true-boxes",
@@ -150,25 +150,25 @@ CHAPTERS = {
     ),
     "transposed_conv": Small("copies copies-of-stride-2 matrices enlarged"),
     "fcn": Small(
-        "upsampling curves predictions whole-pictures      ",
+        "upsampling curves predictions whole-pictures",
         f"{TRAINED} 0 --num-epochs 1 --batch-size 4 --height 64 --width 96",
         lambda folder: make_voc(folder / "VOCdevkit" / "VOC2012", 12, 6),
         solved="curves-random-start curves-16s predictions-16s curves-8s predictions-8s"
         " curves-weighted",
     ),
     "neural_style": Small(
-        "pictures gram curves stages result content-weight ",
+        "pictures gram curves stages result content-weight",
         f"{TRAINED} 3 --num-steps 40 --image-height 72",
         solved="other-choices",
     ),
     "kaggle_cifar10": Small(
-        "pictures validation all-pictures predictions ",
+        "pictures validation all-pictures predictions",
         f"{TRAINED} 3 --batch-size 16 --width 4 --num-epochs 2 --lr 0.01",
         lambda folder: make_cifar10_tiny(folder, num_train=60, num_test=12),
         solved="without-augmentation",
     ),
     "kaggle_dog": Small(
-        "pictures validation all-pictures top-five ",
+        "pictures validation all-pictures top-five",
         f"{TRAINED} 3 --image-size 48 --resize 56 --batch-size 16 --num-epochs 3",
         lambda folder: make_dog_tiny(folder, num_train=84, num_test=12, size=64),
         solved="all-layers",
