@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import anchors, classification
+from .backends import install_command
 
 __all__ = ["GRAPHS", "onnx_graph"]
 
@@ -275,7 +276,8 @@ def onnx_graph(
         from onnx import TensorProto, checker, helper, numpy_helper
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'ONNX files need the package onnx; install it with: pip install "d2lcv[onnx]"'
+            "ONNX files need the package onnx; install it with: "
+            + install_command("onnx")
         ) from error
     g = Graph(helper, weights)
     X = g("Transpose", g("Cast", "images", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])

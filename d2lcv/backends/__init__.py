@@ -23,6 +23,7 @@ import importlib.util
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -35,6 +36,7 @@ __all__ = [
     "backend_name",
     "choice",
     "framework_of",
+    "install_command",
     "installed",
     "resolve",
     "use",
@@ -87,7 +89,7 @@ class Backend:
 
     @property
     def install_command(self) -> str:
-        return f'pip install "d2lcv[{self.name}]"'
+        return install_command(self.name)
 
 
 REGISTRY = {
@@ -131,6 +133,24 @@ REGISTRY = {
         ),
     )
 }
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra of this package, by what its metadata requires here."""
+    from packaging.requirements import Requirement
+
+    names = []
+    with suppress(importlib.metadata.PackageNotFoundError):
+        for line in importlib.metadata.requires("d2lcv") or ():
+            one = Requirement(line)
+            when = one.marker
+            if when and "extra" in str(when) and when.evaluate({"extra": extra}):
+                one.marker = None
+                names.append(f'"{one}"')
+    checkout = Path(__file__).parents[2]
+    if not names and (checkout / "pyproject.toml").is_file():
+        return f'pip install -e "{checkout}[{extra}]"'
+    return " ".join(["pip install", *(names or [f'"d2lcv[{extra}]"'])])
 
 
 def resolve(name: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import math
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,8 @@ from ..files import workspace, write_file
 from ..lesson.page import page
 from ..meters import progress
 from ..notebook import kernel
-from ..training import OPTIMIZERS
 from .endings import end_plainly
-from .options import Parser
+from .options import Parser, named_or_there, number
 from .signals import end_cleanly
 
 __all__ = ["Chapter"]
@@ -31,7 +30,6 @@ __all__ = ["Chapter"]
 ARGUMENTS_VARIABLE = "D2L_ARGS"
 # Settings with which a checkpoint may be gone on from though they are others
 FREE = ("num_epochs", "min_steps", "threshold", "exercises")
-CHOICES = {"optimizer": OPTIMIZERS, "schedule": ("constant", "cosine")}
 
 
 class Chapter:
@@ -105,16 +103,26 @@ class Chapter:
             prog=f"{self.name}.py",
             description=f"Chapter {self.name}; D2L_BACKEND chooses the framework.",
         )
-        parser.add_argument("--preset", choices=list(self.settings), default="quick")
+        parser.add_argument(
+            "--preset",
+            choices=list(self.settings),
+            default="quick",
+            help="quick ends in minutes, book has the book's sizes (default: quick)",
+        )
         if data:
             named = ", ".join(repr(d) for d in data).replace("%", "%%")
             parser.add_argument(
                 "--data",
+                type=partial(named_or_there, data),
                 default=data[0],
                 help=f"{named}, or a folder in the same layout (default: the first)",
             )
-        whole = functools.partial(_number, int, 0)
-        parser.add_argument("--seed", type=whole, default=0)
+        parser.add_argument(
+            "--seed",
+            type=partial(number, int, 0),
+            default=0,
+            help="where the random numbers begin (default: 0)",
+        )
         parser.add_argument(
             "--code", action="store_true", help="print the framework's code, too"
         )
@@ -131,16 +139,7 @@ class Chapter:
                 f"{', '.join(sorted(quick.keys() ^ book.keys()))}"
             )
         for key, value in quick.items():
-            read = _reader(value, book[key])
-            alone = True if read is _yes_or_no else None  # `--exercises` alone
-            parser.add_argument(
-                f"--{key.replace('_', '-')}",
-                type=read,
-                choices=CHOICES.get(key),
-                nargs=alone and "?",
-                const=alone,
-                help=f"quick {value}, book {book[key]}".replace("%", "%%"),
-            )
+            parser.add_setting(key, value, book[key])
         return parser.parse_args(argv)
 
     def _header(self) -> str:
@@ -243,37 +242,6 @@ class Chapter:
             numbers = history[-1]
         self._write({**self._result(numbers), "interrupted": True})
         print(f"{self.name}: interrupted {said}", flush=True)
-
-
-def _reader(*examples: Any) -> Callable[[str], Any]:
-    """What turns an option's text into a value like those of the presets."""
-    kinds = {type(value) for value in examples}
-    if kinds == {bool}:
-        return _yes_or_no
-    if not kinds <= {int, float}:
-        return type(examples[0])
-    least = 1 if kinds == {int} and min(examples) > 0 else 0
-    return functools.partial(_number, int if kinds == {int} else float, least)
-
-
-def _number(kind: Callable[[str], float], least: int, text: str) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        a = "an integer" if kind is int else "a number"
-        raise argparse.ArgumentTypeError(f"expected {a}, got {text!r}") from None
-    if not least <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected at least {least}, got {text}")
-    return number
-
-
-def _yes_or_no(text: str) -> bool:
-    try:
-        return {"true": True, "false": False}[text.lower()]
-    except KeyError:
-        raise argparse.ArgumentTypeError(
-            f"expected true or false, got {text!r}"
-        ) from None
 
 
 def _finite(value: Any) -> Any:

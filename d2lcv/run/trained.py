@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backends import REGISTRY, use
+from ..backends import REGISTRY, install_command, use
 from .options import Parser
 
 __all__ = ["COMMANDS", "export", "run"]
@@ -348,7 +348,7 @@ class _Work:
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 "videos and cameras need OpenCV; install it with: "
-                'pip install "d2lcv[video]"'
+                + install_command("video")
             ) from error
         if not source.isdecimal() and not Path(source).is_file():
             raise FileNotFoundError(f"there is no video {source}")

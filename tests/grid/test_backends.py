@@ -1,6 +1,7 @@
 """Choosing, loading and describing a backend."""
 
 import ast
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -13,7 +14,13 @@ import numpy as np
 import pytest
 
 from d2lcv import backends
-from d2lcv.backends import REGISTRY, Backend, framework_of, resolve
+from d2lcv.backends import (
+    REGISTRY,
+    Backend,
+    framework_of,
+    install_command,
+    resolve,
+)
 
 PACKAGE = Path(backends.__file__).parents[1]
 NAMES = list(REGISTRY)
@@ -132,7 +139,7 @@ def test_not_installed_exception(fresh, have, name):
     have(*(n for n in NAMES if n != name))
     with pytest.raises(ModuleNotFoundError) as error:
         fresh.choose(name)
-    assert f'pip install "d2lcv[{name}]"' in str(error.value)
+    assert REGISTRY[name].install_command in str(error.value)
     assert REGISTRY[name].title in str(error.value)
 
 
@@ -144,12 +151,22 @@ def test_extras_exist():
     assert {*NAMES, "all"} <= set(extras)
 
 
+def test_install_command_value(monkeypatch):
+    """What the metadata requires for an extra on this Python; without it, the checkout."""
+    lines = ["numpy", "a>=1; extra == 'x'", "b[c]; extra == 'x'", "d; extra == 'y'"]
+    lines.append("e; python_version < '3' and extra == 'x'")
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    assert install_command("x") == 'pip install "a>=1" "b[c]"'
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: None)
+    assert install_command("x") == f'pip install -e "{PACKAGE.parent}[x]"'
+
+
 def test_none_installed_exception(fresh, have):
     have()
     with pytest.raises(ModuleNotFoundError) as error:
         fresh.default()
     for name in NAMES:
-        assert f'pip install "d2lcv[{name}]"' in str(error.value)
+        assert REGISTRY[name].install_command in str(error.value)
 
 
 def test_a_leftover_folder_is_not_installed(tmp_path, monkeypatch):

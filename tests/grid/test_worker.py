@@ -437,7 +437,7 @@ def test_interpreter_without_the_framework_exception(tmp_path):
     )
     with pytest.raises(WorkerError) as error:
         Worker(NAME, python=python)
-    assert f'pip install "d2lcv[{NAME}]"' in str(error.value)
+    assert REGISTRY[NAME].install_command in str(error.value)
 
 
 @posix

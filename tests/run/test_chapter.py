@@ -1,5 +1,6 @@
 """Options and results of a chapter."""
 
+import ast
 import json
 import os
 import re
@@ -13,10 +14,25 @@ import pytest
 
 from d2lcv.backends import REGISTRY
 from d2lcv.randomness import current_seed
+from d2lcv.run.options import SETTINGS
 
 ROOT = Path(__file__).parents[2]
-QUICK = {"num_epochs": 2, "lr": 0.01, "optimizer": "adam", "decay": 0, "flip": True}
-BOOK = {"num_epochs": 20, "lr": 0.2, "optimizer": "sgd", "decay": 5e-4, "flip": False}
+QUICK = {
+    "num_epochs": 2,
+    "lr": 0.01,
+    "optimizer": "adam",
+    "decay": 0,
+    "flip": True,
+    "weights": "source",
+}
+BOOK = {
+    "num_epochs": 20,
+    "lr": 0.2,
+    "optimizer": "sgd",
+    "decay": 5e-4,
+    "flip": False,
+    "weights": "imagenet",
+}
 KEYS = (
     "chapter backend device data preset seed metrics examples_per_sec seconds".split()
 )
@@ -64,8 +80,8 @@ def test_overrides_value(make):
     assert type(run.num_epochs) is int and type(run.lr) is float
     run = make("--preset book --flip TRUE --lr=3")
     assert run.flip is True and run.lr == 3.0 and run.num_epochs == 20
-    run = make("--data some/folder --seed 7")
-    assert (run.data, run.seed) == ("some/folder", 7)
+    run = make(f"--data {ROOT} --seed 7")
+    assert (run.data, run.seed) == (str(ROOT), 7)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +95,8 @@ def test_overrides_value(make):
         ("--optimizer best", "'sgd', 'adam'"),
         ("--flip perhaps", "expected true or false, got 'perhaps'"),
         ("--preset slow", "'quick', 'book'"),
+        ("--data sintetic", "there is no 'sintetic'; did you mean 'synthetic'?"),
+        ("--weights imagnet", "there is no 'imagnet'; did you mean 'imagenet'?"),
         ("--no-such-option 1", "--no-such-option"),
         ("stray", "stray"),
         ("--seed x", "--seed"),
@@ -129,6 +147,13 @@ def test_a_program_ends_with_a_sentence(tmp_path, code, status, said):
     assert ended.stderr.count("\n") <= 1 or said == "Traceback"
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("path", sorted((ROOT / "chapters").glob("*.py")), ids=str)
+def test_each_setting_has_a_sentence(path):
+    call = re.search(r"quick=(\{.*?\})", path.read_text(encoding="utf-8"), re.S)
+    assert not set(ast.literal_eval(call[1])) - set(SETTINGS)
+
+
 def test_help(make, capsys):
     with pytest.raises(SystemExit) as exit:
         make("--help", data=("synthetic", "100%"))
@@ -174,12 +199,12 @@ def test_notebook_arguments(make, monkeypatch):
 
 
 def test_header(d2l, make, capsys):
-    make("--seed 3 --data folder --out results")
+    make("--seed 3 --data . --out results")
     (line,) = capsys.readouterr().out.splitlines()
     entry = REGISTRY[d2l.backend_name()]
     assert line == (
         f"test: {entry.title} {entry.version} on {d2l.device_name()}, preset quick, "
-        f"data folder, seed 3, output in results"
+        f"data ., seed 3, output in results"
     )
     assert re.search(r" \d+\.\d+", line)
 
@@ -228,7 +253,7 @@ def test_progress(make, capsys):
 
 
 def test_report_value(d2l, make, capsys):
-    run = make("--seed 2 --data folder --preset book --out results")
+    run = make("--seed 2 --data . --preset book --out results")
     capsys.readouterr()
     metrics = {"class_error": np.float32(0.25), "mAP@0.5": 0.123456789}
     result = run.report(metrics, num_examples=3000, seconds=12.0)
@@ -238,7 +263,7 @@ def test_report_value(d2l, make, capsys):
         "chapter": "test",
         "backend": d2l.backend_name(),
         "device": d2l.device_name(),
-        "data": "folder",
+        "data": ".",
         "preset": "book",
         "seed": 2,
         "metrics": {"class_error": 0.25, "mAP@0.5": 0.123456789},

@@ -250,7 +250,7 @@ def test_options_reach_the_chapter(d2l, tmp_path):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "--imagge" in done.stderr and "did you mean '--image'?" in done.stderr
     done = run("run", "bounding_box", "--image", "/no/such/file", cwd=tmp_path)
-    assert "'/no/such/file'" in said(done, status=1)
+    assert done.returncode == 2 and "'/no/such/file'" in done.stderr
 
 
 def test_process_of_the_chapter_knows_its_backend(monkeypatch, one_backend):
@@ -291,7 +291,7 @@ def test_backend_exception(tmp_path):
     missing = set(REGISTRY) - set(installed())
     for name in sorted(missing):
         line = said(run("run", "anchor", "--backend", name, cwd=tmp_path), status=1)
-        assert f'pip install "d2lcv[{name}]"' in line
+        assert REGISTRY[name].install_command in line
     assert not list(tmp_path.iterdir())
 
 
