@@ -449,7 +449,16 @@ def _ssd_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
     t = backend.tensors
     anchors, cls_preds, bbox_preds = outputs
     probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
-    return multibox_detection(probs, bbox_preds, anchors, nms_threshold, POS_THRESHOLD)
+    # a program that is written down has no numbers yet
+    background = t.extent(probs) is None
+    return multibox_detection(
+        probs,
+        bbox_preds,
+        anchors,
+        nms_threshold,
+        POS_THRESHOLD,
+        background=background,
+    )
 
 
 def _yolo_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:

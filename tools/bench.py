@@ -1,14 +1,16 @@
-"""Time the package against the plain loops it replaces, side by side in one run.
+"""Time the package against plain loops and against compiled operators, in one run.
 
-    python tools/bench.py                        # every installed backend
-    python tools/bench.py --backend torch paddle --json bench.json
+    python tools/bench.py                                  # every installed backend
+    python tools/bench.py --backend torch --only nms roi   # rows with one of these texts
+    python tools/bench.py --rounds 9 --json bench.json --markdown docs/speed.md
 
-Each backend runs in a process of its own. The two sides of a row are run in turn, several
-times, and the least time of each counts: only their ratio means something. The plain side
-is written below in the chapters' vocabulary: one image after the other, one box after the
-other, as a first implementation would. A training step is compared with the same step run
-eagerly (`Trainer(..., eager=True)`), a loader of augmented pictures with the framework's
-own of the same transforms (`plain/`).
+Each backend runs in a process of its own, on one thread. The sides of a row are run in
+turn; of each the median of the processor's time counts, and only their ratio means
+something: theirs / ours, above 1 we are faster. `plain` (`plain/loops.py`) takes one image
+after the other, one box after the other; of a training step it is the same step run eagerly
+in the framework's own layout, and of a loader the framework's own. `compiled` is what
+a practitioner would call instead (`plain/torch.py` and its neighbours). The last rows show
+how time and memory grow with a size n: as n to the power that is printed.
 """
 
 from __future__ import annotations
@@ -18,209 +20,320 @@ import importlib
 import json
 import math
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import processes
 from PIL import Image
 
 import d2lcv as d2l
+from d2lcv.ssd import TINY_SSD_RATIOS, TINY_SSD_SIZES
 
-# --- the plain side ---------------------------------------------------------------------
-
-
-def put(x, index, value):
-    """`x` with x[index] = value, in place where the framework has that."""
-    try:
-        x[index] = value
-        return x
-    except TypeError:  # immutable tensors: through a mask
-        mask = np.zeros(tuple(x.shape), bool)
-        mask[index] = True
-        return d2l.where(d2l.tensor(mask), d2l.astype(d2l.tensor(value), x.dtype), x)
+HERE = str(Path(__file__).resolve())
+ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "TF_INTRAOP", "TF_INTEROP")
+LEAST = (
+    0.02  # seconds of one measurement: a short call is repeated until it takes as much
+)
+Side = Callable[[], Any]
 
 
-def plain_prior(data, sizes, ratios):
-    height, width = data.shape[-2:]
-    rows = [
-        [s * math.sqrt(r) * height / width / 2, s / math.sqrt(r) / 2]
-        for s, r in [(s, ratios[0]) for s in sizes]
-        + [(sizes[0], r) for r in ratios[1:]]
-    ]
-    half = d2l.tensor([[-w, -h, w, h] for w, h in rows])
-    cy, cx = d2l.meshgrid(
-        (d2l.arange(height, dtype=d2l.float32) + 0.5) / height,
-        (d2l.arange(width, dtype=d2l.float32) + 0.5) / width,
-    )
-    cx, cy = d2l.reshape(cx, (-1,)), d2l.reshape(cy, (-1,))
-    centers = d2l.stack([cx, cy, cx, cy], axis=1)
-    return d2l.reshape(centers[:, None, :] + half[None], (1, -1, 4))
+# --- what is measured -------------------------------------------------------------------
 
 
-def plain_iou(boxes1, boxes2):
-    area1 = (boxes1[:, 2] - boxes1[:, 0]) * (boxes1[:, 3] - boxes1[:, 1])
-    area2 = (boxes2[:, 2] - boxes2[:, 0]) * (boxes2[:, 3] - boxes2[:, 1])
-    upper_left = d2l.maximum(boxes1[:, None, :2], boxes2[None, :, :2])
-    lower_right = d2l.minimum(boxes1[:, None, 2:], boxes2[None, :, 2:])
-    sides = d2l.relu(lower_right - upper_left)
-    intersection = sides[:, :, 0] * sides[:, :, 1]
-    return intersection / (area1[:, None] + area2[None] - intersection)
+class Material:
+    """Inputs, the same on every backend, each made when the first row asks for it."""
 
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+        d2l.seed(0)
 
-def plain_target(anchors, labels):
-    anchors = anchors[0]
-    offsets, masks, classes = [], [], []
-    for i in range(len(labels)):
-        boxes = labels[i, :, 1:]
-        iou = plain_iou(anchors, boxes)
-        num_boxes = iou.shape[1]
-        hit = d2l.reduce_sum(d2l.astype(iou >= 0.5, d2l.float32), 1) > 0
-        best = d2l.astype(d2l.argmax(iou, 1), d2l.int32)
-        assigned = d2l.where(
-            hit, best, d2l.zeros(tuple(best.shape), dtype=d2l.int32) - 1
+    def array(self, *shape: int) -> Any:
+        return d2l.tensor(self.rng.random(shape, dtype=np.float32))
+
+    def boxes(self, *shape: int) -> Any:
+        corner = self.rng.random((*shape, 2)) * 0.6
+        side = 0.1 + self.rng.random((*shape, 2)) * 0.3
+        return d2l.tensor(np.concatenate([corner, corner + side], -1).astype("float32"))
+
+    def labels(self, images: int, objects: int) -> Any:
+        boxes = self.boxes(images, objects)
+        return d2l.concat([d2l.zeros((images, objects, 1)), boxes], axis=2)
+
+    @cached_property
+    def anchors(self) -> Any:
+        """The 5444 of TinySSD on 256 × 256."""
+        maps = [d2l.zeros((1, 1, n, n)) for n in (32, 16, 8, 4, 1)]
+        shapes = zip(maps, TINY_SSD_SIZES, TINY_SSD_RATIOS, strict=True)
+        return d2l.concat([d2l.multibox_prior(*one) for one in shapes], axis=1)
+
+    def predictions(self, images: int, likely: int) -> tuple[Any, Any, Any]:
+        """Of a net that gives so many anchors of an image more than 0.01, to one class."""
+        A = self.anchors.shape[1]
+        probs = self.rng.random((images, A), dtype=np.float32) * 0.009
+        for row in probs:
+            chosen = self.rng.choice(A, likely, replace=False)
+            row[chosen] = self.rng.random(likely, dtype=np.float32)
+        offsets = self.rng.normal(size=(images, 4 * A)).astype(np.float32)
+        return (
+            d2l.tensor(np.stack([1 - probs, probs], 1)),
+            d2l.tensor(offsets),
+            self.anchors,
         )
-        for _ in range(num_boxes):
-            flat = int(d2l.argmax(d2l.reshape(iou, (-1,)), 0))
-            anchor, box = flat // num_boxes, flat % num_boxes
-            assigned = put(assigned, anchor, box)
-            iou = put(iou, (slice(None), box), -1.0)
-            iou = put(iou, anchor, -1.0)
-        index = np.maximum(d2l.numpy(assigned), 0)
-        rows = d2l.tensor(d2l.numpy(labels[i])[index])
-        mask = d2l.astype(assigned >= 0, d2l.float32)
-        a, b = d2l.box_corner_to_center(anchors), d2l.box_corner_to_center(rows[:, 1:])
-        offset = d2l.concat(
-            [
-                10 * (b[:, :2] - a[:, :2]) / a[:, 2:],
-                5 * d2l.log(1e-6 + b[:, 2:] / a[:, 2:]),
-            ],
-            axis=1,
+
+    def regions(self, n: int, images: int = 1) -> Any:
+        image = self.rng.integers(0, images, (n, 1)).astype(np.float32)
+        corners = d2l.numpy(self.boxes(n)) * 256
+        return d2l.tensor(np.concatenate([image, corners], 1))
+
+
+SCALES = ([0.75, 0.5, 0.25], [1, 2, 0.5])
+# The function, its sizes, and its arguments for them
+CALLS: dict[str, tuple[list[tuple[int, ...]], Callable[..., tuple[Any, ...]]]] = {
+    "box_iou": (
+        [(10, 10), (5444, 20), (5444, 500), (100_000, 20)],
+        lambda m, a, b: (m.boxes(a), m.boxes(b)),
+    ),
+    "nms": ([(10,), (1000,), (5444,)], lambda m, n: (m.boxes(n), m.array(n), 0.5)),
+    "batched_nms": (
+        [(10, 3), (1000, 20), (4000, 200)],
+        lambda m, n, C: (
+            m.boxes(n),
+            m.array(n),
+            d2l.tensor(m.rng.integers(0, C, n)),
+            0.5,
+        ),
+    ),
+    "multibox_prior": (
+        [(1, 1), (32, 32), (128, 128)],
+        lambda m, h, w: (d2l.zeros((1, 8, h, w)), *SCALES),
+    ),
+    "multibox_target": (
+        [(1, 10, 10), (1, 5444, 1), (8, 5444, 5), (32, 5444, 20), (32, 5444, 100)],
+        lambda m, B, A, G: (m.anchors[:, :A], m.labels(B, G)),
+    ),
+    "multibox_detection": (
+        [(1, 100), (8, 100), (1, 5444)],
+        lambda m, B, likely: m.predictions(B, likely),
+    ),
+    "offset_boxes": ([(100_000,)], lambda m, n: (m.boxes(n), m.boxes(n))),
+    "offset_inverse": ([(100_000,)], lambda m, n: (m.boxes(n), m.array(n, 4))),
+    "roi_align": (
+        [(1,), (64,), (512,)],
+        lambda m, n: (m.array(1, 64, 32, 32), m.regions(n), (7, 7), 1 / 8, 2),
+    ),
+    "roi_pool": (
+        [(1,), (64,), (512,)],
+        lambda m, n: (m.array(1, 64, 32, 32), m.regions(n), (7, 7), 1 / 8),
+    ),
+}
+SLOW = {"multibox_target 32 × 5444 × 100", "multibox_detection 8 × 100"}  # as loops
+# How time and memory grow: the function, two sizes n, and its arguments for each
+GROWTH: dict[str, tuple[str, tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
+    "anchors of 20 objects": (
+        "box_iou",
+        (20_000, 200_000),
+        lambda m, n: (m.boxes(n), m.boxes(20)),
+    ),
+    "images of 20 objects": (
+        "multibox_target",
+        (16, 128),
+        lambda m, n: (m.anchors, m.labels(n, 20)),
+    ),
+    "objects of 8 images": (
+        "multibox_target",
+        (16, 128),
+        lambda m, n: (m.anchors, m.labels(8, n)),
+    ),
+    "images": ("multibox_detection", (2, 8), lambda m, n: m.predictions(n, 100)),
+    "classes of 4000 boxes": (
+        "batched_nms",
+        (20, 200),
+        lambda m, n: CALLS["batched_nms"][1](m, 4000, n),
+    ),
+    "regions": ("roi_align", (64, 512), lambda m, n: CALLS["roi_align"][1](m, n)),
+    "regions of a map": (
+        "roi_pool",
+        (64, 512),
+        lambda m, n: CALLS["roi_pool"][1](m, n),
+    ),
+    "images of 8 regions": ("box_head_loss", (4, 32), lambda m, n: heads(m, n)),
+    "boxes": ("soft_nms", (500, 2000), lambda m, n: (m.boxes(n), m.array(n), 0.01)),
+    "columns of pixels": ("predict_tiles", (256, 1024), lambda m, n: tiles(m, n)),
+    "images of 100": (
+        "mean_average_precision",
+        (100, 1000),
+        lambda m, n: precision(m, n),
+    ),
+}
+
+
+def heads(m: Material, images: int) -> tuple[Any, ...]:
+    return (
+        d2l.TinyRCNN(1),
+        m.array(images, 64, 8, 8),
+        m.boxes(images, 8),
+        m.labels(images, 4),
+    )
+
+
+def tiles(m: Material, side: int) -> tuple[Any, ...]:
+    net = d2l.FCN(21, d2l.ResNet(18, 10, width=4))
+    return net, m.array(1, 3, 128, side), (64, 64)
+
+
+def precision(m: Material, images: int, classes: int = 20) -> tuple[Any, ...]:
+    """Detections, 100 of an image, and labels, which the first ten of them find."""
+    rows = np.zeros((images, 100, 6))
+    rows[..., 0] = m.rng.integers(0, classes, (images, 100))
+    rows[..., 1] = m.rng.random((images, 100))
+    rows[..., 2:] = d2l.numpy(m.boxes(images, 100))
+    return rows, np.concatenate([rows[:, :10, :1], rows[:, :10, 2:] + 0.02], 2)
+
+
+def ssd_step(net: Any, X: Any, Y: Any) -> Any:
+    anchors, cls_preds, bbox_preds = net(X)
+    offsets, masks, classes = d2l.multibox_target(anchors, Y)
+    loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
+    return d2l.reduce_mean(loss)
+
+
+def rcnn_step(net: Any, X: Any, Y: Any, masks: Any) -> Any:
+    features, anchors, scores, offsets = net(X)
+    rpn = d2l.reduce_mean(d2l.rpn_loss(anchors, scores, offsets, Y))
+    rois = d2l.concat([Y[:, :, 1:], d2l.propose(anchors, scores, offsets, 32)], axis=1)
+    box = d2l.reduce_mean(d2l.box_head_loss(net, features, rois, Y))
+    return rpn + box + d2l.mask_head_loss(net, features, rois[:, :8], Y, masks)
+
+
+def yolo_step(net: Any, X: Any, Y: Any) -> Any:
+    preds = net(X)
+    classes, boxes = d2l.yolo_target(Y, *preds.shape[1:3])
+    return d2l.reduce_mean(d2l.yolo_loss(preds, classes, boxes, 1))
+
+
+def class_step(net: Any, X: Any, Y: Any) -> Any:
+    return d2l.cross_entropy(net(X), Y)
+
+
+def pixel_step(net: Any, X: Any, Y: Any) -> Any:
+    return d2l.reduce_mean(d2l.segmentation_loss(net(X), Y))
+
+
+def classes(m: Material, *shape: int) -> Any:
+    return d2l.tensor(m.rng.integers(0, 10, shape))
+
+
+# A net, its loss, and a batch
+STEPS: dict[str, tuple[Callable[[], Any], Callable[..., Any], Callable[..., Any]]] = {
+    "TinySSD 8 × 128²": (
+        lambda: d2l.TinySSD(1),
+        ssd_step,
+        lambda m: (m.array(8, 3, 128, 128), m.labels(8, 1)),
+    ),
+    "TinyYOLO 8 × 128²": (
+        lambda: d2l.TinyYOLO(1),
+        yolo_step,
+        lambda m: (m.array(8, 3, 128, 128), m.labels(8, 1)),
+    ),
+    "TinyRCNN 4 × 128²": (
+        lambda: d2l.TinyRCNN(1),
+        rcnn_step,
+        lambda m: (
+            m.array(4, 3, 128, 128),
+            m.labels(4, 2),
+            d2l.tensor((m.rng.random((4, 2, 128, 128)) > 0.5).astype(np.float32)),
+        ),
+    ),
+    "ResNet-18 16 × 64²": (
+        lambda: d2l.resnet18(10, 3),
+        class_step,
+        lambda m: (m.array(16, 3, 64, 64), classes(m, 16)),
+    ),
+    "FCN 8 × 96 × 128": (
+        lambda: d2l.FCN(21, d2l.ResNet(18, 10)),
+        pixel_step,
+        lambda m: (m.array(8, 3, 96, 128), classes(m, 8, 96, 128)),
+    ),
+}
+
+
+def training_step(m: Material, what: str, **options: Any) -> Side:
+    make, loss_of, batch = STEPS[what]
+    net, batch = make(), batch(m)
+    trainer = d2l.Trainer(net, "sgd", lr=1e-4, **options)
+
+    def step(*batch: Any) -> tuple[Any, tuple[()]]:
+        return loss_of(net, *batch), ()
+
+    return lambda: trainer.step(step, *batch)[0]
+
+
+Row = tuple[str, Callable[[], tuple[Side, dict[str, Side]]]]
+
+
+def rows(m: Material) -> Iterator[Row]:
+    """What, and how to make our side and the others."""
+    loops = importlib.import_module("plain.loops")
+    compiled = importlib.import_module(f"plain.{d2l.backend_name()}")
+
+    def call(
+        name: str, what: str, make: Callable[..., Any], sizes: tuple[int, ...]
+    ) -> Any:
+        args, others = make(m, *sizes), {}
+        for kind, module in (("plain", loops), ("compiled", compiled)):
+            if hasattr(module, name) and not (kind == "plain" and what in SLOW):
+                others[kind] = partial(getattr(module, name), *args)
+        return partial(getattr(d2l, name), *args), others
+
+    for name, (all_sizes, make) in CALLS.items():
+        for sizes in all_sizes:
+            what = f"{name} {' × '.join(map(str, sizes))}"
+            yield what, lambda a=(name, what, make, sizes): call(*a)
+    for what in STEPS:
+        yield (
+            f"step {what}",
+            lambda what=what: (
+                training_step(m, what),
+                {"plain": training_step(m, what, eager=True)},
+            ),
         )
-        offsets.append(d2l.reshape(offset * mask[:, None], (-1,)))
-        masks.append(d2l.reshape(d2l.stack([mask] * 4, axis=1), (-1,)))
-        classes.append(d2l.astype(mask * (rows[:, 0] + 1), d2l.int32))
-    return d2l.stack(offsets), d2l.stack(masks), d2l.stack(classes)
-
-
-def plain_detection(cls_probs, offset_preds, anchors, threshold=0.5):
-    results = []
-    for i in range(len(cls_probs)):
-        probs = cls_probs[i, 1:]
-        label = d2l.numpy(d2l.argmax(probs, 0))
-        score = d2l.numpy(probs).max(0)
-        boxes = d2l.offset_inverse(anchors[0], d2l.reshape(offset_preds[i], (-1, 4)))
-        order = np.argsort(-score, kind="stable")
-        rest = d2l.tensor(d2l.numpy(boxes)[order])
-        index, kept = order, []
-        while len(index):
-            kept.append(index[0])
-            overlap = d2l.numpy(plain_iou(rest[:1], rest)[0]) <= threshold
-            overlap[0] = False
-            index, rest = index[overlap], rest[d2l.tensor(overlap)]
-        removed = np.setdiff1d(np.arange(len(score)), kept)
-        order = np.concatenate([kept, removed]).astype(int)
-        label = np.where(np.isin(np.arange(len(score)), kept), label, -1)
-        rows = np.concatenate([label[:, None], score[:, None], d2l.numpy(boxes)], 1)
-        results.append(rows[order])
-    return np.stack(results)
-
-
-def plain_classes(colormap, table):
-    """Classes of a coloured label (H, W, 3) by a table of whole numbers."""
-    colors = colormap.astype(np.int32)
-    return table[(colors[:, :, 0] * 256 + colors[:, :, 1]) * 256 + colors[:, :, 2]]
-
-
-# --- measuring --------------------------------------------------------------------------
-
-
-def duel(ours: Callable, plain: Callable, rounds: int) -> tuple[float, float]:
-    """Least seconds of each, run in turn after one warm-up."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(rounds + 1):
-        for side, function in zip(times, (ours, plain), strict=True):
-            d2l.synchronize()
-            start = time.perf_counter()
-            results = function()
-            _wait(results)
-            if turn:
-                side.append(time.perf_counter() - start)
-    return min(times[0]), min(times[1])
-
-
-def _wait(results) -> None:
-    d2l.synchronize()
-    for x in results if isinstance(results, tuple) else (results,):
-        if d2l.is_tensor(x):  # asynchronous frameworks: until a value is there
-            d2l.numpy(x[(0,) * len(x.shape)])
-
-
-def measure(rounds: int = 5) -> list[list]:
-    """Rows (what, our seconds, plain seconds) on the active backend."""
-    rng = np.random.default_rng(0)
-    d2l.seed(0)
-    net = d2l.TinySSD(1)
-    image = d2l.tensor(rng.random((1, 3, 256, 256), dtype=np.float32))
-    anchors = d2l.predict(net, image)[0]
-    rows = []
-
-    def row(what, ours, plain, rounds=rounds):
-        rows.append([what, *duel(ours, plain, rounds)])
-
-    fmap = d2l.zeros((1, 8, 128, 128))
-    scales = ([0.75, 0.5, 0.25], [1, 2, 0.5])
-    row(
-        "multibox_prior, 128 × 128 × 5",
-        lambda: d2l.multibox_prior(fmap, *scales),
-        lambda: plain_prior(fmap, *scales),
-    )
-    boxes = d2l.tensor(_boxes(rng, 500))
-    row(
-        "box_iou, 5444 × 500",
-        lambda: d2l.box_iou(anchors[0], boxes),
-        lambda: plain_iou(anchors[0], boxes),
-    )
-    for count in (1, 5, 20):
-        labels = np.zeros((32, count, 5), np.float32)
-        labels[..., 1:] = _boxes(rng, 32 * count).reshape(32, count, 4)
-        labels = d2l.tensor(labels)
-        row(
-            f"multibox_target, 32 × 5444 × {count}",
-            lambda labels=labels: d2l.multibox_target(anchors, labels),
-            lambda labels=labels: plain_target(anchors, labels),
+    for images in (1, 8):
+        yield (
+            f"predict TinySSD {images} × 128²",
+            lambda n=images: prediction(m, n, compiled),
         )
-    _, cls_preds, bbox_preds = d2l.predict(net, image)
-    probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
-    row(
-        "multibox_detection, 5444 untrained",
-        lambda: d2l.multibox_detection(probs, bbox_preds, anchors),
-        lambda: plain_detection(probs, bbox_preds, anchors),
-        max(2, rounds // 2),
-    )
-    row("voc_label_indices, 8 × 400 × 500", *label_tables())
-    X = d2l.tensor(rng.random((8, 3, 256, 256), dtype=np.float32))
-    Y = np.zeros((8, 1, 5), np.float32)
-    Y[:, 0, 1:] = _boxes(rng, 8)
-    Y = d2l.tensor(Y)
-    row(
-        "TinySSD step, 8 × 256 × 256",
-        training_step(X, Y),
-        training_step(X, Y, eager=True),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        for what, count, size, suffix, side in (
-            ("96 JPEG 500 × 375 to 224", 96, (500, 375), "jpg", 224),
-            ("512 PNG 32 × 32", 512, (32, 32), "png", 32),
-        ):
-            pictures = draw_pictures(f"{folder}/{suffix}", rng, count, size, suffix)
-            row(f"loader, {what}", *loading(pictures, side))
-    return rows
+    yield "mean_average_precision 1000 × 100, C=20", lambda: average(m)
+    yield "voc_label_indices 8 × 400 × 500", lambda: label_tables(loops)
+    for what, *sizes in (
+        ("96 JPEG 500 × 375 to 224", 96, (500, 375), "jpg", 224),
+        ("512 PNG 32 × 32", 512, (32, 32), "png", 32),
+    ):
+        yield f"loader {what}", lambda sizes=sizes: loading(m.rng, compiled, *sizes)
 
 
-def label_tables() -> tuple[Callable, Callable]:
+def prediction(m: Material, images: int, compiled: Any) -> tuple[Side, dict[str, Side]]:
+    net, X = d2l.TinySSD(1), m.array(images, 3, 128, 128)
+    called = compiled.predictor(net, X)
+    return lambda: d2l.predict(net, X), {"compiled": lambda: called(X)}
+
+
+def average(m: Material) -> tuple[Side, dict[str, Side]]:
+    args, others = precision(m, 1000), {}
+    with suppress(ImportError):
+        coco = importlib.import_module("plain.coco")
+        others["compiled"] = coco.evaluator(*args)
+    return partial(d2l.mean_average_precision, *args), others
+
+
+def label_tables(loops: Any) -> tuple[Side, dict[str, Side]]:
     """Both sides: classes of coloured labels of objects, about 400 × 500 pixels."""
     from d2lcv.drawn.voc import draw_voc
 
@@ -228,36 +341,21 @@ def label_tables() -> tuple[Callable, Callable]:
     table, wide = d2l.voc_colormap2label(), d2l.voc_colormap2label().astype(np.int64)
     return (
         lambda: tuple(d2l.voc_label_indices(x, table) for x in labels),
-        lambda: tuple(plain_classes(x, wide) for x in labels),
+        {"plain": lambda: tuple(loops.voc_label_indices(x, wide) for x in labels)},
     )
 
 
-def training_step(X, Y, **options) -> Callable:
-    net = d2l.TinySSD(1)
-    trainer = d2l.Trainer(net, "sgd", lr=0.01, **options)
-
-    def step(X, Y):
-        anchors, cls_preds, bbox_preds = net(X)
-        offsets, masks, classes = d2l.multibox_target(anchors, Y)
-        loss = d2l.calc_loss(cls_preds, classes, bbox_preds, offsets, masks)
-        return d2l.reduce_mean(loss), ()
-
-    return lambda: trainer.step(step, X, Y)[0]
-
-
-def draw_pictures(folder: str, rng, count: int, size: tuple, suffix: str) -> str:
-    """Smooth noise in two classes."""
-    for i in range(count):
-        name = f"{folder}/{'ab'[i % 2]}"
+def loading(
+    rng: Any, compiled: Any, count: int, size: tuple[int, int], suffix: str, side: int
+) -> tuple[Side, dict[str, Side]]:
+    """A pass through augmented minibatches of 32, ours and the framework's own."""
+    folder = tempfile.TemporaryDirectory()
+    for i in range(count):  # smooth noise in two classes
+        name = f"{folder.name}/{'ab'[i % 2]}"
         os.makedirs(name, exist_ok=True)
         coarse = rng.integers(0, 256, (size[1] // 8, size[0] // 8, 3), dtype=np.uint8)
         picture = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
         picture.save(f"{name}/{i}.{suffix}", quality=90)
-    return folder
-
-
-def loading(folder: str, side: int) -> tuple[Callable, Callable]:
-    """A pass through augmented minibatches of 32, ours and the framework's own."""
     mean, std = list(d2l.IMAGENET_MEAN), list(d2l.IMAGENET_STD)
     steps = [
         d2l.RandomResizedCrop(side),
@@ -265,45 +363,146 @@ def loading(folder: str, side: int) -> tuple[Callable, Callable]:
         d2l.ToTensor(),
         d2l.Normalize(mean, std),
     ]
-    ours = d2l.loader(d2l.ImageFolder(folder, d2l.Compose(steps)), 32, shuffle=True)
-    plain = importlib.import_module(f"plain.{d2l.backend_name()}")
-    theirs = plain.loader(folder, 32, side, mean, std)
+    data = d2l.ImageFolder(folder.name, d2l.Compose(steps))
+    ours = d2l.loader(data, 32, shuffle=True)
+    theirs = compiled.loader(folder.name, 32, side, mean, std)
 
-    def one_pass(batches):
+    def one_pass(batches: Any) -> Any:
         for X, _ in batches:
             assert tuple(X.shape[1:]) == (3, side, side)
-        return X
+        return X, folder  # which is kept as long as the sides are
 
-    return lambda: one_pass(ours), lambda: one_pass(theirs)
+    return lambda: one_pass(ours), {"plain": lambda: one_pass(theirs)}
 
 
-def _boxes(rng, n: int) -> np.ndarray:
-    corner, side = rng.random((n, 2)) * 0.6, 0.1 + rng.random((n, 2)) * 0.3
-    return np.concatenate([corner, corner + side], 1).astype(np.float32)
+# --- measuring --------------------------------------------------------------------------
+
+
+def seconds(side: Side, times: int) -> float:
+    """The processor's, of a call out of so many."""
+    d2l.synchronize()
+    start = time.process_time()
+    for _ in range(times):
+        result = side()
+    _wait(result)
+    return (time.process_time() - start) / times
+
+
+def _wait(results: Any) -> None:
+    d2l.synchronize()
+    for x in results if isinstance(results, (tuple, list)) else (results,):
+        if (
+            d2l.is_tensor(x) and 0 not in x.shape
+        ):  # asynchronous: until a value is there
+            d2l.numpy(x[(0,) * len(x.shape)])
+
+
+def duel(sides: dict[str, Side], rounds: int) -> dict[str, float]:
+    """Median of each, run in turn after a warm-up."""
+    times = {}
+    for name, side in sides.items():
+        seconds(side, 1)
+        once = seconds(side, 1)
+        times[name] = max(1, min(1000, math.ceil(LEAST / max(once, 1e-6))))
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            found[name].append(seconds(side, times[name]))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def peak(side: Side) -> float | None:
+    """MiB above what the process had, at most, while it ran (Linux tells)."""
+    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not status.exists():
+        return None
+
+    def value(key: str) -> float:
+        return float(status.read_text().partition(f"{key}:")[2].split()[0]) / 1024
+
+    try:
+        clear.write_text("5")
+    except OSError:
+        return None
+    before = value("VmRSS")
+    _wait(side())
+    return max(0.0, value("VmHWM") - before)
+
+
+def measure(only: list[str], rounds: int = 5) -> list[dict[str, Any]]:
+    """In a worker: for each row what it is, seconds of each side, and memory."""
+    m, table = Material(), []
+
+    def wanted(what: str) -> bool:
+        return not only or any(text in what for text in only)
+
+    for what, make in rows(m):
+        if wanted(what):
+            ours, others = make()
+            row = {"what": what, **duel({"ours": ours, **others}, rounds)}
+            table.append(row | {"MiB": peak(ours)})
+    for what, (name, sizes, make) in GROWTH.items():
+        if wanted(f"growth {name}"):
+            sides = [partial(getattr(d2l, name), *make(m, n)) for n in sizes]
+            memory = [peak(side) for side in sides]
+            used = [duel({"ours": side}, max(2, rounds // 2))["ours"] for side in sides]
+            power = math.log(used[1] / used[0]) / math.log(sizes[1] / sizes[0])
+            what = f"growth {name}, {sizes[0]} to {sizes[1]} {what}"
+            row = {"what": what, "ours": used[1], "power": power, "MiB": memory[1]}
+            table.append(row | {"MiB of the smaller": memory[0]})
+    return table
+
+
+# --- the table --------------------------------------------------------------------------
+
+
+def ratios(table: list[dict[str, Any]], kind: str) -> dict[str, float]:
+    return {row["what"]: row[kind] / row["ours"] for row in table if kind in row}
+
+
+def lines(name: str, table: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"| {name} | ours, ms | MiB | plain / ours | compiled / ours |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for row in table:
+        memory = "" if row["MiB"] is None else f"{row['MiB']:.0f}"
+        if "power" in row:
+            cells = [f"n^{row['power']:.2f}", ""]
+        else:
+            cells = [
+                f"{row[kind] / row['ours']:.2f}" if kind in row else ""
+                for kind in ("plain", "compiled")
+            ]
+        cells = [row["what"], f"{row['ours'] * 1e3:.3g}", memory, *cells]
+        yield f"| {' | '.join(cells)} |"
+    for kind in ("plain", "compiled"):
+        found = ratios(table, kind)
+        if found:
+            mean = math.exp(statistics.mean(map(math.log, found.values())))
+            worst = min(found, key=found.__getitem__)
+            yield ""
+            yield f"{kind}: geometric mean {mean:.2f}, worst {found[worst]:.2f} ({worst})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     processes.add_options(parser)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT")
     parser.add_argument("--json", help="also write the rows to this file")
+    parser.add_argument("--markdown", help="also write the tables to this file")
     options = parser.parse_args()
-    table = {}
+    os.environ |= {f"{name}_NUM_THREADS": "1" for name in ONE_THREAD}
+    os.environ |= {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+    tables, texts = {}, []
     for name, python in processes.chosen(options).items():
         with d2l.worker(name, python) as process:
-            rows = process.call(f"{os.path.abspath(__file__)}:measure", options.rounds)
-        table[name] = rows
-        print(f"\n{name:<38}{'plain ms':>10}{'ours ms':>10}{'ratio':>8}")
-        for what, ours, plain in rows:
-            print(
-                f"{what:<38}{plain * 1e3:>10.2f}{ours * 1e3:>10.2f}{plain / ours:>7.1f}×"
-            )
-        targets = [plain / ours for what, ours, plain in rows if "target" in what]
-        mean = math.exp(sum(map(math.log, targets)) / len(targets))
-        print(f"{'multibox_target, geometric mean':<58}{mean:>7.1f}×", flush=True)
+            tables[name] = process.call(f"{HERE}:measure", options.only, options.rounds)
+        texts.append("\n".join(lines(name, tables[name])))
+        print(f"\n{texts[-1]}", flush=True)
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(table, file, indent=1)
+        Path(options.json).write_text(json.dumps(tables, indent=1))
+    if options.markdown:
+        Path(options.markdown).write_text("\n\n".join(texts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

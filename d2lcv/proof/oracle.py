@@ -272,11 +272,17 @@ def confidences(cls_probs):
 
 
 def multibox_detection(
-    cls_probs, offset_preds, anchors, nms_threshold=0.5, pos_threshold=0.009999999
+    cls_probs,
+    offset_preds,
+    anchors,
+    nms_threshold=0.5,
+    pos_threshold=0.009999999,
+    background=True,
 ):
     """Rows (class, confidence, box): kept ones by falling confidence, then removed.
 
-    Class-blind NMS over all anchors; removed and below pos_threshold are class -1.
+    Class-blind NMS over all anchors, or without `background` over those of at least
+    pos_threshold; removed and below pos_threshold are class -1.
     """
     cls_probs = np.asarray(cls_probs, dtype=np.float64)
     anchors = np.asarray(anchors, dtype=np.float64).reshape(-1, 4)
@@ -285,7 +291,10 @@ def multibox_detection(
     for i in range(batch):
         classes, scores = confidences(cls_probs[i])
         boxes = offset_inverse(anchors, np.asarray(offset_preds)[i])
-        kept = nms(boxes, scores, nms_threshold).tolist()
+        among = np.arange(num_anchors)
+        if not background:
+            among = among[scores.astype(np.float32) >= pos_threshold]
+        kept = among[nms(boxes[among], scores[among], nms_threshold)].tolist()
         removed = sorted(set(range(num_anchors)) - set(kept))
         for row, a in enumerate(kept + removed):
             label = classes[a] if row < len(kept) else -1

@@ -46,11 +46,12 @@ def batched_nms(boxes, scores, classes, iou_threshold):
     return order[kept]
 
 
-def keep(boxes, scores, iou_threshold):
-    """Masks (B, n) of what NMS keeps of each boxes (B, n, 4) and scores (B, n)."""
+def keep(boxes, scores, iou_threshold, among):
+    """Masks (B, n): what NMS keeps of boxes (B, n, 4), those of mask `among` (B, n)."""
     kept = []
     for i in range(scores.shape[0]):
-        best = nms(boxes[i], scores[i], iou_threshold)
+        place = among[i].nonzero().flatten()
+        best = place[nms(boxes[i][place], scores[i][place], iou_threshold)]
         nothing = paddle.zeros([scores.shape[1]])
         kept.append(nothing.scatter(best, paddle.ones_like(best, "float32")))
     return paddle.stack(kept).astype("bool") if kept else scores.astype("bool")
@@ -64,13 +65,16 @@ def as_kept(kept, new_scores, scores):
 
 
 @paddle.no_grad()
-def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
+def multibox_detection(
+    cls_probs, offset_preds, anchors, nms_threshold, pos_threshold, background=True
+):
     B, _, A = cls_probs.shape
     confidence, label = cls_probs[:, 1:].max(1), cls_probs[:, 1:].argmax(1)  # (B, A)
     is_likely = confidence.astype("float32") >= pos_threshold
     boxes = offset_inverse(anchors, offset_preds.reshape([B, A, 4]))
 
-    kept = keep(boxes, confidence, nms_threshold)
+    among = paddle.ones_like(is_likely) if background else is_likely
+    kept = keep(boxes, confidence, nms_threshold, among)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = paddle.where(kept, confidence, -float("inf"))

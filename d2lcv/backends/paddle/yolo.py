@@ -116,7 +116,8 @@ def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     rows = paddle.concat(
         [labels[..., None], scores[..., None], boxes.reshape([B, N, 4])], axis=-1
     )
-    kept = keep(rows[..., 2:], scores, nms_threshold) & (scores >= pos_threshold)
+    likely = scores >= pos_threshold
+    kept = keep(rows[..., 2:], scores, nms_threshold, likely)
     rank = paddle.where(kept, scores, -float("inf"))
     order = rank.argsort(1, descending=True, stable=True)[..., None]  # (B, N, 1)
     is_object = rank[..., None].take_along_axis(order, 1) >= pos_threshold

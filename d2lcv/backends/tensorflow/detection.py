@@ -57,13 +57,17 @@ def as_kept(kept, new_scores, scores):
         return tf.constant(kept, tf.int64), tf.constant(new_scores, scores.dtype)
 
 
-def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
+def multibox_detection(
+    cls_probs, offset_preds, anchors, nms_threshold, pos_threshold, background=True
+):
     B, _, A = keras.ops.shape(cls_probs)
     confidence = tf.reduce_max(cls_probs[:, 1:], axis=1)  # (B, A)
     label = tf.argmax(cls_probs[:, 1:], axis=1)
     is_likely = tf.cast(confidence, tf.float32) >= pos_threshold
     boxes = offset_inverse(anchors, tf.reshape(offset_preds, (B, A, 4)))
-    kept = keep(boxes, _ranks(confidence), nms_threshold)
+    # a box scored −∞ does not exist for NMS
+    ranks = tf.where(is_likely | background, _ranks(confidence), -float("inf"))
+    kept = keep(boxes, ranks, nms_threshold)
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = tf.where(kept, confidence, -float("inf"))

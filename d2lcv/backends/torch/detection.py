@@ -44,7 +44,9 @@ def as_kept(kept, new_scores, scores):
 
 
 @torch.no_grad()
-def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_threshold):
+def multibox_detection(
+    cls_probs, offset_preds, anchors, nms_threshold, pos_threshold, background=True
+):
     B, _, A = cls_probs.shape
     confidence, label = cls_probs[:, 1:].max(dim=1)  # (B, A)
     is_likely = confidence.float() >= pos_threshold
@@ -52,7 +54,9 @@ def multibox_detection(cls_probs, offset_preds, anchors, nms_threshold, pos_thre
 
     kept = torch.zeros((B, A), dtype=torch.bool, device=anchors.device)
     for i in range(B):
-        kept[i, nms(boxes[i], confidence[i], nms_threshold)] = True
+        (among,) = torch.where(is_likely[i] | background)
+        best = nms(boxes[i, among], confidence[i, among], nms_threshold)
+        kept[i, among[best]] = True
 
     # a stable sort leaves the removed ones, of equal rank, in the order of their index
     rank = torch.where(kept, confidence, -torch.inf)
