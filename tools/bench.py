@@ -220,7 +220,7 @@ def yolo_step(net: Any, X: Any, Y: Any) -> Any:
 
 
 def class_step(net: Any, X: Any, Y: Any) -> Any:
-    return d2l.cross_entropy(net(X), Y)
+    return d2l.reduce_mean(d2l.cross_entropy(net(X), Y))
 
 
 def pixel_step(net: Any, X: Any, Y: Any) -> Any:
