@@ -6,7 +6,7 @@
 
 Each backend runs in a process of its own, on one thread. The sides of a row are run in
 turn; of each the median of the processor's time counts, and only their ratio means
-something: theirs / ours, above 1 we are faster. `plain` (`plain/loops.py`) takes one image
+something: theirs / ours, above 1 we are faster. `plain` (`loops.py`) takes one image
 after the other, one box after the other; of a training step it is the same step run eagerly
 in the framework's own layout, and of a loader the framework's own. `compiled` is what
 a practitioner would call instead (`plain/torch.py` and its neighbours). The last rows show
@@ -281,7 +281,7 @@ Row = tuple[str, Callable[[], tuple[Side, dict[str, Side]]]]
 
 def rows(m: Material) -> Iterator[Row]:
     """What, and how to make our side and the others."""
-    loops = importlib.import_module("plain.loops")
+    loops = importlib.import_module("loops")
     compiled = importlib.import_module(f"plain.{d2l.backend_name()}")
 
     def call(
@@ -328,7 +328,7 @@ def prediction(m: Material, images: int, compiled: Any) -> tuple[Side, dict[str,
 def average(m: Material) -> tuple[Side, dict[str, Side]]:
     args, others = precision(m, 1000), {}
     with suppress(ImportError):
-        coco = importlib.import_module("plain.coco")
+        coco = importlib.import_module("coco")
         others["compiled"] = coco.evaluator(*args)
     return partial(d2l.mean_average_precision, *args), others
 

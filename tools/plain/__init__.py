@@ -1,10 +1,9 @@
-"""What `bench.py` compares the package with.
+"""What a practitioner would call instead, for `bench.py` to compare with.
 
-`loops` are the functions as a first implementation has them. The modules of the frameworks
-hold what a practitioner would call instead, under our names and with our arguments: the
-framework's own compiled operators (a name is missing where there is none), `predictor(net,
-X)`, a net called with pictures such as X as fast as the framework calls it, and its loader
-as its own tutorials write it:
+A module for each framework has its own compiled operators, under our names and with our
+arguments (a name is missing where there is none), and `predictor(net, X)`: a net that is
+called with pictures such as X as fast as the framework calls it. Its loader is that of its
+own tutorials:
 
 `loader(folder, batch_size, side, mean, std)` goes through the pictures of a folder with a
 sub-folder for each class, shuffled: a random crop resized to `side`, a random flip, numbers
