@@ -70,7 +70,8 @@ def multibox_prior(
     if 0 in tuple(data.shape)[2:]:
         raise ValueError(f"data: expected at least one pixel, got {tuple(data.shape)}")
     sizes, ratios = positives("sizes", sizes), positives("ratios", ratios)
-    return backend.anchors.multibox_prior(data, sizes, ratios)
+    prior = backend.anchors.multibox_prior
+    return backend.tensors.often(prior, data, sizes, ratios)
 
 
 def assign_anchor_to_bbox(
@@ -218,9 +219,10 @@ def _targets_in_parts(anchors: Any, labels: Any, least: float) -> list[Any]:
         t = backend.tensors
         one = t.to(t.astype(t.zeros((1, 1, 5)), anchors.dtype), t.home(anchors))
         return [x[:0] for x in backend.anchors.multibox_target(anchors, one, least)]
+    target = backend.anchors.multibox_target
     step = max(1, MOST_PAIRS // max(1, most * num_anchors))
     parts = [
-        backend.anchors.multibox_target(anchors, labels[i : i + step], least)
+        backend.tensors.often(target, anchors, labels[i : i + step], least)
         for i in range(0, num_images, step)
     ]
     if len(parts) == 1:

@@ -95,7 +95,8 @@ def batched_nms(
     check_shapes(scores=(scores, "n"), classes=(classes, "n"))
     classes = whole("classes", classes)
     most = threshold("iou_threshold", iou_threshold)
-    return backend.detection.batched_nms(boxes, scores, classes, most)
+    suppress = backend.detection.batched_nms
+    return backend.tensors.often(suppress, boxes, scores, classes, most)
 
 
 def soft_nms(
@@ -138,24 +139,25 @@ def soft_nms(
     least_score = threshold("score_threshold", score_threshold, 0, float("inf"))
     least_iou = threshold("iou_threshold", iou_threshold)
     method = one_of("method", method, ("gaussian", "linear"))
-    iou = backend.tensors.numpy(backend.boxes.box_iou(boxes, boxes))
+    corners = backend.tensors.numpy(boxes)
     left = backend.tensors.numpy(scores).copy()
     if not (left >= 0).all():
         raise ValueError(f"scores: expected numbers of at least 0, got {left.min()}")
-    if method == "gaussian":
-        factors = np.exp(-(iou**2) / sigma)
-    else:
-        factors = np.where(iou.astype(np.float32) >= least_iou, 1 - iou, 1)
     # Every pick waits for the one before it: small steps, which the host is best at.
-    kept, new_scores = [], []
+    kept, new_scores, taken = [], [], np.zeros(len(left), dtype=bool)
     for _ in range(len(left)):
         best = int(left.argmax())
         if np.float32(left[best]) < least_score:
             break
         kept.append(best)
         new_scores.append(float(left[best]))
-        left *= factors[best]
-        left[best], factors[:, best] = -1, 1  # taken, and stays so
+        iou = _overlaps(corners[best], corners)
+        if method == "gaussian":
+            left *= np.exp(-(iou**2) / sigma)
+        else:
+            left *= np.where(iou.astype(np.float32) >= least_iou, 1 - iou, 1)
+        taken[best] = True
+        left[taken] = -1
     indices, new = backend.detection.as_kept(kept, new_scores, scores)
     return indices, as_given(new, given)
 
@@ -211,8 +213,15 @@ def multibox_detection(
         )
     most = threshold("nms_threshold", nms_threshold)
     least = threshold("pos_threshold", pos_threshold)
-    rows = backend.detection.multibox_detection(
-        cls_probs, offset_preds, anchors, most, least, flag("background", background)
+    background = flag("background", background)
+    rows = backend.tensors.often(
+        backend.detection.multibox_detection,
+        cls_probs,
+        offset_preds,
+        anchors,
+        most,
+        least,
+        background,
     )
     return as_given(rows, *given)
 
@@ -353,11 +362,11 @@ def _first_finds(
 
 def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     """`box_iou` of pairs: scores of every backend are judged by the same numbers."""
-    upper_left = np.maximum(boxes1[:, :2], boxes2[:, :2])
-    lower_right = np.minimum(boxes1[:, 2:], boxes2[:, 2:])
+    upper_left = np.maximum(boxes1[..., :2], boxes2[:, :2])
+    lower_right = np.minimum(boxes1[..., 2:], boxes2[:, 2:])
     intersection = np.prod((lower_right - upper_left).clip(0), axis=-1)
     areas1, areas2 = (
-        np.prod((b[:, 2:] - b[:, :2]).clip(0), -1) for b in (boxes1, boxes2)
+        np.prod((b[..., 2:] - b[..., :2]).clip(0), -1) for b in (boxes1, boxes2)
     )
     union = areas1 + areas2 - intersection
     return np.divide(

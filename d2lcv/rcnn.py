@@ -93,7 +93,8 @@ def roi_pool(
     """
     given = X
     X, rois, output_size, spatial_scale = _checked(X, rois, output_size, spatial_scale)
-    out = backend.rcnn.roi_pool(X, rois, output_size, spatial_scale)
+    pool = backend.rcnn.roi_pool
+    out = backend.tensors.often(pool, X, rois, output_size, spatial_scale)
     return as_given(out, given)
 
 
@@ -140,8 +141,9 @@ def roi_align(
         _check_sizes(X, rois, spatial_scale)
         if aligned:
             rois = _empty_ones_outside(rois, spatial_scale)
-    out = backend.rcnn.roi_align(
-        X, rois, output_size, spatial_scale, sampling_ratio, bool(aligned)
+    align = backend.rcnn.roi_align
+    out = backend.tensors.often(
+        align, X, rois, output_size, spatial_scale, sampling_ratio, bool(aligned)
     )
     return as_given(out, given)
 

@@ -42,6 +42,7 @@ ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "TF_INTRAOP", "TF_INTEROP")
 LEAST = (
     0.02  # seconds of one measurement: a short call is repeated until it takes as much
 )
+WARM_UP = 6  # calls, after which a framework has compiled what it will
 Side = Callable[[], Any]
 
 
@@ -51,26 +52,33 @@ Side = Callable[[], Any]
 class Material:
     """Inputs, the same on every backend, each made when the first row asks for it."""
 
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
+    def __init__(self, device: Any = None) -> None:
+        self.rng, self.device = np.random.default_rng(0), device
         d2l.seed(0)
 
+    def put(self, x: Any) -> Any:
+        """An array as a tensor, or a net, where it is to be."""
+        x = d2l.tensor(x) if isinstance(x, np.ndarray) else x
+        return x if self.device is None else d2l.to(x, self.device)
+
     def array(self, *shape: int) -> Any:
-        return d2l.tensor(self.rng.random(shape, dtype=np.float32))
+        return self.put(self.rng.random(shape, dtype=np.float32))
 
     def boxes(self, *shape: int) -> Any:
         corner = self.rng.random((*shape, 2)) * 0.6
         side = 0.1 + self.rng.random((*shape, 2)) * 0.3
-        return d2l.tensor(np.concatenate([corner, corner + side], -1).astype("float32"))
+        return self.put(np.concatenate([corner, corner + side], -1).astype("float32"))
 
     def labels(self, images: int, objects: int) -> Any:
         boxes = self.boxes(images, objects)
-        return d2l.concat([d2l.zeros((images, objects, 1)), boxes], axis=2)
+        return d2l.concat(
+            [self.put(np.zeros((images, objects, 1), np.float32)), boxes], axis=2
+        )
 
     @cached_property
     def anchors(self) -> Any:
         """The 5444 of TinySSD on 256 × 256."""
-        maps = [d2l.zeros((1, 1, n, n)) for n in (32, 16, 8, 4, 1)]
+        maps = [self.put(np.zeros((1, 1, n, n))) for n in (32, 16, 8, 4, 1)]
         shapes = zip(maps, TINY_SSD_SIZES, TINY_SSD_RATIOS, strict=True)
         return d2l.concat([d2l.multibox_prior(*one) for one in shapes], axis=1)
 
@@ -83,15 +91,15 @@ class Material:
             row[chosen] = self.rng.random(likely, dtype=np.float32)
         offsets = self.rng.normal(size=(images, 4 * A)).astype(np.float32)
         return (
-            d2l.tensor(np.stack([1 - probs, probs], 1)),
-            d2l.tensor(offsets),
+            self.put(np.stack([1 - probs, probs], 1)),
+            self.put(offsets),
             self.anchors,
         )
 
     def regions(self, n: int, images: int = 1) -> Any:
         image = self.rng.integers(0, images, (n, 1)).astype(np.float32)
         corners = d2l.numpy(self.boxes(n)) * 256
-        return d2l.tensor(np.concatenate([image, corners], 1))
+        return self.put(np.concatenate([image, corners], 1))
 
 
 SCALES = ([0.75, 0.5, 0.25], [1, 2, 0.5])
@@ -107,13 +115,13 @@ CALLS: dict[str, tuple[list[tuple[int, ...]], Callable[..., tuple[Any, ...]]]] =
         lambda m, n, C: (
             m.boxes(n),
             m.array(n),
-            d2l.tensor(m.rng.integers(0, C, n)),
+            m.put(m.rng.integers(0, C, n)),
             0.5,
         ),
     ),
     "multibox_prior": (
         [(1, 1), (32, 32), (128, 128)],
-        lambda m, h, w: (d2l.zeros((1, 8, h, w)), *SCALES),
+        lambda m, h, w: (m.put(np.zeros((1, 8, h, w), np.float32)), *SCALES),
     ),
     "multibox_target": (
         [(1, 10, 10), (1, 5444, 1), (8, 5444, 5), (32, 5444, 20), (32, 5444, 100)],
@@ -228,7 +236,7 @@ def pixel_step(net: Any, X: Any, Y: Any) -> Any:
 
 
 def classes(m: Material, *shape: int) -> Any:
-    return d2l.tensor(m.rng.integers(0, 10, shape))
+    return m.put(m.rng.integers(0, 10, shape))
 
 
 # A net, its loss, and a batch
@@ -249,7 +257,7 @@ STEPS: dict[str, tuple[Callable[[], Any], Callable[..., Any], Callable[..., Any]
         lambda m: (
             m.array(4, 3, 128, 128),
             m.labels(4, 2),
-            d2l.tensor((m.rng.random((4, 2, 128, 128)) > 0.5).astype(np.float32)),
+            m.put((m.rng.random((4, 2, 128, 128)) > 0.5).astype(np.float32)),
         ),
     ),
     "ResNet-18 16 × 64²": (
@@ -267,7 +275,7 @@ STEPS: dict[str, tuple[Callable[[], Any], Callable[..., Any], Callable[..., Any]
 
 def training_step(m: Material, what: str, **options: Any) -> Side:
     make, loss_of, batch = STEPS[what]
-    net, batch = make(), batch(m)
+    net, batch = m.put(make()), batch(m)
     trainer = d2l.Trainer(net, "sgd", lr=1e-4, **options)
 
     def step(*batch: Any) -> tuple[Any, tuple[()]]:
@@ -320,7 +328,7 @@ def rows(m: Material) -> Iterator[Row]:
 
 
 def prediction(m: Material, images: int, compiled: Any) -> tuple[Side, dict[str, Side]]:
-    net, X = d2l.TinySSD(1), m.array(images, 3, 128, 128)
+    net, X = m.put(d2l.TinySSD(1)), m.array(images, 3, 128, 128)
     called = compiled.predictor(net, X)
     return lambda: d2l.predict(net, X), {"compiled": lambda: called(X)}
 
@@ -378,14 +386,17 @@ def loading(
 # --- measuring --------------------------------------------------------------------------
 
 
+clock = time.process_time
+
+
 def seconds(side: Side, times: int) -> float:
     """The processor's, of a call out of so many."""
     d2l.synchronize()
-    start = time.process_time()
+    start = clock()
     for _ in range(times):
         result = side()
     _wait(result)
-    return (time.process_time() - start) / times
+    return (clock() - start) / times
 
 
 def _wait(results: Any) -> None:
@@ -401,7 +412,7 @@ def duel(sides: dict[str, Side], rounds: int) -> dict[str, float]:
     """Median of each, run in turn after a warm-up."""
     times = {}
     for name, side in sides.items():
-        seconds(side, 1)
+        seconds(side, WARM_UP)
         once = seconds(side, 1)
         times[name] = max(1, min(1000, math.ceil(LEAST / max(once, 1e-6))))
     found: dict[str, list[float]] = {name: [] for name in sides}
@@ -429,9 +440,14 @@ def peak(side: Side) -> float | None:
     return max(0.0, value("VmHWM") - before)
 
 
-def measure(only: list[str], rounds: int = 5) -> list[dict[str, Any]]:
+def measure(
+    only: list[str], rounds: int = 5, device: Any = None
+) -> list[dict[str, Any]]:
     """In a worker: for each row what it is, seconds of each side, and memory."""
-    m, table = Material(), []
+    global clock
+    if device is not None and d2l.device_name(device) != "cpu":
+        clock = time.perf_counter  # the processor waits for it
+    m, table = Material(device), []
 
     def wanted(what: str) -> bool:
         return not only or any(text in what for text in only)

@@ -276,6 +276,7 @@ def _names(function: Any) -> list[str]:
 
 
 def _replace(pairs: list[tuple[Any, Any]]) -> None:
+    backend.tensors.forget()
     modules = [
         module
         for name, module in list(sys.modules.items())

@@ -74,3 +74,19 @@ def roi_pool(X, rois, output_size, spatial_scale):
 def predictor(net, X):
     net.eval()
     return paddle.no_grad()(net.forward)
+
+
+# ---- for `gpu.py` --------------------------------------------------------------------
+
+
+def place(device):
+    paddle.set_device("gpu:0" if "gpu" in str(device) else "cpu")
+
+
+def waits(call):
+    return None
+
+
+def device_memory():
+    gpu = paddle.device.cuda.device_count()
+    return paddle.device.cuda.max_memory_allocated() / 2**20 if gpu else None

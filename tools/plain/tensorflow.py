@@ -92,3 +92,21 @@ def predictor(net, X):
     compiled = tf.function(lambda X: net(X, training=False))
     compiled(X)
     return compiled
+
+
+# ---- for `gpu.py` --------------------------------------------------------------------
+
+
+def place(device):
+    """Nothing: TensorFlow makes tensors on the first GPU of its own accord."""
+
+
+def waits(call):
+    return None
+
+
+def device_memory():
+    gpu = tf.config.list_physical_devices("GPU")
+    return (
+        tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20 if gpu else None
+    )

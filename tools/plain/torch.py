@@ -1,5 +1,6 @@
 """torchvision: its ImageFolder, transforms and operators; PyTorch's DataLoader."""
 
+import warnings
 from functools import partial
 
 import torch
@@ -79,3 +80,27 @@ def multibox_detection(cls_probs, offset_preds, anchors):
 def predictor(net, X):
     net.eval()
     return torch.inference_mode()(net)
+
+
+# ---- for `gpu.py` --------------------------------------------------------------------
+
+place = torch.set_default_device
+
+
+def waits(call):
+    if not torch.cuda.is_available():
+        return None
+    call()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            call()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(one.message) for one in seen)
+
+
+def device_memory():
+    gpu = torch.cuda.is_available()
+    return torch.cuda.max_memory_allocated() / 2**20 if gpu else None

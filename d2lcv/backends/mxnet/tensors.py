@@ -29,7 +29,17 @@ from mxnet.numpy_extension import relu, sigmoid
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+__all__ = [
+    *VOCABULARY,
+    "detach",
+    "extent",
+    "float64",
+    "forget",
+    "home",
+    "is_module",
+    "often",
+    "type_name",
+]
 
 WIDER = {"int16": int32, "uint16": int32, "uint32": int64}
 
@@ -169,3 +179,12 @@ def device_name(device=None):
 
 def synchronize():
     npx.waitall()
+
+
+def often(function, *args):
+    """function(*args), compiled where that helps when the like comes again and again."""
+    return function(*args)
+
+
+def forget():
+    """Drop what was compiled: what it calls may have become another function."""

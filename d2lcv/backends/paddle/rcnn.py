@@ -34,8 +34,10 @@ __all__ = [
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
-    boxes, count, back = _by_image(rois.astype(X.dtype), len(X))
-    return ops.roi_pool(X, boxes, count, output_size, spatial_scale)[back]
+    def pool(boxes, count):
+        return ops.roi_pool(X, boxes, count, output_size, spatial_scale)
+
+    return _by_image(pool, rois.astype(X.dtype), len(X))
 
 
 def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
@@ -44,7 +46,7 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     # The gradient of the operator takes regions below one pixel for one pixel, as is
     # right without `aligned` only: these few are sampled here.
     small = ((rois[:, 3:] - rois[:, 1:3]) * spatial_scale < 1).any(1)
-    if not aligned or not small.any():
+    if not aligned or X.stop_gradient or not small.any():
         return _roi_align(X, rois, *options, aligned)
     parts = [mask.nonzero().flatten() for mask in (~small, small)]
     large, small = (rois[index] for index in parts)
@@ -55,18 +57,20 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
 
 
 def _roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
-    boxes, count, back = _by_image(rois, len(X))
-    samples = sampling_ratio or -1
-    out = ops.roi_align(X, boxes, count, output_size, spatial_scale, samples, aligned)
-    return out[back]
+    options = (output_size, spatial_scale, sampling_ratio or -1, aligned)
+    return _by_image(
+        lambda boxes, count: ops.roi_align(X, boxes, count, *options), rois, len(X)
+    )
 
 
-def _by_image(rois, num_images):
-    """The boxes sorted by their image, how many each image has, and the way back."""
+def _by_image(operator, rois, num_images):
+    """An operator that takes boxes sorted by their image, and how many each image has."""
     image = rois[:, 0].astype("int64")
-    order = image.argsort(stable=True)
     count = (image == paddle.arange(num_images)[:, None]).sum(1).astype("int32")
-    return rois[order, 1:], count, order.argsort()
+    if not (image[1:] < image[:-1]).any():  # they are, as usual
+        return operator(rois[:, 1:], count)
+    order = image.argsort(stable=True)
+    return operator(rois[order, 1:], count)[order.argsort()]
 
 
 def _sample(X, rois, output_size, spatial_scale, sampling_ratio):

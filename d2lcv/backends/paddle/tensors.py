@@ -34,7 +34,17 @@ from paddle.nn.functional import relu, sigmoid, softmax
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+__all__ = [
+    *VOCABULARY,
+    "detach",
+    "extent",
+    "float64",
+    "forget",
+    "home",
+    "is_module",
+    "often",
+    "type_name",
+]
 
 
 def is_module(x):
@@ -140,3 +150,12 @@ def device_name(device=None):
 def synchronize():
     if _num_gpus():
         paddle.device.synchronize()
+
+
+def often(function, *args):
+    """function(*args), compiled where that helps when the like comes again and again."""
+    return function(*args)
+
+
+def forget():
+    """Drop what was compiled: what it calls may have become another function."""

@@ -43,11 +43,21 @@ def keep(boxes, scores, iou_threshold):
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
-    # one NMS per class, for which the boxes of others, scored −∞, do not exist
-    own = classes == tf.unique(classes).y[:, None]  # (C, n)
-    boxes = tf.broadcast_to(boxes, (*keras.ops.shape(own), 4))
-    kept = keep(boxes, tf.where(own, _ranks(scores), -float("inf")), iou_threshold)
-    kept = tf.where(tf.reduce_any(kept, axis=0))[:, 0]
+    if boxes.shape[0] == 0:
+        return tf.zeros((0,), tf.int64)
+    ranks = _ranks(scores)
+
+    def keep_of(label):
+        members = tf.where(classes == label)  # (m, 1)
+        own = (tf.gather_nd(x, members) for x in (boxes, ranks))
+        kept = tf.gather(members, _nms(*own, iou_threshold))
+        return tf.scatter_nd(
+            kept, tf.ones_like(kept[:, 0], tf.int32), tf.shape(ranks, tf.int64)
+        )
+
+    # one NMS per class
+    kept = tf.map_fn(keep_of, tf.unique(classes).y, fn_output_signature=tf.int32)
+    kept = tf.where(tf.reduce_any(kept > 0, axis=0))[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
     return tf.gather(kept, order)
 

@@ -1,5 +1,8 @@
 """Layers in TensorFlow, where Keras's conventions are not those of the others."""
 
+import weakref
+from collections import OrderedDict
+
 import keras
 import tensorflow as tf
 
@@ -10,6 +13,8 @@ __all__ = [
     "StridedConv2d",
     "convolution",
     "dense",
+    "forget",
+    "often",
 ]
 
 
@@ -86,3 +91,49 @@ def dense(in_features, out_features):
     layer = keras.layers.Dense(out_features)
     layer.build((None, in_features))
     return layer
+
+
+# ---- compiled where it pays ----------------------------------------------------------
+
+CALLS_BEFORE, MOST_KEPT = 4, 32  # of one function or net
+_kept = weakref.WeakKeyDictionary()
+
+
+def often(function, *args):
+    """function(*args), compiled when the like of these arguments has come a few times."""
+    if not tf.executing_eagerly():
+        return function(*args)
+    owner = next((x for x in args if isinstance(x, keras.Layer)), function)
+    try:
+        forms = _kept.setdefault(owner, OrderedDict())
+        key = function.__qualname__, *map(_likeness, args)
+        count, compiled = forms.pop(key, (0, None))
+    except TypeError:  # what has no hash is like nothing else
+        return function(*args)
+    if count == CALLS_BEFORE:
+        # each a function of its own: TensorFlow warns of one that it traces often
+        compiled = tf.function(lambda *args: function(*args))
+    forms[key] = count + 1, compiled
+    if len(forms) > MOST_KEPT:
+        forms.popitem(last=False)
+    if compiled is None:
+        return function(*args)
+    try:
+        return compiled(*args)
+    except Exception:
+        # it does not compile, or the plain form says better what is wrong
+        forms[key] = CALLS_BEFORE + 1, None
+        return function(*args)
+
+
+def forget():
+    """Compile anew: what a function calls may have become another one."""
+    _kept.clear()
+
+
+def _likeness(x):
+    if tf.is_tensor(x):
+        return tuple(x.shape), x.dtype
+    if isinstance(x, keras.Layer):  # of which a part may have been replaced
+        return tuple(map(id, x._flatten_layers()))
+    return tuple(x) if isinstance(x, list) else x

@@ -28,8 +28,19 @@ from tensorflow.math import log
 from tensorflow.nn import relu, sigmoid, softmax
 
 from ...tensors import VOCABULARY
+from .layers import forget, often
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+__all__ = [
+    *VOCABULARY,
+    "detach",
+    "extent",
+    "float64",
+    "forget",
+    "home",
+    "is_module",
+    "often",
+    "type_name",
+]
 
 
 def is_module(x):

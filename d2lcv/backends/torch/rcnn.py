@@ -34,15 +34,41 @@ __all__ = [
 ]
 
 
+# The operator's gradient takes longer than two matrix products on a map of few pixels
+LARGEST_PRODUCT = 32 * 32
+
+
 def roi_pool(X, rois, output_size, spatial_scale):
     return ops.roi_pool(X, rois.to(X), output_size, spatial_scale)
 
 
 def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
+    rois, size = rois.to(X), X.shape[2] * X.shape[3]
+    if X.requires_grad and aligned and sampling_ratio and size <= LARGEST_PRODUCT:
+        return _sample(X, rois, output_size, spatial_scale, sampling_ratio)
     # torchvision's own default is not aligned
-    return ops.roi_align(
-        X, rois.to(X), output_size, spatial_scale, sampling_ratio, aligned
-    )
+    return ops.roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned)
+
+
+def _sample(X, rois, output_size, spatial_scale, sampling_ratio):
+    B, C, H, W = X.shape
+    x1, y1, x2, y2 = (rois[:, 1:] * spatial_scale - 0.5).unbind(1)
+    rows = _weights(y1, y2 - y1, output_size[0], sampling_ratio, H)  # (N, h, H)
+    columns = _weights(x1, x2 - x1, output_size[1], sampling_ratio, W)  # (N, w, W)
+    maps = X.transpose(1, 2).reshape(B, H, C * W).index_select(0, rois[:, 0].long())
+    # bilinear samples and their mean are linear in the rows and in the columns
+    out = (rows @ maps).reshape(len(rois), -1, W) @ columns.mT  # (N, h·C, w)
+    return out.unflatten(1, (-1, C)).transpose(1, 2)  # (N, C, h, w)
+
+
+def _weights(start, length, cells, samples, size):
+    """(N, cells, size): what each pixel of a line counts in each cell of a region."""
+    step = (torch.arange(cells * samples).to(start) + 0.5) / (cells * samples)
+    at = start[:, None] + length[:, None] * step  # (N, cells·samples)
+    counts = (at >= -1) & (at <= size)
+    pixels = torch.arange(size).to(start)
+    hat = (1 - (at.clamp(0, size - 1)[..., None] - pixels).abs()).clamp(min=0)
+    return (hat * counts[..., None]).unflatten(1, (cells, samples)).mean(2)
 
 
 def _conv(in_channels, out_channels):

@@ -140,7 +140,7 @@ def predict_tiles(net, X, rows, columns):
                 total = count.new_zeros((*scores.shape[:2], *count.shape))
             total[:, :, down, across] += scores
             count[down, across] += 1
-    return (total / count).float()
+    return total.div_(count).float()
 
 
 def pixel_accuracy(preds, labels, ignore_index=IGNORE):

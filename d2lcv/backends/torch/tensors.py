@@ -35,7 +35,17 @@ from torch import (
 
 from ...tensors import VOCABULARY
 
-__all__ = [*VOCABULARY, "detach", "extent", "float64", "home", "is_module", "type_name"]
+__all__ = [
+    *VOCABULARY,
+    "detach",
+    "extent",
+    "float64",
+    "forget",
+    "home",
+    "is_module",
+    "often",
+    "type_name",
+]
 
 
 def is_module(x):
@@ -144,3 +154,12 @@ def device_name(device=None):
 def synchronize():
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def often(function, *args):
+    """function(*args), compiled where that helps when the like comes again and again."""
+    return function(*args)
+
+
+def forget():
+    """Drop what was compiled: what it calls may have become another function."""
