@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .sketch import Paint, Points, Sketch
+from .canvas import Canvas, Paint, Points
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -51,7 +51,7 @@ class Animal:
     fur: float = 0.0  # how shaggy the outline is
 
 
-def draw_animal(sketch: Sketch, animal: Animal) -> None:
+def draw_animal(sketch: Canvas, animal: Animal) -> None:
     """Draw the animal looking left, in a pose of its own."""
     rng, a = sketch.rng, animal
     middle = _GROUND - a.leg - 0.85 * a.depth
@@ -73,7 +73,7 @@ def darker(paint: Paint, share: float = 0.72) -> Paint:
 
 
 def _leg(
-    sketch: Sketch,
+    sketch: Canvas,
     a: Animal,
     x: float,
     middle: float,
@@ -91,7 +91,7 @@ def _leg(
     sketch.ellipse(toe, (0.75 * thick, 0.4 * thick), paint, 0.05)
 
 
-def _body(sketch: Sketch, a: Animal, middle: float) -> None:
+def _body(sketch: Canvas, a: Animal, middle: float) -> None:
     n, d = a.length, a.depth
     around = [(-1.0, -0.55), (-0.4, -0.92), (0.3, -0.9), (0.85, -0.88), (1.08, -0.3)]
     around += [(1.02, 0.45), (0.6, 0.95 * a.tuck), (0.0, a.tuck + 0.1), (-0.6, 1.0)]
@@ -109,7 +109,7 @@ def _body(sketch: Sketch, a: Animal, middle: float) -> None:
 
 def ragged(rng: Generator, outline: Points, strength: float) -> Points:
     """The smooth outline with a fringe of fur."""
-    from .sketch import smooth
+    from .canvas import smooth
 
     line = smooth(outline)
     out = line - line.mean(0)
@@ -122,7 +122,7 @@ def ragged(rng: Generator, outline: Points, strength: float) -> Points:
     return line + fringe * out
 
 
-def _tail(sketch: Sketch, a: Animal, middle: float) -> None:
+def _tail(sketch: Canvas, a: Animal, middle: float) -> None:
     paint = a.coat if a.tail_paint is None else a.tail_paint
     x, y = 0.97 * a.length, middle - 0.6 * a.depth
     wag = sketch.rng.uniform(-0.06, 0.06)
@@ -146,7 +146,7 @@ def _tail(sketch: Sketch, a: Animal, middle: float) -> None:
     sketch.stroke([(x + dx, y + dy) for dx, dy in way], width, paint, 0.08)
 
 
-def _head(sketch: Sketch, a: Animal, middle: float, rise: float) -> None:
+def _head(sketch: Canvas, a: Animal, middle: float, rise: float) -> None:
     face = a.coat if a.face is None else a.face
     ears = darker(face, 0.85) if a.ears is None else a.ears
     start = -0.72 * a.length, middle - 0.25 * a.depth
@@ -184,7 +184,7 @@ def _head(sketch: Sketch, a: Animal, middle: float, rise: float) -> None:
     _ear(sketch, a, x + 0.35 * r, y, r, ears)
 
 
-def _ear(sketch: Sketch, a: Animal, x: float, y: float, r: float, paint: Paint) -> None:
+def _ear(sketch: Canvas, a: Animal, x: float, y: float, r: float, paint: Paint) -> None:
     if a.ear == "pointed":
         tip = x + 0.15 * r, y - 1.75 * r
         sketch.polygon(
@@ -208,7 +208,7 @@ def _ear(sketch: Sketch, a: Animal, x: float, y: float, r: float, paint: Paint) 
         sketch.stroke(way, [0.5 * r, 0.75 * r, 0.6 * r], paint, 0.06)
 
 
-def _antlers(sketch: Sketch, x: float, y: float) -> None:
+def _antlers(sketch: Canvas, x: float, y: float) -> None:
     for shift, colour in ((0.0, (92, 70, 46)), (0.07, (132, 102, 66))):
         base = x + shift
         stem = [(base, y), (base + 0.06, y - 0.2), (base + 0.2, y - 0.42)]

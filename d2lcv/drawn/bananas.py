@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import integers
+from .canvas import Sprite
 from .making import draw_all, make_set, save_png
 from .paint import (
-    Sprite,
     Tube,
     any_colour,
     ball,

@@ -25,9 +25,20 @@ import numpy as np
 
 from ..checks import integers
 from .animals import Animal, darker, draw_animal
+from .canvas import (
+    Canvas,
+    Colour,
+    cloud,
+    dots,
+    mix,
+    ramp,
+    stretch,
+    stripes,
+    tone,
+    vivid,
+)
 from .making import draw_all, make_classes, make_set, save_png
-from .paint import develop, draw_background, place, stretch
-from .sketch import Colour, Sketch, cloud, dots, mix, ramp, stripes, tone, vivid
+from .paint import develop, draw_background, place
 from .source import fitting
 
 if TYPE_CHECKING:
@@ -119,7 +130,7 @@ def draw_cifar10(
     size = SIDE * _FINE
     canvas = _surroundings(rng, size, name)
     squeeze = (rng.uniform(0.8, 1), rng.uniform(0.8, 1))
-    sketch = Sketch(
+    sketch = Canvas(
         rng,
         size * rng.uniform(0.6, 1.1),
         rng.normal(0, 0.2),
@@ -182,7 +193,7 @@ def _lacquer(rng: Generator) -> np.ndarray:
     return vivid(rng) * rng.uniform(0.6, 1)
 
 
-def _airplane(s: Sketch) -> None:
+def _airplane(s: Canvas) -> None:
     rng = s.rng
     colour, second = tone(rng, np.full(3, rng.uniform(150, 240))), _lacquer(rng)
     hull = mix(colour, second, stripes(rng.uniform(5, 12), 1.57, share=0.2))
@@ -200,12 +211,12 @@ def _airplane(s: Sketch) -> None:
     s.polygon([(0.6, -0.08), (0.86, 0.12), (0.98, 0.12), (0.84, -0.1)], colour, 0.04)
 
 
-def _wheel(s: Sketch, x: float, y: float, radius: float) -> None:
+def _wheel(s: Canvas, x: float, y: float, radius: float) -> None:
     s.ellipse((x, y), (radius, radius), (34, 34, 38), 0.04)
     s.ellipse((x, y), (0.5 * radius, 0.5 * radius), (186, 188, 194), 0.03)
 
 
-def _automobile(s: Sketch) -> None:
+def _automobile(s: Canvas) -> None:
     rng = s.rng
     colour = _lacquer(rng)
     roof, hood = rng.uniform(-0.5, -0.38), rng.uniform(-0.1, 0.02)
@@ -228,7 +239,7 @@ def _automobile(s: Sketch) -> None:
     _wheel(s, 0.55, 0.34, radius)
 
 
-def _truck(s: Sketch) -> None:
+def _truck(s: Canvas) -> None:
     rng = s.rng
     colour, load = _lacquer(rng), _lacquer(rng)
     top = rng.uniform(-0.75, -0.5)
@@ -252,7 +263,7 @@ def _truck(s: Sketch) -> None:
         _wheel(s, x, 0.42, radius)
 
 
-def _ship(s: Sketch) -> None:
+def _ship(s: Canvas) -> None:
     rng = s.rng
     hull, line = _lacquer(rng), _lacquer(rng)
     if rng.random() < 0.35:  # a sailing boat
@@ -300,7 +311,7 @@ def _fur(rng: Generator, colours: Sequence[Colour] = _FURS) -> np.ndarray:
     return tone(rng, colours[rng.integers(len(colours))])
 
 
-def _cat(s: Sketch) -> None:
+def _cat(s: Canvas) -> None:
     rng = s.rng
     coat = _fur(rng)
     if rng.random() < 0.5:
@@ -321,7 +332,7 @@ def _cat(s: Sketch) -> None:
     )
 
 
-def _dog(s: Sketch) -> None:
+def _dog(s: Canvas) -> None:
     rng = s.rng
     coat = _fur(rng)
     if rng.random() < 0.4:
@@ -344,7 +355,7 @@ def _dog(s: Sketch) -> None:
     )
 
 
-def _deer(s: Sketch) -> None:
+def _deer(s: Canvas) -> None:
     rng = s.rng
     coat = tone(rng, [(166, 106, 60), (130, 90, 60), (190, 132, 80)][rng.integers(3)])
     coat = mix(coat, (232, 220, 200), ramp(0.28, 0.36))
@@ -370,7 +381,7 @@ def _deer(s: Sketch) -> None:
     )
 
 
-def _horse(s: Sketch) -> None:
+def _horse(s: Canvas) -> None:
     rng = s.rng
     coat = _fur(rng, ((140, 84, 48), (60, 46, 42), (222, 214, 204), (176, 120, 66)))
     hair = _fur(rng, ((40, 34, 34), (210, 190, 160), (90, 56, 36)))
@@ -397,7 +408,7 @@ def _horse(s: Sketch) -> None:
     )
 
 
-def _bird(s: Sketch) -> None:
+def _bird(s: Canvas) -> None:
     rng = s.rng
     coat = _fur(rng) if rng.random() < 0.5 else vivid(rng)
     wing = darker(coat, rng.uniform(0.5, 0.9))
@@ -427,7 +438,7 @@ def _bird(s: Sketch) -> None:
     s.curve([(-0.25, -0.05), (0.25, -0.05), (0.75, 0.3), (0.2, 0.38)], feathers, 0.1)
 
 
-def _frog(s: Sketch) -> None:
+def _frog(s: Canvas) -> None:
     rng = s.rng
     skin = tone(
         rng,
@@ -457,7 +468,7 @@ def _frog(s: Sketch) -> None:
         s.ellipse((x - 0.05, -0.34), (0.04, 0.06), (20, 20, 20), 0)
 
 
-_THINGS: dict[str, Callable[[Sketch], None]] = {
+_THINGS: dict[str, Callable[[Canvas], None]] = {
     "airplane": _airplane,
     "automobile": _automobile,
     "bird": _bird,

@@ -22,9 +22,9 @@ import numpy as np
 
 from ..checks import integers
 from .animals import Animal, darker, draw_animal
+from .canvas import Canvas, Paint, cloud, dots, mix, ramp, stretch, tone
 from .making import draw_all, make_set
-from .paint import ball, develop, draw_background, muted, place, stick, stretch
-from .sketch import Paint, Sketch, cloud, dots, mix, ramp, tone
+from .paint import ball, develop, draw_background, muted, place, stick
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -111,7 +111,7 @@ def draw_dog(
     squeeze = (rng.uniform(0.9, 1), rng.uniform(0.9, 1))
     mirror = bool(rng.random() < 0.5)
     length = short * rng.uniform(0.8, 0.95)
-    sketch = Sketch(rng, length, rng.normal(0, 0.1), mirror, squeeze)
+    sketch = Canvas(rng, length, rng.normal(0, 0.1), mirror, squeeze)
     draw_animal(sketch, _dog(rng, *BREEDS[breed]))
     sprite = sketch.sprite()
     sprite.colour, sprite.cover = (

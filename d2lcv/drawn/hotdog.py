@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import integers
+from .canvas import Canvas, Paint, Points, Sprite, cloud, mix, tone
 from .making import make_classes
-from .paint import Sprite, develop, draw_background, place
-from .sketch import Paint, Points, Sketch, cloud, mix, tone
+from .paint import develop, draw_background, place
 from .things import THINGS, sausage_skin, upright
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ def _lay(rng: Generator, canvas: np.ndarray, sprite: Sprite) -> None:
     place(rng, canvas, Sprite(sprite.colour[part], sprite.cover[part]))
 
 
-def _anywhere(rng: Generator, length: float) -> Sketch:
-    return Sketch(
+def _anywhere(rng: Generator, length: float) -> Canvas:
+    return Canvas(
         rng, length, rng.uniform(0, 2 * math.pi), False, (1, rng.uniform(0.8, 1))
     )
 
 
 def _plate(rng: Generator, length: float) -> Sprite:
-    s = Sketch(rng, length, 0, False, (1, rng.uniform(0.6, 1)))
+    s = Canvas(rng, length, 0, False, (1, rng.uniform(0.6, 1)))
     glaze = tone(rng, (228, 226, 222))
     s.ellipse((0, 0), (0.98, 0.98), glaze, 0.05)
     s.ellipse((0, 0), (0.72, 0.72), 0.94 * glaze, 0.03)
@@ -122,7 +122,7 @@ def _crust(rng: Generator) -> Paint:
 
 
 def _in_bun(
-    rng: Generator, length: float, fill: Callable[[Sketch, Points], None]
+    rng: Generator, length: float, fill: Callable[[Canvas, Points], None]
 ) -> Sprite:
     """A long bun, seen from above or from the side; `fill(sketch, way)` is between."""
     s = _anywhere(rng, length)
@@ -149,7 +149,7 @@ def _hotdog(rng: Generator, length: float) -> Sprite:
     reach, wide = rng.uniform(0.78, 1.0), rng.uniform(0.24, 0.34)
     sauces = [(236, 190, 40), (190, 36, 28), (240, 232, 200)]
 
-    def fill(s: Sketch, way: Points) -> None:
+    def fill(s: Canvas, way: Points) -> None:
         line = [(reach * x, y) for x, y in way]
         s.stroke(line, [0.85 * wide, wide, 0.85 * wide], sausage_skin(rng, 0.4), 0.14)
         for _ in range(rng.integers(0, 3)):
@@ -158,7 +158,7 @@ def _hotdog(rng: Generator, length: float) -> Sprite:
     return _in_bun(rng, length, fill)
 
 
-def _sauce(rng: Generator, s: Sketch, way: Points, colour: np.ndarray) -> None:
+def _sauce(rng: Generator, s: Canvas, way: Points, colour: np.ndarray) -> None:
     """A wavy line along the way."""
     x = np.linspace(-0.7, 0.7, 22)
     middle = np.interp(np.abs(x), [0, 1], [way[1][1], way[0][1]])
@@ -175,7 +175,7 @@ def _sauce(rng: Generator, s: Sketch, way: Points, colour: np.ndarray) -> None:
 def _sandwich(rng: Generator, length: float) -> Sprite:
     """A bun with lettuce, cheese or tomatoes, with sauce now and then; no sausage."""
 
-    def fill(s: Sketch, way: Points) -> None:
+    def fill(s: Canvas, way: Points) -> None:
         middle = way[1][1]
         x = np.linspace(-0.85, 0.85, 18)
         frill = np.where(np.arange(18) % 2, 0.12, 0.24) + middle
@@ -200,7 +200,7 @@ def _sandwich(rng: Generator, length: float) -> Sprite:
 def _empty_bun(rng: Generator, length: float) -> Sprite:
     """A bun that is closed or only filled with sauce."""
 
-    def fill(s: Sketch, way: Points) -> None:
+    def fill(s: Canvas, way: Points) -> None:
         if rng.random() < 0.5:
             _sauce(rng, s, way, tone(rng, (236, 190, 40)))
 
@@ -211,7 +211,7 @@ def _odd_bun(rng: Generator, length: float) -> Sprite:
     """A carrot, a cucumber or a banana in a bun."""
     inside = [(232, 124, 40), (70, 130, 60), (244, 214, 90)][rng.integers(3)]
 
-    def fill(s: Sketch, way: Points) -> None:
+    def fill(s: Canvas, way: Points) -> None:
         colour = tone(rng, inside)
         s.stroke(
             way,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .canvas import Sprite, stretch
+
 if TYPE_CHECKING:
     from numpy.random import Generator
     from PIL import Image, ImageDraw
@@ -50,14 +52,6 @@ def muted(rng: Generator, colours: np.ndarray) -> np.ndarray:
     """Take most of the colour away: most surfaces in photographs are nearly grey."""
     grey = colours.mean(-1, keepdims=True)
     return grey + rng.beta(1.2, 2.5) * (colours - grey)
-
-
-def stretch(values: np.ndarray, size: int) -> np.ndarray:
-    """Enlarge an (n, n, 3) array smoothly to (size, size, 3) uint8."""
-    from PIL import Image
-
-    small = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def draw_pattern(rng: Generator, size: int) -> np.ndarray | None:
@@ -113,14 +107,6 @@ def scribble(rng: Generator, pen: ImageDraw.ImageDraw, size: int) -> None:
 
 
 # ---- things that lie in the picture --------------------------------------------------
-
-
-@dataclass
-class Sprite:
-    """A small picture with its coverage: (h, w, 3) 0 to 255, and (h, w) 0 to 1."""
-
-    colour: np.ndarray
-    cover: np.ndarray
 
 
 def place(rng: Generator, canvas: np.ndarray, sprite: Sprite) -> np.ndarray:

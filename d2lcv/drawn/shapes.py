@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import integers
+from .canvas import stretch
 from .making import draw_all, make_set, save_png
-from .paint import any_colour, cast_shadow, develop, draw_pattern, muted, stretch
+from .paint import any_colour, cast_shadow, develop, draw_pattern, muted
 
 if TYPE_CHECKING:
     from numpy.random import Generator

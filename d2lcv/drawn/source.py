@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import integers
+from .canvas import Sprite
 from .making import make_classes
-from .paint import Sprite, any_colour, ball, develop, draw_background, place, stick
+from .paint import any_colour, ball, develop, draw_background, place, stick
 from .things import THINGS
 
 if TYPE_CHECKING:

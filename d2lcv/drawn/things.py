@@ -14,10 +14,10 @@ import numpy as np
 
 from .animals import Animal, draw_animal
 from .bananas import draw_one
-from .paint import Sprite, any_colour
-from .sketch import (
+from .canvas import (
+    Canvas,
     Paint,
-    Sketch,
+    Sprite,
     checks,
     cloud,
     dots,
@@ -28,6 +28,7 @@ from .sketch import (
     tone,
     vivid,
 )
+from .paint import any_colour
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -35,17 +36,17 @@ if TYPE_CHECKING:
 __all__ = ["THINGS", "sausage_skin", "upright"]
 
 
-def _anywhere(rng: Generator, length: float) -> Sketch:
+def _anywhere(rng: Generator, length: float) -> Canvas:
     """A sketch turned by any angle."""
     squeeze = rng.uniform(0.8, 1, 2)
-    return Sketch(rng, length, rng.uniform(0, 2 * math.pi), False, tuple(squeeze))
+    return Canvas(rng, length, rng.uniform(0, 2 * math.pi), False, tuple(squeeze))
 
 
-def upright(rng: Generator, length: float, lean: float = 0.25) -> Sketch:
+def upright(rng: Generator, length: float, lean: float = 0.25) -> Canvas:
     """A sketch of something that stands, leaning a little, looking left or right."""
     squeeze = rng.uniform(0.85, 1, 2)
     turn = rng.normal(0, lean)
-    return Sketch(rng, length, turn, bool(rng.random() < 0.5), tuple(squeeze))
+    return Canvas(rng, length, turn, bool(rng.random() < 0.5), tuple(squeeze))
 
 
 # ---- food ----------------------------------------------------------------------------

@@ -17,9 +17,9 @@ import numpy as np
 
 from ..checks import integers
 from ..data.voc import IGNORE, VOC_CLASSES, voc_palette
+from .canvas import Sprite, mix, stripes, tone, vivid
 from .making import draw_all, make_set
 from .paint import (
-    Sprite,
     any_colour,
     ball,
     cast_shadow,
@@ -28,7 +28,6 @@ from .paint import (
     place,
     stick,
 )
-from .sketch import mix, stripes, tone, vivid
 from .things import THINGS, upright
 
 if TYPE_CHECKING:

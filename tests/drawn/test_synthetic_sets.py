@@ -303,12 +303,12 @@ def test_pixels_alone_tell_little_of_cifar10():
 def test_things_look_left_as_often_as_right(monkeypatch, split):
     mirrored = []
 
-    class Recorded(cifar10.Sketch):
+    class Recorded(cifar10.Canvas):
         def __init__(self, rng, length, turn, mirror, squeeze):
             mirrored.append(mirror)
             super().__init__(rng, length, turn, mirror, squeeze)
 
-    monkeypatch.setattr(cifar10, "Sketch", Recorded)
+    monkeypatch.setattr(cifar10, "Canvas", Recorded)
     for name in CIFAR10:
         for i in range(20):
             cifar10.draw_cifar10(name, i, split)
@@ -316,11 +316,11 @@ def test_things_look_left_as_often_as_right(monkeypatch, split):
 
 
 def test_a_mirrored_thing_is_its_mirror_image():
-    from d2lcv.drawn.sketch import Sketch
+    from d2lcv.drawn.canvas import Canvas
 
     covers = []
     for mirror in (False, True):
-        sketch = Sketch(np.random.default_rng(0), 40, 0.0, mirror)
+        sketch = Canvas(np.random.default_rng(0), 40, 0.0, mirror)
         sketch.polygon([(-0.9, -0.5), (0.2, -0.5), (0.9, 0.6)], (200, 30, 40))
         covers.append(sketch.sprite().cover > 0.5)
     one, other = covers

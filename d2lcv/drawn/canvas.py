@@ -1,19 +1,30 @@
-"""Things drawn from shaded parts: a small transparent picture and its textures.
+"""The canvas: things are drawn from shaded parts, and come with their mask.
 
-A part is an outline in the thing's own coordinates (x right, y down, about −1 to 1) and a
-paint: a colour, or a function of the coordinates that gives one. Textures so turn and
-grow with the thing.
+A thing of the zoo is a function of a canvas, with its colours as keywords; what they
+leave open is chosen with `c.rng`. It draws parts in the thing's own coordinates (x right,
+y down, about −1 to 1; what stands looks left, its feet are lowest), back to front:
+
+    def lemon(c: Canvas, peel: Colour | None = None) -> None:
+        peel = tone(c.rng, (240, 214, 60)) if peel is None else peel
+        c.ellipse((0, 0), (0.9, 0.7), peel, 0.4, gloss=0.4)
+
+The canvas has the size (`length` pixels from −1 to 1), the pose (`turn`, `mirror`,
+`squeeze`) and where the light is. `c.sprite()` is what was drawn, with its coverage, the
+mask. How a thing is put into a picture, with shadows and occlusion, stands in `backdrops`.
+
+A part is an outline and a paint: a colour, or a function of the coordinates that gives
+one, such as `mix(first, second, weight)`, so that textures turn and grow with the thing.
+`depth` says how far the shade of a bulging part reaches inward; 0 is flat.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from .paint import Sprite, stretch
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -24,18 +35,25 @@ Colour = Sequence[float] | np.ndarray  # red, green, blue from 0 to 255
 Weight = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Paint = Weight | Colour
 
-_FINE = 4  # outlines are drawn so much larger, then averaged
+
+@dataclass
+class Sprite:
+    """A small picture with its coverage: (h, w, 3) 0 to 255, and (h, w) 0 to 1."""
+
+    colour: np.ndarray
+    cover: np.ndarray
 
 
-class Sketch:
-    """A picture of about `length` pixels; parts cover those drawn before.
+class Canvas:
+    """A transparent picture of about `length` pixels; parts cover those drawn before.
 
     Args:
-        rng: chooses where the light comes from, mostly from above.
+        rng: chooses what the thing leaves open.
         length: how many pixels the span from −1 to 1 has.
         turn: the angle in radians by which the thing is turned.
         mirror: draw left for right.
         squeeze: how much narrower and lower the thing is.
+        sun: the direction to the light in the picture, x and y; mostly from above if None.
     """
 
     def __init__(
@@ -45,6 +63,7 @@ class Sketch:
         turn: float = 0.0,
         mirror: bool = False,
         squeeze: tuple[float, float] = (1.0, 1.0),
+        sun: tuple[float, float] | None = None,
     ) -> None:
         self.rng, self.scale = rng, length / 2
         side = math.ceil(1.7 * length) + 2
@@ -54,16 +73,22 @@ class Sketch:
         flip = np.diag([-squeeze[0] if mirror else squeeze[0], squeeze[1]])
         self._matrix = self.scale * np.array([[cos, -sin], [sin, cos]]) @ flip
         self._back = np.linalg.inv(self._matrix)
-        sun = rng.normal(-math.pi / 2, 0.8)
-        self._sun = math.cos(sun), math.sin(sun)
+        if sun is None:
+            angle = rng.normal(-math.pi / 2, 0.8)
+            sun = math.cos(angle), math.sin(angle)
+        self.sun = sun
 
-    def polygon(self, points: Points, paint: Paint, depth: float = 0.15) -> None:
-        """A closed outline with corners; `depth` is how far its shade reaches inward."""
-        self._fill(np.asarray(points, float), paint, depth)
+    def polygon(
+        self, points: Points, paint: Paint, depth: float = 0.15, gloss: float = 0.0
+    ) -> None:
+        """A closed outline with corners; `gloss`, 0 to 1, is how bright it shines."""
+        self._fill(np.asarray(points, float), paint, depth, gloss)
 
-    def curve(self, points: Points, paint: Paint, depth: float = 0.15) -> None:
+    def curve(
+        self, points: Points, paint: Paint, depth: float = 0.15, gloss: float = 0.0
+    ) -> None:
         """A smooth closed outline through the points."""
-        self._fill(smooth(points), paint, depth)
+        self._fill(smooth(points), paint, depth, gloss)
 
     def ellipse(
         self,
@@ -72,12 +97,13 @@ class Sketch:
         paint: Paint,
         depth: float = 0.15,
         turn: float = 0.0,
+        gloss: float = 0.0,
     ) -> None:
         angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
         x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
         cos, sin = math.cos(turn), math.sin(turn)
         outline = np.stack([cos * x - sin * y, sin * x + cos * y], 1)
-        self._fill(outline + np.asarray(centre), paint, depth)
+        self._fill(outline + np.asarray(centre), paint, depth, gloss)
 
     def stroke(
         self,
@@ -86,6 +112,7 @@ class Sketch:
         paint: Paint,
         depth: float = 0.1,
         caps: bool = True,
+        gloss: float = 0.0,
     ) -> None:
         """A smooth line of this width, or of widths that change from start to end."""
         line = smooth(points, closed=False)
@@ -105,7 +132,7 @@ class Sketch:
                 bow = np.cos(angle)[:, None] * left + np.sin(angle)[:, None] * out
                 bows.append(line[end] + half[end] * bow)
             sides = [sides[0], bows[0], sides[1], bows[1]]
-        self._fill(np.concatenate(sides), paint, depth)
+        self._fill(np.concatenate(sides), paint, depth, gloss)
 
     def sprite(self) -> Sprite:
         """What was drawn, without the empty space around it."""
@@ -116,7 +143,9 @@ class Sketch:
         colour = self._premultiplied[part] / np.maximum(cover, 1e-3)[:, :, None]
         return Sprite(colour, cover)
 
-    def _fill(self, outline: np.ndarray, paint: Paint, depth: float) -> None:
+    def _fill(
+        self, outline: np.ndarray, paint: Paint, depth: float, gloss: float
+    ) -> None:
         from PIL import Image, ImageDraw
 
         side = len(self._cover)
@@ -126,10 +155,11 @@ class Sketch:
         width, height = (high - low).tolist()
         if min(width, height) < 1:
             return
-        image = Image.new("L", (width * _FINE, height * _FINE))
-        fine = ((dots - low) * _FINE).ravel().tolist()
-        ImageDraw.Draw(image).polygon(fine, fill=255)
-        image = image.reduce(_FINE)
+        fine = 4 if max(width, height) < 128 else 2  # drawn larger, then averaged
+        image = Image.new("L", (width * fine, height * fine))
+        corners = ((dots - low) * fine).ravel().tolist()
+        ImageDraw.Draw(image).polygon(corners, fill=255)
+        image = image.reduce(fine)
         mask = np.asarray(image, np.float32) / 255
 
         x = np.arange(low[0], high[0])[None, :] + 0.5 - side / 2
@@ -138,7 +168,10 @@ class Sketch:
         v = (self._back[1, 0] * x + self._back[1, 1] * y).astype(np.float32)
         colour = paint(u, v) if callable(paint) else np.asarray(paint, np.float32)
         if depth:
-            colour = colour * self._light(image, depth)[:, :, None]
+            light = self._light(image, depth)[:, :, None]
+            colour = colour * light
+            if gloss:
+                colour = colour + 255 * gloss * np.clip(5 * light - 5.4, 0, 1) ** 2
         part = slice(low[1], high[1]), slice(low[0], high[0])
         over = mask[:, :, None]
         below = self._premultiplied[part]
@@ -153,8 +186,8 @@ class Sketch:
         blur = ImageFilter.BoxBlur(reach / 1.5)
         soft = np.asarray(mask.filter(blur).filter(blur), np.float32) / 255
         slope = np.zeros_like(soft)
-        slope[:, 1:-1] = self._sun[0] * (soft[:, 2:] - soft[:, :-2])
-        slope[1:-1] += self._sun[1] * (soft[2:] - soft[:-2])
+        slope[:, 1:-1] = self.sun[0] * (soft[:, 2:] - soft[:, :-2])
+        slope[1:-1] += self.sun[1] * (soft[2:] - soft[:-2])
         return 0.6 + 0.45 * soft - np.clip(0.27 * reach * slope, -0.33, 0.33)
 
 
@@ -261,6 +294,14 @@ def cloud(rng: Generator, grain: float, share: float, sharpness: float = 4.0) ->
         return np.clip((field[row, column] - level) * sharpness / 42 + 0.5, 0, 1)
 
     return weight
+
+
+def stretch(values: np.ndarray, size: int) -> np.ndarray:
+    """Enlarge an (n, n, 3) array smoothly to (size, size, 3) uint8."""
+    from PIL import Image
+
+    small = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def tone(rng: Generator, colour: Colour, spread: float = 0.12) -> np.ndarray:
