@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import Canvas, Sprite, tone
+from .canvas import Canvas, Sprite, sampled, texture, tone
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -46,7 +46,6 @@ __all__ = [
     "water",
 ]
 
-_TILE = 256  # the side of a texture
 _FAR = 44  # what is far away is drawn in a picture so wide
 
 
@@ -105,6 +104,14 @@ class Scene:
         self.owner[here][cover >= 0.5] = self.count
         return self.count
 
+    def hidden(self, sprite: Sprite, x: float, y: float, k: int) -> float:
+        """The share of what is visible of thing k that the sprite would hide at x, y."""
+        height, width = sprite.cover.shape
+        top, left = round(y - height), round(x - width / 2)
+        here, there = _overlap(self.owner.shape, sprite.cover.shape, top, left)
+        lost = (self.owner[here] == k) & (sprite.cover[there] >= 0.5)
+        return lost.sum() / max((self.owner == k).sum(), 1)
+
     def _cast(
         self,
         cover: np.ndarray,
@@ -131,9 +138,7 @@ class Scene:
         image = Image.fromarray((255 * cover).astype(np.uint8)).transform(
             (out_w, out_h), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
-        image = image.filter(ImageFilter.BoxBlur(soft)).filter(
-            ImageFilter.BoxBlur(soft / 2)
-        )
+        image = image.filter(ImageFilter.BoxBlur(soft))
         shade = np.asarray(image, np.float32) * (dark / 255)
         row = top + height - low + round(0.3 * soft)
         here, there = _overlap(self.owner.shape, shade.shape, row, left - x0)
@@ -146,15 +151,20 @@ class Scene:
         rng, (height, width) = self.rng, self.owner.shape
         warm = rng.normal(0, 0.035)
         gain = rng.uniform(0.85, 1.1) * np.array([1 + warm, 1, 1 - warm])
-        picture = self.picture * gain.astype(np.float32)[:, None, None]
-        picture *= 1 - rng.uniform(0, 0.3) * _vignette(height, width)
-        noise = abs(rng.normal(0, 4)) if noise is None else noise
+        light = 1 - rng.uniform(0, 0.3) * _vignette(height, width)
+        noise = abs(rng.normal(0, 3)) if noise is None else noise
         rows = (np.arange(height) + rng.integers(512)) % 512
         columns = (np.arange(width) + rng.integers(512)) % 512
-        picture += noise * _grain()[rows[:, None], columns]
-        planes = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
-        image = Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
-        return np.asarray(image.filter(ImageFilter.BoxBlur(rng.uniform(0.1, 0.6))))
+        grain = noise * _grain()[rows[:, None], columns]
+        planes = []
+        for plane, much in zip(self.picture, gain.tolist(), strict=True):
+            level = plane * (much * light) + grain
+            np.clip(level, 0, 255, out=level)
+            planes.append(Image.fromarray(level.astype(np.uint8)))
+        image = Image.merge("RGB", planes)
+        if (soft := rng.uniform(-0.5, 0.7)) > 0:
+            image = image.filter(ImageFilter.BoxBlur(soft))
+        return np.asarray(image)
 
 
 def _overlap(
@@ -180,25 +190,6 @@ def _grain() -> np.ndarray:
 
 
 # ---- surfaces ------------------------------------------------------------------------
-
-
-@lru_cache(16)
-def texture(across: float, along: float, rough: float = 2.0) -> np.ndarray:
-    """Noise that can be tiled, with a grain of so many pixels; mean 0, deviation 1.
-
-    The larger `rough`, the fewer details are finer than the grain.
-    """
-    noise = np.random.default_rng(1).normal(0, 1, (_TILE, _TILE))
-    y, x = np.fft.fftfreq(_TILE)[:, None], np.fft.fftfreq(_TILE)[None, :]
-    weight = (1 + (3 * x * across) ** 2 + (3 * y * along) ** 2) ** (-rough / 2)
-    weight[0, 0] = 0
-    values = np.fft.ifft2(weight * np.fft.fft2(noise)).real
-    return np.round(values / values.std(), 2).astype(np.float32)
-
-
-def _sampled(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    row, column = y.astype(np.int32) % _TILE, x.astype(np.int32) % _TILE
-    return values.ravel().take(_TILE * row + column)
 
 
 def _ground(shape: Shape, horizon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -228,7 +219,7 @@ def _wood(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = np.broadcast_arrays(y, x)
     y = y / rng.uniform(0.2, 0.5)
     board = np.floor(y)
-    grain = _sampled(texture(60, 2.5), 200 * x + 91 * board, 90 * y)
+    grain = sampled(texture(60, 2.5), 200 * x + 91 * board, 90 * y)
     tint = np.sin(12.9898 * board * board + 4.1) * 0.09
     gap = np.clip(30 * np.minimum(y - board, board + 1 - y) - 0.1, 0.55, 1)
     value = gap * (1 + tint + 0.09 * grain)
@@ -251,7 +242,7 @@ def _cloth(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ]
     white = _planes(tone(rng, (232, 228, 218), 0.05))
     dye = _planes(tone(rng, dyes[rng.integers(5)]))
-    weave = 1 + 0.04 * _sampled(texture(1, 1), 300 * x, 300 * y)
+    weave = 1 + 0.04 * sampled(texture(1, 1), 300 * x, 300 * y)
     return (white + share * (dye - white)) * weave
 
 
@@ -259,8 +250,8 @@ def _stone(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Marble, slate or painted wood: a plain top with soft clouds."""
     greys = [(222, 220, 216), (92, 94, 98), (190, 176, 156), (150, 160, 168)]
     colour = _planes(tone(rng, greys[rng.integers(4)]))
-    cloud = _sampled(texture(60, 40, 2.6), 220 * x, 220 * y)
-    speck = _sampled(texture(1.5, 1.5), 300 * x, 300 * y)
+    cloud = sampled(texture(60, 40, 2.6), 220 * x, 220 * y)
+    speck = sampled(texture(1.5, 1.5), 300 * x, 300 * y)
     veins = np.clip(1 - 6 * np.abs(cloud - 0.3), 0, 1) * rng.uniform(0, 0.25)
     value = 1 + 0.05 * cloud + rng.uniform(0.01, 0.05) * speck - veins
     return value * colour
@@ -270,15 +261,15 @@ def _grass(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     greens = [(104, 140, 58), (128, 146, 70), (86, 124, 52)]
     green = _planes(tone(rng, greens[rng.integers(3)]))
     straw = _planes(np.array([190, 180, 104], np.float32))
-    blades = _sampled(texture(1.2, 7, 2.2), 330 * x, 200 * y)
-    patch = np.clip(_sampled(texture(40, 24), 120 * x, 120 * y) * 0.25 + 0.2, 0, 0.5)
+    blades = sampled(texture(1.2, 7, 2.2), 330 * x, 200 * y)
+    patch = np.clip(sampled(texture(40, 24), 120 * x, 120 * y) * 0.25 + 0.2, 0, 0.5)
     return (green + patch * (straw - green)) * (1 + 0.24 * blades)
 
 
 def _asphalt(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     grey = _planes(tone(rng, (122, 120, 118)))
-    value = 1 + 0.09 * _sampled(texture(1, 1), 300 * x, 300 * y)
-    value += 0.05 * _sampled(texture(30, 30), 60 * x, 60 * y)
+    value = 1 + 0.09 * sampled(texture(1, 1), 300 * x, 300 * y)
+    value += 0.05 * sampled(texture(30, 30), 60 * x, 60 * y)
     colour = value * grey
     at, often = rng.uniform(0.3, 1.2) * rng.choice([-1, 1]), rng.uniform(3, 6)
     line = np.clip(1 - 40 * (np.abs(x - at) - 0.035), 0, 1) * (np.sin(often * y) > -0.2)
@@ -288,15 +279,15 @@ def _asphalt(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _waves(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     blues = [(62, 104, 140), (70, 128, 140), (88, 112, 128), (40, 84, 120)]
     colour = _planes(tone(rng, blues[rng.integers(4)]))
-    swell = _sampled(texture(26, 7), 110 * x, 160 * y)
-    ripple = _sampled(texture(7, 2), 160 * x, 220 * y)
+    swell = sampled(texture(26, 7), 110 * x, 160 * y)
+    ripple = sampled(texture(7, 2), 160 * x, 220 * y)
     crest = np.clip(0.5 * (swell + ripple - 1.2), 0, 1)
     return (1 + 0.1 * swell + 0.08 * ripple) * colour + 100 * crest
 
 
 def _carpet(rng: Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     wools = [(150, 132, 112), (120, 84, 78), (96, 108, 120), (186, 176, 158)]
-    value = 1 + 0.1 * _sampled(texture(2, 2), 300 * x, 300 * y)
+    value = 1 + 0.1 * sampled(texture(2, 2), 300 * x, 300 * y)
     return value * _planes(tone(rng, wools[rng.integers(4)]))
 
 

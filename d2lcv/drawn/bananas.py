@@ -1,43 +1,47 @@
 """Drawn pictures with one banana each, in the layout of the book's `banana-detection`.
 
 The lesson needs pictures in which one object must be found among many others. Here it
-is a banana: a bent, tapered, shaded tube with dark ends. Around it lie things that
-share its colour (yellow balls, sticks and rings) or its shape (bent things of other
-colours), so that neither a colour threshold nor the outline alone finds it.
+is a banana on a table, in a bowl, in a kitchen or in the grass, partly hidden now and
+then. Around it are things that share its colour (lemons, courgettes, yellow cups), its
+bent form (peppers, croissants) or both (crescents, the hull of a toy boat), so that
+neither a colour threshold nor the outline alone finds it.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..checks import integers
-from .canvas import Sprite
+from .backdrops import Scene, kitchen, meadow, room, table
+from .canvas import Canvas, Sprite, vivid
 from .making import draw_all, make_set, save_png
-from .paint import (
-    Tube,
-    any_colour,
-    ball,
-    bent_tube,
-    blend,
-    develop,
-    draw_background,
-    place,
-    shade,
-    stick,
-    yellow,
+from .zoo.food import (
+    apple,
+    banana,
+    carrot,
+    courgette,
+    croissant,
+    cucumber,
+    lemon,
+    lemon_half,
+    moon,
+    orange,
+    pear,
+    pepper,
+    tomato,
 )
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
+from .zoo.household import ball, bottle, bowl, cup, jar, plate, toy_boat
+from .zoo.plants import dandelion, leaf, mushroom, tuft
 
 __all__ = ["draw_banana", "make_bananas"]
 
-VERSION = 3  # count up when the pictures change: older sets are then not served again
+VERSION = 4  # count up when the pictures change: older sets are then not served again
 
 _SPLITS = ("train", "val")
 _HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
@@ -109,91 +113,101 @@ def draw_banana(
     Returns:
         The picture (size, size, 3), uint8; the banana's box (4,), int64, as x1, y1, x2,
         y2 in pixels, the right and lower border exclusive; and the banana's pixels
-        (size, size), bool, of which it is the tight box.
+        (size, size), bool, of which it is the tight box: those that are visible.
     """
     rng = np.random.default_rng([seed, _SPLITS.index(split), index])
-    canvas = draw_background(rng, size)
-    for _ in range(rng.integers(1, 5)):
-        place(rng, canvas, _distractor(rng, size))
-    mask = place(rng, canvas, draw_one(rng, size * rng.uniform(0.3, 0.55)))
+    place = (table, kitchen, meadow, room)[rng.choice(4, p=[0.45, 0.2, 0.2, 0.15])]
+    scene = place(rng, (size, size))
+    length = size * rng.uniform(0.38, 0.62)
+    fruit = _drawn(scene, banana, length, "lies")
+    height, width = fruit.cover.shape
+    in_bowl = place is not meadow and scene.horizon > 0 and rng.random() < 0.3
+    first = max(scene.horizon, 0) + 0.2 * size  # the row of what is farthest
+    low = max(0.8 * size if in_bowl else first, height)
+    y = rng.uniform(min(low, size), size)
+    x = rng.uniform(width / 2, size - width / 2)
+
+    things = _GARDEN if place is meadow else _HOUSE
+    known = 0
+    for row in sorted([y, *rng.uniform(first, 1.1 * size, rng.integers(2, 7))]):
+        if row == y:
+            known = (_in_bowl if in_bowl else _lying)(scene, fruit, x, y)
+            continue
+        draw, lengths, pose = things[rng.integers(len(things))]
+        reach = length * lengths * scene.near(row) / scene.near(y)
+        if reach > size or (scene.horizon < 0 and pose == "stands"):
+            continue
+        thing, at = _drawn(scene, draw, reach, pose), rng.uniform(0, size)
+        if not known or scene.hidden(thing, at, row, known) < 0.2:
+            scene.put(thing, at, row, lies=pose != "stands")
+    mask = scene.owner == known
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    return develop(rng, canvas), box, mask
+    return scene.photograph(), box, mask
 
 
-_BANANA_AT = (0, 0.03, 0.1, 0.16, 0.24, 0.36, 0.52, 0.7, 0.83, 0.92, 0.965, 1)
-_BANANA_WIDTH = (0.3, 0.27, 0.24, 0.34, 0.66, 0.93, 1, 0.95, 0.74, 0.42, 0.25, 0.2)
+# Name, length in bananas, and pose: as it is turned, upright, or flat as a plate
+_HOUSE = [
+    (lemon, 0.5, "lies"),
+    (lemon_half, 0.4, "lies"),
+    (orange, 0.45, "lies"),
+    (apple, 0.48, "stands"),
+    (pear, 0.55, "lies"),
+    (tomato, 0.4, "stands"),
+    (cucumber, 1.2, "lies"),
+    (courgette, 1.0, "lies"),
+    (carrot, 0.9, "lies"),
+    (pepper, 0.8, "lies"),
+    (croissant, 0.75, "lies"),
+    (moon, 0.7, "lies"),
+    (cup, 0.6, "stands"),
+    (cup, 0.6, "stands"),
+    (bowl, 1.0, "stands"),
+    (plate, 1.3, "flat"),
+    (bottle, 1.6, "stands"),
+    (jar, 0.7, "stands"),
+    (toy_boat, 0.9, "stands"),
+]
+_GARDEN = [
+    *((lemon, 0.5, "lies"), (apple, 0.48, "stands"), (ball, 0.8, "stands")),
+    *((dandelion, 0.9, "stands"), (dandelion, 0.7, "stands"), (tuft, 0.8, "stands")),
+    *((tuft, 0.6, "stands"), (leaf, 0.6, "lies"), (mushroom, 0.5, "stands")),
+    *((courgette, 1.0, "lies"), (toy_boat, 0.9, "stands"), (cup, 0.6, "stands")),
+]
 
 
-def draw_one(rng: Generator, length: float) -> Sprite:
-    """A banana whose box is `length` pixels on its longer side."""
-    thick = rng.uniform(0.18, 0.24)
-
-    def half_width(along: np.ndarray) -> np.ndarray:
-        return thick * np.interp(along, _BANANA_AT, _BANANA_WIDTH)
-
-    tube = bent_tube(
-        rng, length, rng.uniform(1.5, 2.3), half_width, rng.uniform(-0.2, 0.2)
-    )
-    colour = shade(tube, _ripeness(rng))
-    for ridge in (rng.uniform(-0.45, -0.15), rng.uniform(0.3, 0.55)):
-        edge = np.exp(-(((tube.across - ridge) / 0.09) ** 2))
-        colour *= 1 - 0.13 * edge[:, :, None]
-    _speckle(rng, colour, tube)
-    stem = np.clip((0.2 - tube.along) / 0.12, 0, 1)
-    blend(colour, np.array([150, 150, 60.0]), 0.7 * stem)
-    ends = np.clip((0.045 - np.minimum(tube.along, 1 - tube.along)) / 0.02, 0, 1)
-    blend(colour, rng.uniform(0.5, 1.3) * np.array([62, 46, 30.0]), ends)
-    return Sprite(colour, tube.cover)
+def _drawn(
+    scene: Scene, draw: Callable[[Canvas], None], length: float, pose: str
+) -> Sprite:
+    rng, flat = scene.rng, pose == "flat" and scene.horizon > 0
+    turn = rng.normal(0, 0.04)
+    if pose == "lies":  # on a table that is seen from the side, more or less across
+        turn = rng.integers(2) * math.pi + rng.normal(0, 0.4)
+        turn = turn if scene.horizon > 0 else rng.uniform(0, 2 * math.pi)
+    squeeze = (rng.uniform(0.9, 1), 0.45 if flat else rng.uniform(0.9, 1))
+    c = scene.canvas(length, turn, bool(rng.random() < 0.5), squeeze)
+    draw(c)
+    return c.sprite()
 
 
-def _ripeness(rng: Generator) -> np.ndarray:
-    """The colour of the peel: greenish, yellow, or brownish yellow; mostly yellow."""
-    stages = np.array([[176, 196, 72], [242, 208, 66], [250, 212, 52], [220, 170, 56]])
-    stage = 3 * rng.beta(1.6, 1.6)
-    colour = [np.interp(stage, range(4), channel) for channel in stages.T]
-    return np.array(colour) * rng.uniform(0.92, 1.05)
+def _lying(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
+    return scene.put(fruit, x, y, lies=True)
 
 
-def _speckle(rng: Generator, colour: np.ndarray, tube: Tube) -> None:
-    """Sprinkle the brown spots of a ripe peel, along the fruit's own coordinates."""
-    spots = np.clip(rng.normal(-3.2 + rng.uniform(0, 1.7), 1, (40, 9)), 0, 1)
-    row = np.clip(tube.along * 40, 0, 39).astype(int)
-    column = np.clip((tube.across + 1) * 4.5, 0, 8).astype(int)
-    blend(colour, np.array([120, 80, 35.0]), 0.7 * spots[row, column])
-
-
-def _distractor(rng: Generator, size: int) -> Sprite:
-    """A shaded thing that is no banana."""
-    length = size * rng.uniform(0.12, 0.42)
-    kind = rng.integers(4)
-    if kind == 0:
-        return ball(rng, length, yellow(rng))
-    if kind == 1:
-        return ball(rng, length, np.array(any_colour(rng)))
-    if kind == 2:
-        return stick(rng, length, np.array(any_colour(rng)))
-    return _pepper(rng, length)
-
-
-_PEPPERS = (
-    (200, 40, 30),
-    (40, 110, 45),
-    (110, 45, 130),
-    (60, 90, 190),
-    (225, 225, 220),
-)
-
-
-def _pepper(rng: Generator, length: float) -> Sprite:
-    """A bent thing, pointed or blunt, in any colour but yellow."""
-    thick, taper = rng.uniform(0.08, 0.25), rng.uniform(0, 0.95)
-
-    def half_width(along: np.ndarray) -> np.ndarray:
-        return thick * (1 - taper * np.clip(along, 0, 1) ** 2)
-
-    tube = bent_tube(
-        rng, length, rng.uniform(0.9, 2.8), half_width, rng.uniform(-0.3, 0.3)
-    )
-    colour = np.array(_PEPPERS[rng.integers(len(_PEPPERS))]) * rng.uniform(0.7, 1.2)
-    return Sprite(shade(tube, colour), tube.cover)
+def _in_bowl(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
+    """Other fruit and this one in a bowl, whose front hides the foot of it."""
+    rng, glaze = scene.rng, vivid(scene.rng)
+    c = scene.canvas(1.1 * max(fruit.cover.shape))
+    bowl(c, glaze)
+    scene.put(c.sprite(), x, y)
+    half = c.scale  # pixels of half the bowl
+    for at in rng.uniform(-0.5, 0.5, rng.integers(1, 4)):
+        other = _drawn(
+            scene, (lemon, orange, apple)[rng.integers(3)], 0.8 * half, "lies"
+        )
+        scene.put(other, x + at * half, y - 0.5 * half, 0.5, lies=True)
+    known = scene.put(fruit, x, y - 0.5 * half, 0.5, lies=True)
+    c = scene.canvas(2 * half)
+    bowl(c, glaze, front=True)
+    scene.put(c.sprite(), x, y, shadow=0)
+    return known

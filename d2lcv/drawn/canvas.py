@@ -22,6 +22,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,8 @@ Points = Sequence[Any] | np.ndarray  # of x, y
 Colour = Sequence[float] | np.ndarray  # red, green, blue from 0 to 255
 Weight = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Paint = Weight | Colour
+
+TILE = 256  # the side of a texture, a power of two
 
 
 @dataclass
@@ -65,9 +69,9 @@ class Canvas:
         squeeze: tuple[float, float] = (1.0, 1.0),
         sun: tuple[float, float] | None = None,
     ) -> None:
-        self.rng, self.scale = rng, length / 2
+        self.rng, self.scale = rng, float(length) / 2
         side = math.ceil(1.7 * length) + 2
-        self._premultiplied = np.zeros((side, side, 3), np.float32)
+        self._premultiplied = np.zeros((3, side, side), np.float32)
         self._cover = np.zeros((side, side), np.float32)
         cos, sin = math.cos(turn), math.sin(turn)
         flip = np.diag([-squeeze[0] if mirror else squeeze[0], squeeze[1]])
@@ -99,8 +103,7 @@ class Canvas:
         turn: float = 0.0,
         gloss: float = 0.0,
     ) -> None:
-        angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-        x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
+        x, y = radii[0] * _CIRCLE[0], radii[1] * _CIRCLE[1]
         cos, sin = math.cos(turn), math.sin(turn)
         outline = np.stack([cos * x - sin * y, sin * x + cos * y], 1)
         self._fill(outline + np.asarray(centre), paint, depth, gloss)
@@ -125,11 +128,10 @@ class Canvas:
         aside = half[:, None] * ahead[:, ::-1] * [-1, 1]
         sides = [line + aside, (line - aside)[::-1]]
         if caps:
-            angle = np.linspace(0, math.pi, 9)[1:-1]
             bows = []
             for end, out in ((-1, ahead[-1]), (0, -ahead[0])):
                 left = np.array([-out[1], out[0]])
-                bow = np.cos(angle)[:, None] * left + np.sin(angle)[:, None] * out
+                bow = _BOW[0] * left + _BOW[1] * out
                 bows.append(line[end] + half[end] * bow)
             sides = [sides[0], bows[0], sides[1], bows[1]]
         self._fill(np.concatenate(sides), paint, depth, gloss)
@@ -140,8 +142,8 @@ class Canvas:
         rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
         part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         cover = self._cover[part]
-        colour = self._premultiplied[part] / np.maximum(cover, 1e-3)[:, :, None]
-        return Sprite(colour, cover)
+        colour = self._premultiplied[(slice(None), *part)] / np.maximum(cover, 1e-3)
+        return Sprite(colour.transpose(1, 2, 0), cover)
 
     def _fill(
         self, outline: np.ndarray, paint: Paint, depth: float, gloss: float
@@ -162,20 +164,21 @@ class Canvas:
         image = image.reduce(fine)
         mask = np.asarray(image, np.float32) / 255
 
-        x = np.arange(low[0], high[0])[None, :] + 0.5 - side / 2
-        y = np.arange(low[1], high[1])[:, None] + 0.5 - side / 2
-        u = (self._back[0, 0] * x + self._back[0, 1] * y).astype(np.float32)
-        v = (self._back[1, 0] * x + self._back[1, 1] * y).astype(np.float32)
-        colour = paint(u, v) if callable(paint) else np.asarray(paint, np.float32)
+        if callable(paint):
+            x = np.arange(low[0], high[0])[None, :] + 0.5 - side / 2
+            y = np.arange(low[1], high[1])[:, None] + 0.5 - side / 2
+            u, v = (row[0] * x + row[1] * y for row in self._back)
+            colour = paint(u.astype(np.float32), v.astype(np.float32))
+        else:
+            colour = _planes(paint)
         if depth:
-            light = self._light(image, depth)[:, :, None]
+            light = self._light(image, depth)
             colour = colour * light
             if gloss:
-                colour = colour + 255 * gloss * np.clip(5 * light - 5.4, 0, 1) ** 2
+                colour += 255 * gloss * np.clip(5 * light - 5.4, 0, 1) ** 2
         part = slice(low[1], high[1]), slice(low[0], high[0])
-        over = mask[:, :, None]
-        below = self._premultiplied[part]
-        below += over * (np.clip(colour, 0, 255) - below)
+        below = self._premultiplied[(slice(None), *part)]
+        below += mask * (np.clip(colour, 0, 255) - below)
         self._cover[part] += mask * (1 - self._cover[part])
 
     def _light(self, mask: Image.Image, depth: float) -> np.ndarray:
@@ -191,7 +194,14 @@ class Canvas:
         return 0.6 + 0.45 * soft - np.clip(0.27 * reach * slope, -0.33, 0.33)
 
 
-def smooth(points: Points, closed: bool = True, steps: int = 6) -> np.ndarray:
+_TURN = np.linspace(0, 2 * math.pi, 40, endpoint=False)
+_CIRCLE = np.cos(_TURN), np.sin(_TURN)
+_HALF = np.linspace(0, math.pi, 9)[1:-1, None]
+_BOW = np.cos(_HALF), np.sin(_HALF)
+_STEPS = np.linspace(0, 1, 6, endpoint=False)[:, None, None]
+
+
+def smooth(points: Points, closed: bool = True) -> np.ndarray:
     """A smooth curve through all the points (Catmull and Rom, 1974); (n, 2)."""
     p = np.asarray(points, float)
     if closed:
@@ -199,7 +209,7 @@ def smooth(points: Points, closed: bool = True, steps: int = 6) -> np.ndarray:
     else:
         before, after = np.concatenate([p[:1], p[:-2]]), p[1:]
         last, end, p = np.concatenate([p[2:], p[-1:]]), p[-1:], p[:-1]
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
+    t = _STEPS
     curve = 0.5 * (
         2 * p
         + (after - before) * t
@@ -210,16 +220,19 @@ def smooth(points: Points, closed: bool = True, steps: int = 6) -> np.ndarray:
     return curve if closed else np.concatenate([curve, end])
 
 
-# ---- textures: functions of (u, v) that give (h, w, 3) -------------------------------
+# ---- paints: functions of (u, v) that give (3, h, w); weights give (h, w) ------------
+
+
+def _planes(colour: Colour) -> np.ndarray:
+    return np.asarray(colour, np.float32)[:, None, None]
 
 
 def mix(first: Paint, second: Paint, weight: Weight) -> Paint:
     """`first` where the weight is 0, `second` where it is 1."""
 
     def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        a = first(u, v) if callable(first) else np.asarray(first, np.float32)
-        b = second(u, v) if callable(second) else np.asarray(second, np.float32)
-        return a + weight(u, v)[:, :, None] * (b - a)
+        a, b = (p(u, v) if callable(p) else _planes(p) for p in (first, second))
+        return a + weight(u, v) * (b - a)
 
     return paint
 
@@ -277,6 +290,40 @@ def sectors(
     def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         wave = np.sin(count * np.arctan2(v - centre[1], u - centre[0]) + phase)
         return np.clip(4 * wave + 0.5, 0, 1)
+
+    return weight
+
+
+@lru_cache(16)
+def texture(across: float, along: float, rough: float = 2.0) -> np.ndarray:
+    """Noise that can be tiled, with a grain of so many pixels; mean 0, deviation 1.
+
+    The larger `rough`, the fewer details are finer than the grain.
+    """
+    noise = np.random.default_rng(1).normal(0, 1, (TILE, TILE))
+    y, x = np.fft.fftfreq(TILE)[:, None], np.fft.fftfreq(TILE)[None, :]
+    weight = (1 + (3 * x * across) ** 2 + (3 * y * along) ** 2) ** (-rough / 2)
+    weight[0, 0] = 0
+    values = np.fft.ifft2(weight * np.fft.fft2(noise)).real
+    return np.round(values / values.std(), 2).astype(np.float32)
+
+
+def sampled(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The texture at these columns and rows, which may be anywhere."""
+    row, column = y.astype(np.int32) & (TILE - 1), x.astype(np.int32) & (TILE - 1)
+    return values.ravel().take(TILE * row + column)
+
+
+def mottle(
+    rng: Generator, grain: float, share: float, sharpness: float = 4.0
+) -> Weight:
+    """A weight of random blots; `grain` is their size, `share` of the surface is 1."""
+    x, y = rng.uniform(0, TILE, 2)
+    level = NormalDist().inv_cdf(1 - min(max(share, 0.001), 0.999))
+
+    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        field = sampled(texture(24, 24), 24 * u / grain + x, 24 * v / grain + y)
+        return np.clip((field - level) * sharpness + 0.5, 0, 1)
 
     return weight
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .animals import Animal, draw_animal
-from .bananas import draw_one
 from .canvas import (
     Canvas,
     Paint,
@@ -28,7 +27,7 @@ from .canvas import (
     tone,
     vivid,
 )
-from .paint import any_colour
+from .paint import Tube, any_colour, bent_tube, blend, shade
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -47,6 +46,48 @@ def upright(rng: Generator, length: float, lean: float = 0.25) -> Canvas:
     squeeze = rng.uniform(0.85, 1, 2)
     turn = rng.normal(0, lean)
     return Canvas(rng, length, turn, bool(rng.random() < 0.5), tuple(squeeze))
+
+
+_BANANA_AT = (0, 0.03, 0.1, 0.16, 0.24, 0.36, 0.52, 0.7, 0.83, 0.92, 0.965, 1)
+_BANANA_WIDTH = (0.3, 0.27, 0.24, 0.34, 0.66, 0.93, 1, 0.95, 0.74, 0.42, 0.25, 0.2)
+
+
+def draw_one(rng: Generator, length: float) -> Sprite:
+    """A banana whose box is `length` pixels on its longer side."""
+    thick = rng.uniform(0.18, 0.24)
+
+    def half_width(along: np.ndarray) -> np.ndarray:
+        return thick * np.interp(along, _BANANA_AT, _BANANA_WIDTH)
+
+    tube = bent_tube(
+        rng, length, rng.uniform(1.5, 2.3), half_width, rng.uniform(-0.2, 0.2)
+    )
+    colour = shade(tube, _ripeness(rng))
+    for ridge in (rng.uniform(-0.45, -0.15), rng.uniform(0.3, 0.55)):
+        edge = np.exp(-(((tube.across - ridge) / 0.09) ** 2))
+        colour *= 1 - 0.13 * edge[:, :, None]
+    _speckle(rng, colour, tube)
+    stem = np.clip((0.2 - tube.along) / 0.12, 0, 1)
+    blend(colour, np.array([150, 150, 60.0]), 0.7 * stem)
+    ends = np.clip((0.045 - np.minimum(tube.along, 1 - tube.along)) / 0.02, 0, 1)
+    blend(colour, rng.uniform(0.5, 1.3) * np.array([62, 46, 30.0]), ends)
+    return Sprite(colour, tube.cover)
+
+
+def _ripeness(rng: Generator) -> np.ndarray:
+    """The colour of the peel: greenish, yellow, or brownish yellow; mostly yellow."""
+    stages = np.array([[176, 196, 72], [242, 208, 66], [250, 212, 52], [220, 170, 56]])
+    stage = 3 * rng.beta(1.6, 1.6)
+    colour = [np.interp(stage, range(4), channel) for channel in stages.T]
+    return np.array(colour) * rng.uniform(0.92, 1.05)
+
+
+def _speckle(rng: Generator, colour: np.ndarray, tube: Tube) -> None:
+    """Sprinkle the brown spots of a ripe peel, along the fruit's own coordinates."""
+    spots = np.clip(rng.normal(-3.2 + rng.uniform(0, 1.7), 1, (40, 9)), 0, 1)
+    row = np.clip(tube.along * 40, 0, 39).astype(int)
+    column = np.clip((tube.across + 1) * 4.5, 0, 8).astype(int)
+    blend(colour, np.array([120, 80, 35.0]), 0.7 * spots[row, column])
 
 
 # ---- food ----------------------------------------------------------------------------

@@ -117,27 +117,27 @@ def test_boxes_are_where_the_pixels_change(monkeypatch):
     """Paint the same bananas in another colour: the change fills the box."""
     plain = [draw_banana(index)[0] for index in range(12)]
 
-    def painted(rng, length, draw=bananas.draw_one):
-        sprite = draw(rng, length)
-        return bananas.Sprite(
-            np.zeros_like(sprite.colour) + [200, 0, 255], sprite.cover
-        )
+    def painted(c, draw=bananas.banana):
+        draw(c)
+        purple = np.array([200, 0, 255])[:, None, None]
+        c._premultiplied[:] = purple * c._cover
 
-    monkeypatch.setattr(bananas, "draw_one", painted)
+    monkeypatch.setattr(bananas, "banana", painted)
     for index, before in enumerate(plain):
         after, box, _ = draw_banana(index)
         y, x = np.nonzero((after != before).any(2))
         change = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1])
-        grown = (change - box) * [-1, -1, 1, 1]  # by half-covered pixels at the rim
+        # by half-covered pixels at the rim, and by what a soft lens makes of them
+        grown = (change - box) * [-1, -1, 1, 1]
         assert (grown >= 0).all()
-        assert (grown <= 1).all()
+        assert (grown <= 3).all()
 
 
 def test_sizes_and_places_vary(drawn):
     boxes = np.array([box for _, box, _ in drawn]) / SIZE
     longer = (boxes[:, 2:] - boxes[:, :2]).max(1)
-    assert longer.min() > 0.28
-    assert longer.max() < 0.57
+    assert longer.min() > 0.22
+    assert longer.max() < 0.65
     assert np.ptp(longer) > 0.2
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert (np.ptp(centres, axis=0) > 0.55).all()
