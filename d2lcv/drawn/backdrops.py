@@ -91,11 +91,9 @@ class Scene:
         height, width = sprite.cover.shape
         top, left = round(y - height), round(x - width / 2)
         if shadow:
-            away, up = (-0.12, 0.96) if lies else (-0.75, 0.3)
-            away *= self.sun[0]
-            self._cast(sprite.cover, top, left, away, up, 0.05 * height, 0.4 * shadow)
-            away, up = (-0.04, 1.0) if lies else (0.0, 0.07)
-            self._cast(sprite.cover, top, left, away, up, 0.02 * width, 0.4 * shadow)
+            away, up, soft = (-0.12, 0.96, 0.06) if lies else (-0.75, 0.3, 0.04)
+            away, soft = away * self.sun[0], soft * min(width, height)
+            self._cast(sprite.cover, top, left, away, up, soft, 0.6 * shadow)
         self.count += 1
         here, there = _overlap(self.owner.shape, sprite.cover.shape, top, left)
         cover = sprite.cover[there]
@@ -424,9 +422,10 @@ def _houses(rng: Generator, pen: ImageDraw.ImageDraw, w: int, h: int, low: int) 
         wide, high = rng.uniform(8, 18), rng.uniform(0.5, 1.2) * low
         colour = tone(rng, fronts[rng.integers(4)])
         pen.rectangle((x, low - high, x + wide, low + 1), _rgb(colour))
+        pane = _rgb(0.45 * colour + 10)
         for y in np.arange(low - high + 2, low - 4, 5):
             for at in np.arange(x + 1.5, x + wide - 2, 4):
-                pen.rectangle((at, y, at + 1.6, y + 2.4), _rgb(0.45 * colour + 10))
+                pen.rectangle((at, y, at + 1.6, y + 2.4), pane)
         x += wide
     if rng.random() < 0.6:
         for at in rng.uniform(0, w, 2):

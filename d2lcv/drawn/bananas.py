@@ -129,7 +129,7 @@ def draw_banana(
 
     things = _GARDEN if place is meadow else _HOUSE
     known = 0
-    for row in sorted([y, *rng.uniform(first, 1.1 * size, rng.integers(2, 7))]):
+    for row in sorted([y, *rng.uniform(first, 1.1 * size, rng.integers(1, 6))]):
         if row == y:
             known = (_in_bowl if in_bowl else _lying)(scene, fruit, x, y)
             continue

@@ -152,9 +152,9 @@ class Canvas:
 
         side = len(self._cover)
         dots = outline @ self._matrix.T + side / 2
-        low = np.clip(np.floor(dots.min(0)).astype(int) - 1, 0, side)
-        high = np.clip(np.ceil(dots.max(0)).astype(int) + 2, 0, side)
-        width, height = (high - low).tolist()
+        low = [max(math.floor(v) - 1, 0) for v in dots.min(0).tolist()]
+        high = [min(math.ceil(v) + 2, side) for v in dots.max(0).tolist()]
+        width, height = high[0] - low[0], high[1] - low[1]
         if min(width, height) < 1:
             return
         fine = 4 if max(width, height) < 128 else 2  # drawn larger, then averaged
@@ -175,10 +175,10 @@ class Canvas:
             light = self._light(image, depth)
             colour = colour * light
             if gloss:
-                colour += 255 * gloss * np.clip(5 * light - 5.4, 0, 1) ** 2
+                colour += 255 * gloss * np.maximum(5 * light - 5.4, 0) ** 2
         part = slice(low[1], high[1]), slice(low[0], high[0])
         below = self._premultiplied[(slice(None), *part)]
-        below += mask * (np.clip(colour, 0, 255) - below)
+        below += mask * (np.minimum(colour, 255) - below)
         self._cover[part] += mask * (1 - self._cover[part])
 
     def _light(self, mask: Image.Image, depth: float) -> np.ndarray:
@@ -191,7 +191,8 @@ class Canvas:
         slope = np.zeros_like(soft)
         slope[:, 1:-1] = self.sun[0] * (soft[:, 2:] - soft[:, :-2])
         slope[1:-1] += self.sun[1] * (soft[2:] - soft[:-2])
-        return 0.6 + 0.45 * soft - np.clip(0.27 * reach * slope, -0.33, 0.33)
+        slope *= 0.27 * reach
+        return 0.6 + 0.45 * soft - np.maximum(np.minimum(slope, 0.33), -0.33)
 
 
 _TURN = np.linspace(0, 2 * math.pi, 40, endpoint=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from ..canvas import Canvas, Paint, Points, dots, mix, mottle, stripes, tone
+from ..canvas import Canvas, Paint, Points, dots, mix, mottle, smooth, stripes, tone
 
 _PROFILE = (0.0, 0.04, 0.1, 0.16, 0.24, 0.36, 0.52, 0.7, 0.83, 0.91, 0.96, 1.0)
 _WIDTH = (0.3, 0.25, 0.22, 0.34, 0.68, 0.93, 1.0, 0.95, 0.74, 0.44, 0.26, 0.2)
@@ -66,9 +67,9 @@ def lemon_half(c: Canvas) -> None:
     """Cut through: segments in a ring of white."""
     c.ellipse((0, 0), (0.9, 0.86), tone(c.rng, (240, 208, 60), 0.05), 0.1)
     c.ellipse((0, 0), (0.8, 0.76), (250, 244, 214), 0)
-    for turn in np.arange(9) * 2 * math.pi / 9:
+    for turn in np.arange(8) * math.pi / 4:
         tips = [
-            (0.7 * math.cos(turn + d), 0.66 * math.sin(turn + d)) for d in (-0.3, 0.3)
+            (0.7 * math.cos(turn + d), 0.66 * math.sin(turn + d)) for d in (-0.34, 0.34)
         ]
         c.polygon([(0, 0), *tips], tone(c.rng, (246, 222, 110), 0.05), 0.05)
 
@@ -159,14 +160,14 @@ def pepper(c: Canvas) -> None:
 def croissant(c: Canvas) -> None:
     """Bent like a banana, brown and in rolls."""
     rng = c.rng
-    line, _ = _arc(rng.uniform(1.6, 2.6), 9)
+    line, _ = _arc(rng.uniform(1.6, 2.6), 7)
     crust = tone(rng, (206, 146, 76))
     baked = mix(crust, 0.72 * crust, mottle(rng, 0.3, 0.4, 1.5))
-    widths = [0.16, 0.34, 0.46, 0.54, 0.58, 0.54, 0.46, 0.34, 0.16]
-    for k in (0, 8, 1, 7, 2, 6, 3, 5, 4):
-        ahead = line[min(k + 1, 8)] - line[max(k - 1, 0)]
+    widths = [0.18, 0.38, 0.52, 0.58, 0.52, 0.38, 0.18]
+    for k in (0, 6, 1, 5, 2, 4, 3):
+        ahead = line[min(k + 1, 6)] - line[max(k - 1, 0)]
         turn = math.atan2(ahead[1], ahead[0])
-        c.ellipse(tuple(line[k]), (0.2, widths[k] / 2), baked, 0.16, turn, gloss=0.1)
+        c.ellipse(tuple(line[k]), (0.25, widths[k] / 2), baked, 0.16, turn, gloss=0.1)
 
 
 def moon(c: Canvas) -> None:
@@ -216,3 +217,178 @@ def sausage(c: Canvas) -> None:
 def _mirrored(half: Points) -> list[tuple[float, float]]:
     """The outline that is the same above and below the x axis."""
     return [*half, *((x, -y) for x, y in half[-2:0:-1])]
+
+
+def sausages(c: Canvas) -> None:
+    """Two or three side by side, with mustard now and then, but without a bun."""
+    rng = c.rng
+    count, bend = rng.integers(2, 4), rng.uniform(-0.25, 0.25)
+    for y in (np.arange(count) - (count - 1) / 2) * 0.36:
+        shift = rng.uniform(-0.15, 0.15)
+        way = [
+            (-0.75 + shift, y + bend),
+            (shift, y - 0.4 * bend),
+            (0.75 + shift, y + bend),
+        ]
+        c.stroke(way, [0.26, 0.31, 0.26], sausage_skin(c), 0.14, gloss=0.5)
+        if rng.random() < 0.4:
+            _sauce(c, way)
+
+
+def _sauce(c: Canvas, way: Points, wide: float = 0.075) -> None:
+    """A wavy line of mustard, ketchup or mayonnaise along the way."""
+    rng, sauces = c.rng, [(236, 190, 40), (186, 34, 26), (240, 232, 204)]
+    line = smooth(way, closed=False)[2:-2]
+    phase, often = rng.uniform(0, 6), rng.uniform(5, 9)
+    wave = rng.uniform(0.04, 0.08) * np.sin(
+        often * np.linspace(0, 6, len(line)) + phase
+    )
+    line = np.stack([line[:, 0], line[:, 1] + wave], 1)
+    c.stroke(line, wide, tone(rng, sauces[rng.integers(3)]), 0.04, gloss=0.4)
+
+
+def _bun(c: Canvas, fill: Callable[[Canvas, list[tuple[float, float]]], None]) -> None:
+    """A long bun, cut open: its back half, what `fill(c, way)` draws, its front half."""
+    rng, crust = c.rng, _crust(c)
+    bend, end, wide = (
+        rng.uniform(-0.12, 0.12),
+        rng.uniform(0.66, 0.76),
+        rng.uniform(0.4, 0.5),
+    )
+
+    def half(y: float, width: float, paint: Paint, depth: float) -> None:
+        way = [(-end, bend + y), (0, y - 0.4 * bend), (end, bend + y)]
+        c.stroke(way, [0.8 * width, width, 0.8 * width], paint, depth)
+
+    half(-0.2, wide, crust, 0.22)
+    half(-0.12, 0.72 * wide, tone(rng, (240, 222, 180), 0.06), 0.05)
+    fill(c, [(-1, bend), (0, -0.02 - 0.4 * bend), (1, bend)])
+    half(rng.uniform(0.2, 0.26), 0.85 * wide, crust, 0.22)
+
+
+def hot_dog(c: Canvas) -> None:
+    """A sausage in a bun, which looks out on both sides, with sauce on most."""
+    rng = c.rng
+    reach, wide = rng.uniform(0.84, 0.98), rng.uniform(0.27, 0.34)
+
+    def fill(c: Canvas, way: list[tuple[float, float]]) -> None:
+        line = [(reach * x, y) for x, y in way]
+        widths = [0.8 * wide, wide, wide, 0.8 * wide]
+        c.stroke(line, widths, sausage_skin(c, 0.4), 0.15, gloss=0.5)
+        inner = [(0.75 * x, y - 0.03) for x, y in way]
+        for _ in range(rng.choice(3, p=[0.2, 0.6, 0.2])):
+            _sauce(c, inner)
+
+    if rng.random() < 0.25:
+        _lettuce(c, 0.75, 0.04)
+    _bun(c, fill)
+
+
+def sandwich(c: Canvas) -> None:
+    """A long bun with lettuce and slices of tomato, cheese or ham; no sausage."""
+    rng = c.rng
+
+    def fill(c: Canvas, way: list[tuple[float, float]]) -> None:
+        _lettuce(c, 0.82, -0.02)
+        slices = [(204, 54, 42), (244, 200, 76), (228, 154, 142)]
+        for at in np.linspace(-0.55, 0.55, rng.integers(3, 5)):
+            colour = tone(rng, slices[rng.integers(3)])
+            c.ellipse(
+                (at, rng.uniform(-0.06, 0.06)), (0.24, 0.16), colour, 0.05, gloss=0.3
+            )
+
+    _bun(c, fill)
+
+
+def _lettuce(c: Canvas, reach: float, y: float) -> None:
+    x = np.linspace(-reach, reach, 16)
+    frill = np.where(np.arange(16) % 2, 0.16, 0.27)
+    edge = [
+        *zip(x, y - frill, strict=True),
+        *zip(x[::-1], y + frill[::-1], strict=True),
+    ]
+    green = tone(c.rng, (120, 172, 66))
+    c.curve(edge, mix(green, 0.72 * green, mottle(c.rng, 0.2, 0.4, 2)), 0.06)
+
+
+def empty_bun(c: Canvas) -> None:
+    """A bun with nothing but sauce in it, or closed."""
+    if c.rng.random() < 0.4:
+        way = [(-0.72, 0.05), (0, -0.03), (0.72, 0.05)]
+        c.stroke(way, [0.44, 0.6, 0.44], _crust(c), 0.3)
+        c.stroke(
+            [(-0.5, -0.06), (0, -0.1), (0.5, -0.06)],
+            [0.02, 0.06, 0.02],
+            (240, 214, 164),
+            0,
+        )
+        return
+    _bun(c, lambda c, way: _sauce(c, [(0.7 * x, y) for x, y in way], 0.12))
+
+
+def odd_bun(c: Canvas) -> None:
+    """A carrot, a cucumber or a peeled banana in a bun."""
+    inside = [(234, 126, 38), (98, 140, 66), (246, 232, 180)][c.rng.integers(3)]
+
+    def fill(c: Canvas, way: list[tuple[float, float]]) -> None:
+        colour = tone(c.rng, inside)
+        paint = mix(colour, 0.82 * colour, stripes(24, 0, share=0.2))
+        c.stroke(way, [0.14, 0.26, 0.3, 0.24], paint, 0.14)
+
+    _bun(c, fill)
+
+
+def burger(c: Canvas) -> None:
+    """Stands: layers between the halves of a round bun with seeds."""
+    rng, crust = c.rng, _crust(c)
+    c.stroke([(-0.6, 0.55), (0.6, 0.55)], 0.34, crust, 0.2)
+    meat = tone(rng, (110, 64, 42))
+    c.stroke(
+        [(-0.7, 0.28), (0.7, 0.28)],
+        0.3,
+        mix(meat, 0.7 * meat, mottle(rng, 0.1, 0.4, 2)),
+        0.1,
+    )
+    cheese = [(-0.85, 0.1), (0.85, 0.1), (0.5, 0.34), (0.1, 0.16), (-0.4, 0.36)]
+    c.polygon(cheese, tone(rng, (244, 194, 66)), 0.04)
+    x = np.linspace(-0.9, 0.9, 15)
+    frill = list(zip(x, np.where(np.arange(15) % 2, 0.04, 0.17), strict=True))
+    c.curve([*frill, (0.85, -0.06), (-0.85, -0.06)], tone(rng, (112, 168, 62)), 0.05)
+    dome = [(-0.85, -0.05), (-0.7, -0.5), (-0.25, -0.75), (0.25, -0.75), (0.7, -0.5)]
+    c.curve([*dome, (0.85, -0.05), (0, 0.02)], crust, 0.35, gloss=0.2)
+    for x, y in rng.uniform((-0.5, -0.65), (0.5, -0.25), (9, 2)):
+        c.ellipse((x, y), (0.05, 0.03), (246, 230, 190), 0)
+
+
+def donut(c: Canvas) -> None:
+    rng, icing = (
+        c.rng,
+        [(240, 150, 180), (96, 60, 40), (248, 240, 226), (150, 200, 226)],
+    )
+    angle = np.linspace(0, 2 * math.pi, 50)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+    wave = 1 + 0.05 * np.sin(rng.integers(5, 9) * angle + rng.uniform(0, 6))[:, None]
+    dough = np.concatenate([0.9 * circle, 0.3 * circle[::-1]])
+    c.polygon(dough, tone(rng, (206, 150, 84)), 0.22)
+    glaze = np.concatenate([0.8 * wave * circle, 0.36 * circle[::-1]])
+    c.polygon(glaze, tone(rng, icing[rng.integers(4)]), 0.16, gloss=0.4)
+
+
+def pizza(c: Canvas) -> None:
+    rng = c.rng
+    c.ellipse((0, 0), (0.96, 0.96), _crust(c), 0.15)
+    cheese = mix(tone(rng, (240, 200, 96)), (206, 90, 50), mottle(rng, 0.25, 0.35, 2))
+    c.ellipse((0, 0), (0.82, 0.82), cheese, 0.04)
+    for turn in np.arange(6) * 1.05 + rng.uniform(0, 1):
+        far = rng.uniform(0.3, 0.6)
+        at = far * math.cos(turn), far * math.sin(turn)
+        c.ellipse(at, (0.17, 0.17), tone(rng, (176, 52, 40)), 0.08)
+
+
+def chips(c: Canvas) -> None:
+    """A heap of fried potatoes."""
+    gold = tone(c.rng, (238, 190, 90))
+    for x, y, turn in c.rng.uniform((-0.5, -0.35, 0), (0.5, 0.35, 3.1), (16, 3)):
+        dx, dy = 0.36 * math.cos(turn), 0.3 * math.sin(turn)
+        paint = gold * c.rng.uniform(0.82, 1.05)
+        c.stroke([(x - dx, y - dy), (x + dx, y + dy)], 0.13, paint, 0.05, caps=False)

@@ -65,6 +65,15 @@ def plate(c: Canvas, glaze: Colour | None = None) -> None:
     c.ellipse((0, 0.01), (0.68, 0.68), 0.97 * glaze, 0.04)
 
 
+def napkin(c: Canvas) -> None:
+    """Of paper, white or with checks; it lies."""
+    dye = vivid(c.rng)
+    paper: Paint = (236, 232, 224)
+    if c.rng.random() < 0.6:
+        paper = mix(paper, dye, checks(c.rng.uniform(5, 9), 0))
+    c.polygon([(-0.9, -0.84), (0.92, -0.88), (0.88, 0.9), (-0.86, 0.86)], paper, 0.03)
+
+
 def bottle(c: Canvas, glass: Colour | None = None) -> None:
     """Of glass, with a label and what is left in it."""
     rng, colours = c.rng, [(58, 96, 60), (92, 58, 34), (140, 170, 180), (60, 84, 120)]
