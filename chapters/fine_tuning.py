@@ -46,9 +46,11 @@ d2l.show_diagram("fine_tuning")
 # %% [markdown]
 # ## Hot dogs
 #
-# The target is to tell hot dogs from everything else. By default the pictures are drawn.
-# `--data book` downloads the book's photographs, and `--data FOLDER` takes your own: in the
-# folders `train` and `test`, each with `hotdog` and `not-hotdog`.
+# The target is to tell hot dogs from everything else. By default the pictures are drawn,
+# and a hot dog in them is a sausage in a bun: the others show a sausage without a bun, a
+# bun with something else in it, or other food. `--data book` downloads the book's
+# photographs, and `--data FOLDER` takes your own: in the folders `train` and `test`, each
+# with `hotdog` and `not-hotdog`.
 
 # %%
 folder = d2l.hotdog_folder(run.data)

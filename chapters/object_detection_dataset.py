@@ -12,9 +12,10 @@
 # For handwritten digits or clothes there are small sets on which a classifier is trained in
 # minutes. For detection there is no such standard set. The book therefore made one: photos
 # of bananas were turned, scaled, and pasted at random places into other pictures. The set
-# of this course is drawn in the same spirit, with one banana in each picture at many
-# angles, sizes and places. It is small enough to train a detector on it in minutes, which
-# the [next section](ssd.py) does.
+# of this course is drawn. Each picture has one banana, on a table, in a bowl, in a kitchen
+# or in the grass, among things that share its colour or its form: lemons, courgettes,
+# peppers, yellow cups, toy boats. It is small enough to train a detector on it in minutes,
+# which the [next section](ssd.py) does.
 #
 # This section shows how such a set lies on the disk, what a label is, how the framework
 # reads pictures and labels in batches, and what one should look at before any training.

@@ -149,8 +149,8 @@ print("offsets:", tuple(bbox_preds.shape))
 # %% [markdown]
 # ## The data
 #
-# By default we draw pictures with one banana each on a cluttered background and store them
-# the way the [book's set](object_detection_dataset.py) is stored. `--data book` downloads
+# By default we draw pictures with one banana each among other things and store them the
+# way the [book's set](object_detection_dataset.py) is stored. `--data book` downloads
 # the book's pictures, and `--data FOLDER` reads your own, in this layout or in those of
 # COCO, Pascal VOC and YOLO; a picture may have several objects. A label is a row (class,
 # x1, y1, x2, y2), with the corners in fractions of the picture.
