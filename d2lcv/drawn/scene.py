@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from ..checks import check_path
+from .canvas import Canvas, Paint, Sprite, sampled, texture
 
 __all__ = ["CAT_BOX", "DOG_BOX", "SCENE_SHAPE", "cat_and_dog", "draw_scene"]
 
@@ -21,8 +22,6 @@ DOG_BOX = (60, 45, 378, 516)
 """Where the dog of `cat_and_dog` is: x1, y1, x2, y2 in pixels."""
 CAT_BOX = (400, 112, 655, 493)
 """Where the cat of `cat_and_dog` is: x1, y1, x2, y2 in pixels."""
-
-_ZOOM = 3  # drawn so much larger, then reduced: smooth edges
 
 Points = Sequence[tuple[float, float]]
 Color = tuple[int, int, int]
@@ -78,12 +77,14 @@ def draw_scene() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return np.array(picture), masks
 
 
-def _fitted(layer: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+def _fitted(animal: Sprite, box: tuple[int, int, int, int]) -> Image.Image:
     """The animal without the empty space around it, in the size of its box."""
     x1, y1, x2, y2 = box
+    pixels = np.dstack([np.minimum(animal.colour, 255), 255 * animal.cover])
+    image = Image.fromarray((pixels + 0.5).astype(np.uint8))
     # what is fainter than this would be an edge that nobody sees
-    solid = layer.getchannel("A").point(lambda alpha: 255 * (alpha >= 128))
-    return layer.resize((x2 - x1, y2 - y1), Image.Resampling.BOX, solid.getbbox())
+    solid = image.getchannel("A").point(lambda alpha: 255 * (alpha >= 128))
+    return image.resize((x2 - x1, y2 - y1), Image.Resampling.BICUBIC, solid.getbbox())
 
 
 def _with_shadow(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -156,112 +157,52 @@ def _garden() -> Image.Image:
 # ---- how an animal is drawn ----------------------------------------------------------
 
 
-class _Layer:
-    """A transparent picture that shapes are drawn on; units are pixels of the scene."""
-
-    MARGIN = 20
+class _Parts:
+    """A canvas for parts in pixels of the scene; the light is at the upper left."""
 
     def __init__(self, width: int, height: int, seed: int) -> None:
-        margins = 2 * self.MARGIN
-        size = (width + margins) * _ZOOM, (height + margins) * _ZOOM
-        self.image = Image.new("RGBA", size)
-        self.random = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
+        self.canvas = Canvas(rng, max(width, height), sun=(-0.6, -0.8))
+        self.middle = np.array((width, height)) / 2
+        self.tilt, self.neck = 0.0, self.middle  # parts are turned about the neck
 
     def shape(
-        self, points: Points, color: Color, depth: float = 0.0, fur: int = 0
+        self, points: Points, color: Color, depth: float = 0.0, fur: bool = False
     ) -> None:
-        """A closed curve through the points, lit from the upper left.
-
-        depth: how far the shade reaches into it; 0 is flat. fur: number of hairs.
-        """
-        mask = Image.new("L", self.image.size)
-        ImageDraw.Draw(mask).polygon(self._scaled(_curve(points)), fill=255)
-        self._paint(mask, color, depth, fur)
+        """A closed curve; `depth` says how far its shade reaches into it."""
+        paint = self._fur(color) if fur else color
+        self.canvas.curve(self._placed(points), paint, self._reach(depth))
 
     def ellipse(
-        self,
-        x: float,
-        y: float,
-        rx: float,
-        ry: float,
-        color: Color,
-        depth: float = 0.0,
-        fur: int = 0,
+        self, x: float, y: float, rx: float, ry: float, color: Color, depth: float = 0.0
     ) -> None:
-        mask = Image.new("L", self.image.size)
-        corners = self._scaled(((x - rx, y - ry), (x + rx, y + ry)))
-        ImageDraw.Draw(mask).ellipse(corners, fill=255)
-        self._paint(mask, color, depth, fur)
+        ((u, v),) = self._placed([(x, y)]).tolist()
+        radii = rx / self.canvas.scale, ry / self.canvas.scale
+        self.canvas.ellipse((u, v), radii, color, self._reach(depth), self.tilt)
 
     def line(self, points: Points, color: Color, width: float) -> None:
         """An open curve through the points, with round ends."""
-        pen = ImageDraw.Draw(self.image)
-        dots = self._scaled(_curve(points, closed=False))
-        pen.line(dots, fill=color, width=round(width * _ZOOM), joint="curve")
-        r = width * _ZOOM / 2
-        for x, y in (dots[0], dots[-1]):
-            pen.ellipse((x - r, y - r, x + r, y + r), fill=color)
+        self.canvas.stroke(self._placed(points), width / self.canvas.scale, color, 0)
 
-    def _scaled(self, points: Points) -> list[tuple[float, float]]:
-        return [
-            ((x + self.MARGIN) * _ZOOM, (y + self.MARGIN) * _ZOOM) for x, y in points
-        ]
+    def _reach(self, depth: float) -> float:
+        return 1.4 * depth / self.canvas.scale
 
-    def _paint(self, mask: Image.Image, color: Color, depth: float, fur: int) -> None:
-        box = mask.getbbox()
-        mask = mask.crop(box)
-        paint = Image.new("RGB", mask.size, color)
-        if depth:
-            paint = self._lit(mask, color, depth)
-        if fur:
-            self._hairs(paint, fur)
-        self.image.paste(paint, box, mask)
+    def _placed(self, points: Points) -> np.ndarray:
+        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        turned = (np.array(points) - self.neck) @ [[cos, sin], [-sin, cos]]
+        return (turned + self.neck - self.middle) / self.canvas.scale
 
-    def _lit(self, mask: Image.Image, color: Color, depth: float) -> Image.Image:
-        """Where the blurred shape, moved to the light, is thin, the shape is darker."""
-        blur, shift = depth * _ZOOM, round(0.6 * depth * _ZOOM)
-        border = round(3 * blur)
-        w, h = mask.size
-        wide = Image.new("L", (w + 2 * border, h + 2 * border))
-        wide.paste(mask, (border - shift, border - shift))
-        wide = wide.filter(ImageFilter.GaussianBlur(blur))
-        light = wide.crop((border, border, border + w, border + h))
-        lit = tuple(min(round(c * 1.06 + 4), 255) for c in color)
-        shade = tuple(
-            round(c * s) for c, s in zip(color, (0.66, 0.62, 0.64), strict=True)
-        )
-        return Image.composite(
-            Image.new("RGB", mask.size, lit), Image.new("RGB", mask.size, shade), light
-        )
+    def _fur(self, color: Color) -> Paint:
+        """Hairs, lighter and darker than the coat."""
+        scale, hairs = self.canvas.scale, texture(1.3, 8, 3.0)
 
-    def _hairs(self, paint: Image.Image, count: int) -> None:
-        pen = ImageDraw.Draw(paint, "RGBA")  # blends
-        width, height = paint.size
-        for u, v, lean, tone in self.random.random((count, 4)):
-            x, y = u * width, v * height
-            end = (x + (lean - 0.5) * 5 * _ZOOM, y + (4 + 5 * tone) * _ZOOM)
-            shade = (255, 250, 240, 42) if tone > 0.5 else (40, 24, 10, 34)
-            pen.line(((x, y), end), fill=shade, width=_ZOOM)
+        def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            value = 1 + 0.06 * sampled(
+                hairs, scale * (u + 0.15 * v) + 999, scale * v + 999
+            )
+            return value * np.array(color, np.float32)[:, None, None]
 
-
-def _curve(points: Points, closed: bool = True, steps: int = 14) -> Points:
-    """A smooth curve through all the points (Catmull and Rom, 1974)."""
-    p = np.asarray(points, dtype=np.float64)
-    if closed:
-        before, after, last = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
-    else:
-        before, after = np.vstack([p[:1], p[:-2]]), p[1:]
-        last, p = np.vstack([p[2:], p[-1:]]), p[:-1]
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
-    curve = 0.5 * (
-        2 * p
-        + (after - before) * t
-        + (2 * before - 5 * p + 4 * after - last) * t**2
-        + (3 * p - before - 3 * after + last) * t**3
-    )
-    curve = curve.transpose(1, 0, 2).reshape(-1, 2)
-    curve = curve if closed else np.vstack([curve, points[-1]])
-    return [(float(x), float(y)) for x, y in curve]
+        return paint
 
 
 def _mirrored(points: Points, axis: float) -> Points:
@@ -271,28 +212,28 @@ def _mirrored(points: Points, axis: float) -> Points:
 # ---- the dog -------------------------------------------------------------------------
 
 
-def _dog() -> Image.Image:
+def _dog() -> Sprite:
     gold, dark, cream = (214, 152, 84), (158, 96, 46), (250, 232, 204)
     black, axis = (44, 32, 30), 152.0
-    dog = _Layer(318, 471, seed=2)
+    dog = _Parts(318, 471, seed=2)
 
     tail = [(216, 430), (262, 422), (292, 388), (300, 344), (318, 330)]
     tail += [(324, 372), (312, 420), (278, 454), (226, 462)]
-    dog.shape(tail, gold, depth=12, fur=160)
+    dog.shape(tail, gold, depth=12, fur=True)
 
     body = [(92, 214), (66, 276), (50, 350), (46, 420), (70, 456), (152, 462)]
     body += [(234, 456), (258, 420), (254, 350), (238, 276), (212, 214), (152, 196)]
-    dog.shape(body, gold, depth=22, fur=900)
+    dog.shape(body, gold, depth=22, fur=True)
     haunch = [(40, 372), (16, 410), (14, 450), (44, 468), (92, 464), (110, 428)]
     haunch += [(100, 384), (70, 362)]
     foot = [(10, 448), (22, 436), (56, 436), (84, 446), (88, 464), (66, 472), (20, 470)]
     for side in (haunch, _mirrored(haunch, axis)):
-        dog.shape(side, gold, depth=18, fur=220)
+        dog.shape(side, gold, depth=18, fur=True)
     for side in (foot, _mirrored(foot, axis)):
         dog.shape(side, (232, 184, 124), depth=8)
     chest = [(152, 214), (112, 226), (98, 268), (112, 320), (134, 352), (152, 364)]
     chest += [(170, 352), (192, 320), (206, 268), (192, 226)]
-    dog.shape(chest, cream, depth=16, fur=260)
+    dog.shape(chest, cream, depth=16, fur=True)
 
     leg = [(100, 296), (92, 350), (98, 410), (92, 446), (96, 468), (120, 473)]
     leg += [(146, 468), (149, 440), (142, 380), (146, 320), (128, 292)]
@@ -300,7 +241,7 @@ def _dog() -> Image.Image:
     paw += [(120, 475), (94, 470)]
     for flip in (False, True):
         legs, paws = (_mirrored(s, axis) if flip else s for s in (leg, paw))
-        dog.shape(legs, (222, 164, 98), depth=12, fur=200)
+        dog.shape(legs, (222, 164, 98), depth=12, fur=True)
         dog.shape(paws, cream, depth=8)
         for x in (113, 129):
             x = 2 * axis - x if flip else x
@@ -313,20 +254,20 @@ def _dog() -> Image.Image:
 
     head = [(152, 2), (104, 10), (68, 44), (56, 92), (60, 140), (84, 188), (118, 216)]
     head += [(152, 222), (186, 216), (220, 188), (244, 140), (248, 92), (236, 44)]
-    dog.shape([*head, (200, 10)], gold, depth=20, fur=700)
+    dog.shape([*head, (200, 10)], gold, depth=20, fur=True)
     blaze = [(152, 6), (138, 30), (136, 74), (130, 118), (152, 130), (174, 118)]
-    dog.shape([*blaze, (168, 74), (166, 30)], cream, depth=8, fur=60)
+    dog.shape([*blaze, (168, 74), (166, 30)], cream, depth=8, fur=True)
     ear = [(88, 22), (50, 22), (16, 54), (0, 108), (4, 166), (26, 190), (52, 176)]
     ear += [(66, 132), (74, 84), (94, 48)]
     for side in (ear, _mirrored(ear, axis)):
-        dog.shape(side, dark, depth=12, fur=240)
+        dog.shape(side, dark, depth=12, fur=True)
 
     muzzle = [(152, 112), (122, 116), (98, 140), (94, 172), (114, 196), (152, 202)]
     muzzle += [(190, 196), (210, 172), (206, 140), (182, 116)]
     tongue = [(134, 188), (132, 214), (142, 234), (154, 238), (166, 232), (172, 212)]
     dog.shape([*tongue, (170, 188)], (232, 112, 120), depth=6)
     dog.line(((153, 196), (153, 224)), (196, 78, 90), 2)
-    dog.shape(muzzle, cream, depth=12, fur=160)
+    dog.shape(muzzle, cream, depth=12, fur=True)
     dog.line(((110, 180), (128, 190), (146, 184), (152, 164)), black, 3)
     dog.line(((194, 180), (176, 190), (158, 184), (152, 164)), black, 3)
     nose = [(152, 124), (130, 126), (124, 138), (136, 154), (152, 162), (168, 154)]
@@ -344,20 +285,20 @@ def _dog() -> Image.Image:
     brow = [(88, 66), (102, 57), (118, 62)]
     for side in (brow, _mirrored(brow, axis)):
         dog.line(side, dark, 4)
-    return dog.image
+    return dog.canvas.sprite()
 
 
 # ---- the cat -------------------------------------------------------------------------
 
 
-def _cat() -> Image.Image:
+def _cat() -> Sprite:
     grey, stripe, white = (150, 150, 156), (88, 88, 98), (246, 244, 240)
     pink, black, axis = (236, 158, 160), (36, 34, 40), 118.0
-    cat = _Layer(255, 381, seed=3)
+    cat = _Parts(255, 381, seed=3)
 
     body = [(78, 186), (52, 240), (34, 300), (30, 350), (58, 374), (118, 378)]
     body += [(178, 374), (206, 350), (202, 300), (184, 240), (158, 186), (118, 174)]
-    cat.shape(body, grey, depth=18, fur=700)
+    cat.shape(body, grey, depth=18, fur=True)
     band = [(50, 252), (64, 258), (82, 256)]
     for dy in (0, 26, 52):
         for side in (band, _mirrored(band, axis)):
@@ -366,13 +307,13 @@ def _cat() -> Image.Image:
     haunch = [(28, 306), (6, 336), (4, 366), (28, 379), (66, 377), (82, 350)]
     haunch += [(74, 316), (50, 298)]
     for side in (haunch, _mirrored(haunch, axis)):
-        cat.shape(side, grey, depth=14, fur=180)
+        cat.shape(side, grey, depth=14, fur=True)
         for dy in (0, 18):
             mark = [(16, 338), (28, 332), (42, 334)]
             mark = mark if side is haunch else _mirrored(mark, axis)
             cat.line([(x, y + dy) for x, y in mark], stripe, 5)
     chest = [(118, 188), (90, 198), (82, 230), (94, 272), (118, 296), (142, 272)]
-    cat.shape([*chest, (154, 230), (146, 198)], white, depth=12, fur=160)
+    cat.shape([*chest, (154, 230), (146, 198)], white, depth=12, fur=True)
 
     leg = [(80, 254), (76, 300), (80, 340), (76, 362), (82, 378), (98, 381)]
     leg += [(114, 377), (116, 350), (112, 300), (114, 262), (98, 248)]
@@ -380,7 +321,7 @@ def _cat() -> Image.Image:
     paw += [(96, 383), (78, 379)]
     for flip in (False, True):
         legs, paws = (_mirrored(s, axis) if flip else s for s in (leg, paw))
-        cat.shape(legs, (160, 160, 166), depth=9, fur=120)
+        cat.shape(legs, (160, 160, 166), depth=9, fur=True)
         for y in (300, 320):
             marks = [(80, y), (92, y + 5), (106, y + 2)]
             cat.line(_mirrored(marks, axis) if flip else marks, stripe, 4.5)
@@ -392,7 +333,7 @@ def _cat() -> Image.Image:
     # from behind the right haunch around to the front
     tail = [(206, 340), (236, 322), (244, 286), (232, 256), (240, 240), (256, 252)]
     tail += [(268, 290), (260, 336), (232, 366), (204, 374)]
-    cat.shape(tail, grey, depth=8, fur=120)
+    cat.shape(tail, grey, depth=8, fur=True)
     for marks in (
         [(234, 268), (246, 264), (260, 262)],
         [(240, 290), (254, 290), (267, 288)],
@@ -401,15 +342,16 @@ def _cat() -> Image.Image:
     ):
         cat.line(marks, stripe, 6)
 
+    cat.tilt, cat.neck = 0.09, np.array((axis, 180.0))  # the head
     ear = [(48, 84), (40, 44), (42, 6), (50, 0), (78, 20), (104, 46), (90, 84)]
     inner = [(58, 64), (52, 40), (53, 22), (72, 36), (86, 52), (76, 68)]
     for flip in (False, True):
         outside, inside = (_mirrored(s, axis) if flip else s for s in (ear, inner))
-        cat.shape(outside, grey, depth=8, fur=60)
+        cat.shape(outside, grey, depth=8, fur=True)
         cat.shape(inside, pink, depth=5)
     head = [(118, 34), (80, 40), (48, 64), (34, 104), (38, 140), (60, 172), (90, 190)]
     head += [(118, 194), (146, 190), (176, 172), (198, 140), (202, 104), (188, 64)]
-    cat.shape([*head, (156, 40)], grey, depth=18, fur=520)
+    cat.shape([*head, (156, 40)], grey, depth=18, fur=True)
     for x, length in ((118, 30), (100, 24), (136, 24)):
         lean = (x - axis) * 0.25
         top = [(x + lean, 42), (x, 42 + 0.6 * length), (x - lean * 0.2, 42 + length)]
@@ -426,7 +368,7 @@ def _cat() -> Image.Image:
         [*muzzle, (142, 180), (160, 164), (158, 142), (138, 128)],
         white,
         depth=8,
-        fur=80,
+        fur=True,
     )
     cat.shape(
         [(118, 150), (106, 139), (112, 134), (124, 134), (130, 139)], pink, depth=3
@@ -447,4 +389,4 @@ def _cat() -> Image.Image:
         whisker = [(90, y), (60, y + 0.4 * dy), (30, y + dy)]
         for side in (whisker, _mirrored(whisker, axis)):
             cat.line(side, (252, 252, 250), 1.4)
-    return cat.image
+    return cat.canvas.sprite()
