@@ -19,7 +19,7 @@ import numpy as np
 
 from ..checks import integers
 from .backdrops import Scene, kitchen, meadow, room, table
-from .canvas import Canvas, Sprite, vivid
+from .canvas import Canvas, Sprite
 from .making import draw_all, make_set, save_png
 from .zoo.food import (
     apple,
@@ -36,7 +36,7 @@ from .zoo.food import (
     pepper,
     tomato,
 )
-from .zoo.household import ball, bottle, bowl, cup, jar, plate, toy_boat
+from .zoo.household import ball, bottle, bowl, cup, glazed, jar, plate, toy_boat
 from .zoo.plants import dandelion, leaf, mushroom, tuft
 
 __all__ = ["draw_banana", "make_bananas"]
@@ -196,7 +196,7 @@ def _lying(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
 
 def _in_bowl(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
     """Other fruit and this one in a bowl, whose front hides the foot of it."""
-    rng, glaze = scene.rng, vivid(scene.rng)
+    rng, glaze = scene.rng, glazed(scene.rng)
     c = scene.canvas(1.1 * max(fruit.cover.shape))
     bowl(c, glaze)
     scene.put(c.sprite(), x, y)

@@ -228,7 +228,7 @@ def _planes(colour: Colour) -> np.ndarray:
     return np.asarray(colour, np.float32)[:, None, None]
 
 
-def mix(first: Paint, second: Paint, weight: Weight) -> Paint:
+def mix(first: Paint, second: Paint, weight: Weight) -> Weight:
     """`first` where the weight is 0, `second` where it is 1."""
 
     def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:

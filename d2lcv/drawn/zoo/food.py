@@ -7,7 +7,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..canvas import Canvas, Paint, Points, dots, mix, mottle, smooth, stripes, tone
+from ..canvas import (
+    Canvas,
+    Paint,
+    Points,
+    Weight,
+    dots,
+    mix,
+    mottle,
+    smooth,
+    stripes,
+    tone,
+)
 
 _PROFILE = (0.0, 0.04, 0.1, 0.16, 0.24, 0.36, 0.52, 0.7, 0.83, 0.91, 0.96, 1.0)
 _WIDTH = (0.3, 0.25, 0.22, 0.34, 0.68, 0.93, 1.0, 0.95, 0.74, 0.44, 0.26, 0.2)
@@ -158,16 +169,18 @@ def pepper(c: Canvas) -> None:
 
 
 def croissant(c: Canvas) -> None:
-    """Bent like a banana, brown and in rolls."""
-    rng = c.rng
-    line, _ = _arc(rng.uniform(1.6, 2.6), 7)
-    crust = tone(rng, (206, 146, 76))
-    baked = mix(crust, 0.72 * crust, mottle(rng, 0.3, 0.4, 1.5))
-    widths = [0.18, 0.38, 0.52, 0.58, 0.52, 0.38, 0.18]
-    for k in (0, 6, 1, 5, 2, 4, 3):
-        ahead = line[min(k + 1, 6)] - line[max(k - 1, 0)]
-        turn = math.atan2(ahead[1], ahead[0])
-        c.ellipse(tuple(line[k]), (0.25, widths[k] / 2), baked, 0.16, turn, gloss=0.1)
+    """Bent like a banana, brown and rolled."""
+    bend = c.rng.uniform(1.6, 2.6)
+    line, radius = _arc(bend, 9)
+    middle, crust = line[4, 1] + radius, _crust(c)
+
+    def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        along = np.arctan2(u, middle - v) / bend + 0.5
+        bow = 0.3 * (np.hypot(u, v - middle) - radius) ** 2
+        roll = np.abs(np.sin(7 * math.pi * (along + np.sign(along - 0.5) * bow)))
+        return (0.6 + 0.45 * np.sqrt(roll)) * crust(u, v)
+
+    c.stroke(line, [0.14, 0.36, 0.56, 0.62, 0.56, 0.36, 0.14], paint, 0.3, gloss=0.15)
 
 
 def moon(c: Canvas) -> None:
@@ -182,7 +195,7 @@ def moon(c: Canvas) -> None:
 # ---- what is baked or grilled ----------------------------------------------------------
 
 
-def _crust(c: Canvas) -> Paint:
+def _crust(c: Canvas) -> Weight:
     crusts = [(214, 152, 84), (190, 124, 64), (226, 178, 112)]
     colour = tone(c.rng, crusts[c.rng.integers(3)])
     return mix(colour, 0.82 * colour, mottle(c.rng, 0.5, 0.4, 1.5))

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..canvas import Canvas, Colour, Paint, checks, dots, mix, stripes, tone, vivid
 
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
-def _glaze(c: Canvas) -> np.ndarray:
-    """White, yellow or any strong colour."""
-    rng = c.rng
+
+def glazed(rng: Generator) -> np.ndarray:
+    """White, yellow or another colour, less strong than that of toys."""
     kind = rng.random()
     if kind < 0.35:
         return tone(rng, (234, 230, 222))
-    return tone(rng, (240, 202, 56)) if kind < 0.6 else 0.9 * vivid(rng)
+    return tone(rng, (240, 202, 56)) if kind < 0.6 else 0.62 * vivid(rng) + 60
 
 
 def cup(c: Canvas, glaze: Colour | None = None) -> None:
     rng = c.rng
-    one = _glaze(c) if glaze is None else np.asarray(glaze, np.float32)
+    one = glazed(c.rng) if glaze is None else np.asarray(glaze, np.float32)
     textures = [dots(0.3, 0.08), stripes(10, 1.57), checks(8, 0)]
     paint = (
         mix(one, (240, 236, 228), textures[rng.integers(3)])
@@ -40,7 +43,7 @@ def cup(c: Canvas, glaze: Colour | None = None) -> None:
 
 def bowl(c: Canvas, glaze: Colour | None = None, front: bool = False) -> None:
     """Of a bowl that has something in it, the `front` is put again, before that."""
-    glaze = _glaze(c) if glaze is None else np.asarray(glaze, np.float32)
+    glaze = glazed(c.rng) if glaze is None else np.asarray(glaze, np.float32)
     if not front:
         c.ellipse((0, -0.2), (0.98, 0.3), glaze, 0.05)
         c.ellipse((0, -0.18), (0.9, 0.25), 0.62 * glaze, 0.3)
