@@ -3,8 +3,10 @@
     D2L_BACKEND=torch python tools/detector.py              # about ten minutes on two cores
     python tools/detector.py --steps 20 --pictures 40 --out /somewhere/else.safetensors
 
-Pictures are drawn, with up to three shapes and up to two bananas among other things, and
-a `TinySSD` is trained on them; how good it is on pictures that it has not seen is printed.
+Pictures are drawn: half of them are those of the banana set, the others have up to three
+shapes and up to two bananas among other things. A `TinySSD` is trained on them, from the
+weights of `--start` if that is given; how good it is on pictures that it has not seen is
+printed.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import numpy as np
 from tqdm import tqdm
 
 import d2lcv as d2l
+from d2lcv.drawn.bananas import draw_banana
+from d2lcv.drawn.canvas import Canvas
 from d2lcv.drawn.making import draw_all
 from d2lcv.drawn.paint import place
 from d2lcv.drawn.shapes import CLASSES as SHAPES
 from d2lcv.drawn.shapes import draw_shapes
 from d2lcv.drawn.source import fitting
 from d2lcv.drawn.things import THINGS
+from d2lcv.drawn.zoo.food import banana
 
 CLASSES = ("banana", *SHAPES)
 SIDE, MOST = 128, 5  # pixels; objects in a picture
@@ -37,26 +42,35 @@ OTHERS = """
 def draw(index: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     """One picture (128, 128, 3), uint8, and its rows (5, 5): class, box in fractions."""
     rng = np.random.default_rng([index, split == "val"])
+    if index % 2:  # a banana where bananas are found
+        image, _, mask = draw_banana(index, split, SIDE, seed=1)
+        return image, _labelled([(0, mask)])
     image, rows, number = draw_shapes(index, split, SIDE, seed=1)
     image = np.array(image)
     masks = [(1 + row[0], number == i + 1) for i, row in enumerate(rows)]
     for _ in range(rng.integers(0, 3)):  # other things
-        name = OTHERS[rng.integers(len(OTHERS))]
-        _lay(rng, image, masks, name, rng.uniform(0.15, 0.5))
+        thing = THINGS[OTHERS[rng.integers(len(OTHERS))]]
+        _lay(rng, image, masks, thing(rng, SIDE * rng.uniform(0.15, 0.5)))
     for _ in range(rng.integers(0, 3)):
-        mask = _lay(rng, image, masks, "banana", rng.uniform(0.3, 0.85))
+        c = Canvas(rng, SIDE * rng.uniform(0.3, 0.85), rng.uniform(0, 2 * np.pi))
+        banana(c)
+        mask = _lay(rng, image, masks, c.sprite())
         if mask is not None:
             masks.append((0, mask))
+    return image, _labelled(masks)
+
+
+def _labelled(masks) -> np.ndarray:
     label = np.full((MOST, 5), -1, np.float32)
     for row, (c, mask) in zip(label, masks, strict=False):
         y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         row[:] = (c, *(np.array([x[0], y[0], x[-1] + 1, y[-1] + 1]) / SIDE))
-    return image, label
+    return label
 
 
-def _lay(rng, image, masks, name, share):
+def _lay(rng, image, masks, thing):
     """Lay a thing where it hides little of the others, whose masks then lack it."""
-    thing = fitting(THINGS[name](rng, SIDE * share), SIDE)
+    thing = fitting(thing, SIDE)
     for _ in range(6):
         trial = image.copy()
         mask = place(rng, trial, thing)
@@ -84,8 +98,8 @@ def mirrored(X: np.ndarray, Y: np.ndarray, rng: np.random.Generator) -> tuple:
     return d2l.tensor(X), d2l.tensor(Y)
 
 
-def train(net, images, labels, steps: int, batch_size: int) -> None:
-    trainer = d2l.Trainer(net, "adam", lr=2e-3)
+def train(net, images, labels, steps: int, batch_size: int, lr: float) -> None:
+    trainer = d2l.Trainer(net, "adam", lr=lr)
 
     def step(X, Y):
         anchors, cls_preds, bbox_preds = net(X)
@@ -96,7 +110,7 @@ def train(net, images, labels, steps: int, batch_size: int) -> None:
 
     rng, started, mean = np.random.default_rng(0), time.perf_counter(), 0.0
     for i in tqdm(range(steps), "training", disable=None):
-        trainer.lr = 2e-3 * d2l.warmup_cosine(i / steps)
+        trainer.lr = lr * d2l.warmup_cosine(i / steps)
         rows = rng.integers(0, len(images), batch_size)
         loss, _ = trainer.step(step, *mirrored(images[rows], labels[rows], rng))
         mean += (float(d2l.numpy(loss)) - mean) / min(i + 1, 50)
@@ -123,12 +137,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     images, labels = draw_split(options.pictures, "train")
     d2l.seed(0)
-    net = d2l.TinySSD(len(CLASSES))
-    train(net, images, labels, options.steps, options.batch_size)
+    net = d2l.load(options.start) if options.start else d2l.TinySSD(len(CLASSES))
+    train(net, images, labels, options.steps, options.batch_size, options.lr)
     net.classes, net.image_size = CLASSES, (SIDE, SIDE)
     print("weights in", d2l.save_weights(net, options.out))
     print(evaluate(net, *draw_split(200, "val")))
