@@ -38,9 +38,9 @@ run = d2l.Chapter(
 np.set_printoptions(precision=4, suppress=True)
 
 # %% [markdown]
-# By default a small set is drawn on this machine, in seconds, with seven of VOC's classes
-# and in VOC's layout. `--data book` downloads the original (2 GB), with crops of 320 × 480
-# in the preset `book`, and `--data FOLDER` reads your own.
+# By default a small set is drawn on this machine, in seconds, with thirteen of VOC's
+# classes and in VOC's layout. `--data book` downloads the original (2 GB), with crops of
+# 320 × 480 in the preset `book`, and `--data FOLDER` reads your own.
 
 # %%
 voc_dir = d2l.voc_folder(run.data)

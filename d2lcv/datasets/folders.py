@@ -131,7 +131,7 @@ def dog_tiny_folder(data: str | os.PathLike[str] = "synthetic") -> str:
     """The folder of a set laid out as Kaggle's competition of dog breeds.
 
     It has `labels.csv`, `train/ID.jpg` and `test/ID.jpg`. `data` and errors as for
-    `banana_folder`. 28 breeds, 720 labelled pictures and 24 to label are drawn; "book"
+    `banana_folder`. Ten breeds, 720 labelled pictures and 24 to label are drawn; "book"
     downloads the book's small sample.
     """
     return data_folder("dog_tiny", data)

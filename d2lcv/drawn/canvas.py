@@ -20,7 +20,8 @@ one, such as `mix(first, second, weight)`, so that textures turn and grow with t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -81,6 +82,17 @@ class Canvas:
             angle = rng.normal(-math.pi / 2, 0.8)
             sun = math.cos(angle), math.sin(angle)
         self.sun = sun
+        self._joined: list[np.ndarray] | None = None
+
+    @contextmanager
+    def joined(
+        self, paint: Paint, depth: float = 0.15, gloss: float = 0.0
+    ) -> Iterator[None]:
+        """What is drawn meanwhile becomes one part of this paint, without seams."""
+        self._joined = []
+        yield
+        outlines, self._joined = self._joined, None
+        self._fill(outlines, paint, depth, gloss)
 
     def polygon(
         self, points: Points, paint: Paint, depth: float = 0.15, gloss: float = 0.0
@@ -146,12 +158,21 @@ class Canvas:
         return Sprite(colour.transpose(1, 2, 0), cover)
 
     def _fill(
-        self, outline: np.ndarray, paint: Paint, depth: float, gloss: float
+        self,
+        outline: np.ndarray | list[np.ndarray],
+        paint: Paint,
+        depth: float,
+        gloss: float,
     ) -> None:
         from PIL import Image, ImageDraw
 
+        outlines = outline if isinstance(outline, list) else [outline]
+        if self._joined is not None:
+            self._joined += outlines
+            return
         side = len(self._cover)
-        dots = outline @ self._matrix.T + side / 2
+        shapes = [outline @ self._matrix.T + side / 2 for outline in outlines]
+        dots = np.concatenate(shapes)
         low = [max(math.floor(v) - 1, 0) for v in dots.min(0).tolist()]
         high = [min(math.ceil(v) + 2, side) for v in dots.max(0).tolist()]
         width, height = high[0] - low[0], high[1] - low[1]
@@ -159,8 +180,9 @@ class Canvas:
             return
         fine = 4 if max(width, height) < 128 else 2  # drawn larger, then averaged
         image = Image.new("L", (width * fine, height * fine))
-        corners = ((dots - low) * fine).ravel().tolist()
-        ImageDraw.Draw(image).polygon(corners, fill=255)
+        pen = ImageDraw.Draw(image)
+        for dots in shapes:
+            pen.polygon(((dots - low) * fine).ravel().tolist(), fill=255)
         image = image.reduce(fine)
         mask = np.asarray(image, np.float32) / 255
 
@@ -219,6 +241,12 @@ def smooth(points: Points, closed: bool = True) -> np.ndarray:
     )
     curve = curve.transpose(1, 0, 2).reshape(-1, 2)
     return curve if closed else np.concatenate([curve, end])
+
+
+@lru_cache(256)
+def path(text: str) -> np.ndarray:
+    """Points from a text of pairs in hundredths: "-97 36, 40 42"; (n, 2)."""
+    return np.array([pair.split() for pair in text.split(",")], float) / 100
 
 
 # ---- paints: functions of (u, v) that give (3, h, w); weights give (h, w) ------------
@@ -356,6 +384,11 @@ def tone(rng: Generator, colour: Colour, spread: float = 0.12) -> np.ndarray:
     """A colour near this one: a little lighter or darker, warmer or colder."""
     gain = rng.uniform(1 - spread, 1 + spread) * rng.normal(1, spread / 3, 3)
     return np.clip(np.asarray(colour) * gain, 0, 255).astype(np.float32)
+
+
+def pick(rng: Generator, *colours: Colour, spread: float = 0.12) -> np.ndarray:
+    """A tone of one of the colours."""
+    return tone(rng, colours[rng.integers(len(colours))], spread)
 
 
 def vivid(rng: Generator) -> np.ndarray:

@@ -363,9 +363,9 @@ def test_images_are_read_when_asked_for(d2l, hwc, drawn):
 
 def test_small_pictures_are_left_out(d2l, drawn, capsys):
     sizes = [Image.open(p).size for p in sorted(Path(drawn, "JPEGImages").glob("t*"))]
-    large = [size for size in sizes if size[0] >= 80 and size[1] >= 60]
+    large = [size for size in sizes if size[0] >= 88 and size[1] >= 64]
     assert 0 < len(large) < len(sizes)
-    data = d2l.VOCSegDataset(True, (60, 80), drawn)
+    data = d2l.VOCSegDataset(True, (64, 88), drawn)
     assert len(data) == len(large) == len(data.names)
     assert data.num_filtered == len(sizes) - len(large)
     assert capsys.readouterr().out == f"read {len(large)} examples\n"
