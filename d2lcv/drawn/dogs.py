@@ -98,7 +98,7 @@ def draw_dog(
     height, width = (short, long) if rng.random() < 0.6 else (long, short)
     scene = PLACES[_PLACES[rng.integers(len(_PLACES))]](rng, (height, width))
     behind = [household.ball, plants.potted_plant, plants.tuft, household.bowl]
-    low = height * rng.uniform(0.75, 0.98)
+    low = height * rng.uniform(0.84, 0.98)  # below any horizon
     for _ in range(rng.integers(0, 3)):
         y = rng.uniform(max(scene.horizon, 0) + 0.2 * height, low)
         c = scene.canvas(short * rng.uniform(0.25, 0.5) * scene.near(y))
