@@ -331,6 +331,7 @@ def train_with_data_aug(train_augs, name):
         run.num_epochs,
         before_batch=schedule,
         figure=name,
+        checkpoint=run.checkpoint(name),
     )
 
 

@@ -189,9 +189,7 @@ d2l.show_source(d2l.SynthesizedImage, "training.train_step")
 
 
 # %%
-def transfer(
-    image_shape, num_steps, watch=lambda i, image, losses: None, noise=False, **weights
-):
+def transfer(image_shape, num_steps, begin=None, watch=None, noise=False, **weights):
     content_X, contents_Y, styles_Y_gram = targets(image_shape)
     start = None if noise else content_X
     image = d2l.SynthesizedImage(content_X.shape, start=start)
@@ -206,10 +204,12 @@ def transfer(
         )
         return loss, (sum(contents_l), 10 * sum(styles_l), tv_l)
 
-    for i in run.progress(range(num_steps), "transfer"):
+    first = begin(trainer) if begin else 0
+    for i in run.progress(range(first, num_steps), "transfer"):
         trainer.lr = run.lr * 0.8 ** (i // run.decay_steps)
         _, losses = trainer.step(step)  # of the picture before this step
-        watch(i, image, losses)
+        if watch:
+            watch(i, trainer, losses)
     return picture(image)
 
 
@@ -218,9 +218,9 @@ def picture(image):
 
 
 # %% [markdown]
-# Every ten steps we note the losses and keep the picture. The first row of numbers is of
-# the content picture itself: its content loss is 0, and its style loss is as large as the
-# two styles differ.
+# Every ten steps we note the losses and keep the picture, also in a checkpoint, from which
+# `--resume` goes on. The first row of numbers is of the content picture itself: its content
+# loss is 0, and its style loss is as large as the two styles differ.
 
 # %%
 animator = d2l.Animator(
@@ -231,23 +231,39 @@ animator = d2l.Animator(
     legend=["content", "style", "TV"],
     figsize=(5, 3.5),
 )
-log, stages = {}, {}
+checkpoint = run.checkpoint()
+log, stages = [], {}
 
 
-def watch(i, image, losses):
+def begin(trainer):
+    if not checkpoint.load(trainer, []):
+        return 0
+    for row in checkpoint.progress["history"]:
+        note(row)
+    print("going on after", checkpoint.progress["done"], "of", checkpoint.path)
+    return trainer.steps
+
+
+def watch(i, trainer, losses):
     if i % 10 == 0 or i == run.num_steps - 1:
-        log[i] = content_l, style_l, tv_l = [float(d2l.numpy(x)) for x in losses]
-        animator.add(i, (content_l if i else None, style_l, tv_l))  # no log of 0
-        if i % 50 == 0 or i == run.num_steps - 1:
-            print(
-                f"step {i}: content {content_l:.3f}, style {style_l:.3f}, TV {tv_l:.3f}"
-            )
+        content_l, style_l, tv_l = [float(d2l.numpy(x)) for x in losses]
+        note({"step": i, "content": content_l, "style": style_l, "TV": tv_l})
     if (i + 1) % 10 == 0:
-        stages[i + 1] = picture(image)
+        stages[i + 1] = picture(trainer.net)
+        checkpoint.progress |= {"history": log, "done": f"step {i + 1}"}
+        checkpoint.save(trainer, [])
+
+
+def note(row):
+    log.append(row)
+    i, content_l, style_l, tv_l = row.values()
+    animator.add(i, (content_l if i else None, style_l, tv_l))  # no log of 0
+    if i % 50 == 0 or i == run.num_steps - 1:
+        print(f"step {i}: content {content_l:.3f}, style {style_l:.3f}, TV {tv_l:.3f}")
 
 
 timer = d2l.Timer()
-result = transfer(image_shape, run.num_steps, watch)
+result = transfer(image_shape, run.num_steps, begin, watch)
 seconds = timer.stop()
 d2l.show("curves")
 
@@ -363,15 +379,15 @@ def tv_loss(Y_hat): ...  # (B, C, H, W) → a scalar
 # framework that you use.
 
 # %%
-first, last = log[0], log[max(log)]
+before, after = log[0], log[-1]
 run.report(
     {
-        "style_loss_before": first[1],
-        "style_loss": last[1],
-        "style_ratio": first[1] / last[1],
-        "content_loss": last[0],
-        "tv_loss_before": first[2],
-        "tv_loss": last[2],
+        "style_loss_before": before["style"],
+        "style_loss": after["style"],
+        "style_ratio": before["style"] / after["style"],
+        "content_loss": after["content"],
+        "tv_loss_before": before["TV"],
+        "tv_loss": after["TV"],
     },
     num_examples=run.num_steps,
     seconds=seconds,

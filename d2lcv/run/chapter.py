@@ -237,7 +237,8 @@ class Chapter:
         said, numbers = "before the first epoch of a training was done", {}
         if self._checkpoint and self._checkpoint.progress.get("history"):
             history = self._checkpoint.progress["history"]
-            said = f"after epoch {len(history)}, as it is in {self._checkpoint.path}"
+            done = self._checkpoint.progress.get("done", f"epoch {len(history)}")
+            said = f"after {done}, as it is in {self._checkpoint.path}"
             said += "; the same command with --resume goes on from there"
             numbers = history[-1]
         self._write({**self._result(numbers), "interrupted": True})
