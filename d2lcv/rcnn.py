@@ -42,7 +42,10 @@ from .weights import initialize
 
 __all__ = [
     "BOX_SIZE",
+    "INSTANCE_THRESHOLD",
     "MASK_SIZE",
+    "NUM_DETECTIONS",
+    "NUM_PROPOSALS",
     "RPN_ANCHORS",
     "RPN_RATIOS",
     "RPN_SIZES",
@@ -62,6 +65,8 @@ RPN_SIZES, RPN_RATIOS = (0.2, 0.3, 0.45), (1,)
 RPN_ANCHORS = 3  # of a pixel
 PROPOSAL_OVERLAP = float(np.float32(0.7))  # of two that overlap more one is proposed
 BOX_SIZE, MASK_SIZE = 7, 14  # cells along a side of a region, for the two heads
+NUM_PROPOSALS, NUM_DETECTIONS = 32, 8  # of a picture
+INSTANCE_THRESHOLD = 0.05  # what a detection that is no background has at least
 LARGEST_REGION = 4096  # pixels of the map along a side, for adaptive sampling
 
 
@@ -402,10 +407,10 @@ def mask_head_loss(
 def detect_instances(
     net: Module,
     X: Tensor,
-    num_proposals: int = 32,
-    num_detections: int = 8,
+    num_proposals: int = NUM_PROPOSALS,
+    num_detections: int = NUM_DETECTIONS,
     nms_threshold: float = 0.3,
-    pos_threshold: float = 0.05,
+    pos_threshold: float = INSTANCE_THRESHOLD,
 ) -> tuple[Tensor, Tensor]:
     """Boxes, classes and masks of the objects in images: both stages, as for a test.
 

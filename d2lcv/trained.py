@@ -27,7 +27,13 @@ from .classification import ResNet, resnet18
 from .detection import multibox_detection
 from .exchange import GRAPHS, onnx_graph
 from .files import make_folder
-from .rcnn import TinyRCNN, detect_instances
+from .rcnn import (
+    INSTANCE_THRESHOLD,
+    NUM_DETECTIONS,
+    NUM_PROPOSALS,
+    TinyRCNN,
+    detect_instances,
+)
 from .segmentation import FCN, label2image, predict_tiles
 from .ssd import TinySSD
 from .style import (
@@ -152,10 +158,11 @@ def export(
     The program takes pictures (B, H, W, 3), whole numbers from 0 to 255 (uint8), of the
     one size of the net; `net.scaling` is inside. Of a `TinySSD` or `TinyYOLO` it gives the
     rows (B, A, 6) of `multibox_detection` or `yolo_detection`: class (−1: none), confidence
-    and box in fractions of the picture. There B is 1, but for ONNX, and MXNet's suppression
-    is no part of a program, so that it gives predictions there. Of other nets it gives what
-    the net gives in evaluation mode: scores before softmax. ONNX has `TinySSD`, `TinyYOLO`,
-    `ResNet`, `resnet18` and `FCN`.
+    and box in fractions of the picture; of a `TinyRCNN` the rows (B, 8, 6) and masks
+    (B, 8, H, W) of `detect_instances`. There B is 1, but for ONNX, and MXNet's suppression
+    is no part of a program, so that it gives predictions there: of a `TinyRCNN` those of
+    its first stage. Of other nets it gives what the net gives in evaluation mode: scores
+    before softmax. ONNX has `TinySSD`, `TinyYOLO`, `ResNet`, `resnet18` and `FCN`.
 
     What `save_weights` says of the net, shapes, thresholds and whether it gives "boxes" or
     "predictions" stand in the metadata of an ONNX file under "d2lcv" (JSON), and of others
@@ -195,7 +202,7 @@ def export(
         return _scaled_channels(net, channels)
 
     def after(outputs: Any) -> Any:
-        return PROGRAMS[kind](net, outputs, most) if finds else outputs  # type: ignore[index]
+        return PROGRAMS[kind](net, outputs, most, size) if finds else outputs  # type: ignore[index]
 
     try:
         outputs = predict(net, _scaled(net, images))
@@ -208,7 +215,8 @@ def export(
         "outputs": shapes,
     }
     if finds:
-        about |= {"nms_threshold": most, "pos_threshold": POS_THRESHOLD}
+        least = INSTANCE_THRESHOLD if kind == "TinyRCNN" else POS_THRESHOLD
+        about |= {"nms_threshold": most, "pos_threshold": least}
     make_folder(target.parent)
     if to == "onnx":
         about["outputs"] = [[None, *shapes[0][1:]]]
@@ -445,7 +453,7 @@ def _color(label: int) -> tuple[int, ...]:
     return tuple(round(255 * c) for c in to_rgb(f"C{label % 10}"))
 
 
-def _ssd_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
+def _ssd_rows(net: Any, outputs: Any, nms_threshold: float, size: Any) -> Any:
     t = backend.tensors
     anchors, cls_preds, bbox_preds = outputs
     probs = t.transpose(t.softmax(cls_preds, -1), (0, 2, 1))
@@ -461,12 +469,24 @@ def _ssd_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
     )
 
 
-def _yolo_rows(net: Any, outputs: Any, nms_threshold: float) -> Any:
+def _yolo_rows(net: Any, outputs: Any, nms_threshold: float, size: Any) -> Any:
     return yolo_detection(outputs, net.num_classes, nms_threshold, POS_THRESHOLD)
 
 
+def _rcnn_rows(net: Any, outputs: Any, nms_threshold: float, size: Any) -> Any:
+    return backend.rcnn.second_stage(
+        net,
+        outputs,
+        size,
+        NUM_PROPOSALS,
+        NUM_DETECTIONS,
+        nms_threshold,
+        INSTANCE_THRESHOLD,
+    )
+
+
 # From what a net gives to rows (class, confidence, box): what stands in a program
-PROGRAMS = {"TinySSD": _ssd_rows, "TinyYOLO": _yolo_rows}
+PROGRAMS = {"TinySSD": _ssd_rows, "TinyYOLO": _yolo_rows, "TinyRCNN": _rcnn_rows}
 
 
 def detect(
@@ -490,7 +510,7 @@ def detect(
         TypeError, ValueError: another net, names that are not those of its classes, what
             is no picture, a number out of its range.
     """
-    _check_kind(net, *PROGRAMS, "TinyRCNN")
+    _check_kind(net, *PROGRAMS)
     in_range("threshold", threshold, 0, 1)
     names = _names(net, net.num_classes)
     return [_detect(net, p, names, threshold, nms_threshold) for p in _pictures(images)]
@@ -505,12 +525,12 @@ def _detect(
     small = picture.resize((width, height), Image.Resampling.BILINEAR)
     X, t, masks = _batch(net, small), backend.tensors, None
     kind = kind_of(net)
-    if kind in PROGRAMS:
-        rows = t.numpy(PROGRAMS[kind](net, predict(net, X), nms_threshold))[0]
+    if kind == "TinyRCNN":  # its public function looks at numbers, too
+        found = detect_instances(net, X, nms_threshold=nms_threshold)
+        rows, masks = (t.numpy(x)[0] for x in found)
     else:
-        rows, masks = (
-            t.numpy(x)[0] for x in detect_instances(net, X, nms_threshold=nms_threshold)
-        )
+        outputs = predict(net, X)
+        rows = t.numpy(PROGRAMS[kind](net, outputs, nms_threshold, (height, width)))[0]
     found = (rows[:, 0] >= 0) & (rows[:, 1] >= np.float32(least))
     rows, size = rows[found], picture.size
     box = np.clip(rows[:, 2:], 0, 1) * np.tile(size, 2)

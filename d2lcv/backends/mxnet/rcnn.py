@@ -33,6 +33,7 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "rpn_loss",
+    "second_stage",
 ]
 
 
@@ -212,19 +213,26 @@ def mask_head_loss(net, features, rois, labels, masks):
 def detect_instances(
     net, X, num_proposals, num_detections, nms_threshold, pos_threshold
 ):
-    (B, _, H, W), D = X.shape, num_detections
-    features, anchors, scores, offsets = predict(net, X)
+    numbers = num_proposals, num_detections, nms_threshold, pos_threshold
+    return second_stage(net, predict(net, X), X.shape[2:], *numbers)
+
+
+def second_stage(
+    net, outputs, size, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    features, anchors, scores, offsets = outputs
+    B, D = features.shape[0], num_detections
     rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
-    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
     scores, offsets = _split(predicted, B, net.num_classes)
     probs = npx.softmax(scores, axis=-1).transpose(0, 2, 1)  # (B, C+1, R)
     rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
     rows = rows[:, :D]  # (B, D, 6)
     boxes = rows[..., 2:]
-    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    scores = net.mask_head(_cut(features, boxes, MASK_SIZE))
     masks = npx.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
-    masks = paste_masks(masks, _finite(boxes).reshape(-1, 4), H, W)
-    return rows, masks.reshape(B, D, H, W)
+    masks = paste_masks(masks, _finite(boxes).reshape(-1, 4), *size)
+    return rows, masks.reshape(B, D, *size)
 
 
 def paste_masks(masks, boxes, height, width):

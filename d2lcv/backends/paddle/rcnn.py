@@ -30,6 +30,7 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "rpn_loss",
+    "second_stage",
 ]
 
 
@@ -37,7 +38,7 @@ def roi_pool(X, rois, output_size, spatial_scale):
     def pool(boxes, count):
         return ops.roi_pool(X, boxes, count, output_size, spatial_scale)
 
-    return _by_image(pool, rois.astype(X.dtype), len(X))
+    return _by_image(pool, rois.astype(X.dtype), X.shape[0])
 
 
 def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
@@ -45,8 +46,10 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     options = (output_size, spatial_scale, sampling_ratio)
     # The gradient of the operator takes regions below one pixel for one pixel, as is
     # right without `aligned` only: these few are sampled here.
+    if X.stop_gradient:
+        return _roi_align(X, rois, *options, aligned)
     small = ((rois[:, 3:] - rois[:, 1:3]) * spatial_scale < 1).any(1)
-    if not aligned or X.stop_gradient or not small.any():
+    if not aligned or not small.any():
         return _roi_align(X, rois, *options, aligned)
     parts = [mask.nonzero().flatten() for mask in (~small, small)]
     large, small = (rois[index] for index in parts)
@@ -59,7 +62,7 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
 def _roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     options = (output_size, spatial_scale, sampling_ratio or -1, aligned)
     return _by_image(
-        lambda boxes, count: ops.roi_align(X, boxes, count, *options), rois, len(X)
+        lambda boxes, count: ops.roi_align(X, boxes, count, *options), rois, X.shape[0]
     )
 
 
@@ -67,7 +70,8 @@ def _by_image(operator, rois, num_images):
     """An operator that takes boxes sorted by their image, and how many each image has."""
     image = rois[:, 0].astype("int64")
     count = (image == paddle.arange(num_images)[:, None]).sum(1).astype("int32")
-    if not (image[1:] < image[:-1]).any():  # they are, as usual
+    in_order = paddle.in_dynamic_mode() and not (image[1:] < image[:-1]).any()
+    if in_order:  # as they usually are; a program sorts them
         return operator(rois[:, 1:], count)
     order = image.argsort(stable=True)
     return operator(rois[order, 1:], count)[order.argsort()]
@@ -207,30 +211,37 @@ def mask_head_loss(net, features, rois, labels, masks):
     return (losses.mean([1, 2, 3]) * positive).sum() / (positive.sum() + 1e-6)
 
 
-@paddle.no_grad()
 def detect_instances(
     net, X, num_proposals, num_detections, nms_threshold, pos_threshold
 ):
-    (B, _, H, W), D = X.shape, num_detections
-    features, anchors, scores, offsets = predict(net, X)
+    numbers = num_proposals, num_detections, nms_threshold, pos_threshold
+    return second_stage(net, predict(net, X), X.shape[2:], *numbers)
+
+
+@paddle.no_grad()
+def second_stage(
+    net, outputs, size, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    features, anchors, scores, offsets = outputs
+    B, D, features = features.shape[0], num_detections, features.detach()
     rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
-    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
     scores, offsets = _split(predicted, B, net.num_classes)
     probs = F.softmax(scores, axis=-1).transpose([0, 2, 1])  # (B, C+1, R)
     rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
     rows = rows[:, :D]  # (B, D, 6)
     boxes = rows[..., 2:]
-    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
-    masks = F.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
-    masks = paste_masks(masks, _finite(boxes).flatten(0, 1), H, W)
-    return rows, masks.reshape([B, D, H, W])
+    scores = net.mask_head(_cut(features, boxes, MASK_SIZE))
+    masks = F.sigmoid(scores).detach()[:, 0]  # (B·D, 14, 14)
+    masks = paste_masks(masks, _finite(boxes).flatten(0, 1), *size)
+    return rows, masks.reshape([B, D, *size])
 
 
 def paste_masks(masks, boxes, height, width):
     # RoI align the other way round: the whole image is a region of the mask
     low, size = boxes[:, :2], (boxes[:, 2:] - boxes[:, :2]).clip(1e-3, 1e3)
     ends = paddle.concat([-low / size, (1 - low) / size], 1) * masks.shape[-1] + 1
-    image = paddle.arange(len(boxes))[:, None].astype(ends.dtype)
+    image = paddle.arange(boxes.shape[0])[:, None].astype(ends.dtype)
     rois = paddle.concat([image, ends], axis=1)  # (N, 5)
     # a ring of zeros, so that the mask ends where its box does
     framed = F.pad(masks[:, None], [1, 1, 1, 1])  # (N, 1, h + 2, w + 2)

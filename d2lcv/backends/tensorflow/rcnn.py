@@ -29,6 +29,7 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "rpn_loss",
+    "second_stage",
 ]
 
 
@@ -231,19 +232,25 @@ def mask_head_loss(net, features, rois, labels, masks):
 def detect_instances(
     net, X, num_proposals, num_detections, nms_threshold, pos_threshold
 ):
-    B, _, H, W = keras.ops.shape(X)
-    features, anchors, scores, offsets = predict(net, X)
+    numbers = num_proposals, num_detections, nms_threshold, pos_threshold
+    return second_stage(net, predict(net, X), keras.ops.shape(X)[2:], *numbers)
+
+
+def second_stage(
+    net, outputs, size, num_proposals, num_detections, nms_threshold, pos_threshold
+):
+    features, anchors, scores, offsets = outputs
     rois = propose(anchors, scores, offsets, num_proposals, PROPOSAL_OVERLAP)
-    predicted = predict(net.box_head, _cut(features, rois, BOX_SIZE))
+    predicted = net.box_head(_cut(features, rois, BOX_SIZE))
     scores, offsets = _split(predicted, rois, net.num_classes)
     probs = tf.linalg.matrix_transpose(tf.nn.softmax(scores))  # (B, C+1, R)
     rows = multibox_detection(probs, offsets, rois, nms_threshold, pos_threshold)
     rows = rows[:, :num_detections]  # (B, D, 6)
     boxes = rows[..., 2:]
-    scores = predict(net.mask_head, _cut(features, boxes, MASK_SIZE))
+    scores = net.mask_head(_cut(features, boxes, MASK_SIZE))
     masks = tf.sigmoid(scores)[:, 0]  # (B·D, 14, 14)
-    masks = paste_masks(masks, tf.reshape(boxes, (-1, 4)), H, W)
-    return rows, tf.reshape(masks, (B, num_detections, H, W))
+    masks = paste_masks(masks, tf.reshape(boxes, (-1, 4)), *size)
+    return rows, tf.reshape(masks, (-1, num_detections, *size))
 
 
 def paste_masks(masks, boxes, height, width):

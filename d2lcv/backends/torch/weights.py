@@ -56,7 +56,10 @@ def export(net, path, images, before, after):
     batch = torch.export.Dim("batch") if len(images) > 1 else None
     program = Program(net, before, after).eval()
     try:
-        program = torch.export.export(program, (images,), dynamic_shapes=({0: batch},))
+        with torch.no_grad():  # a program that turns gradients off cannot be written
+            program = torch.export.export(
+                program, (images,), dynamic_shapes=({0: batch},)
+            )
     finally:
         for module, training in modes.items():
             module.training = training
