@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import randomness
+from .backends import install_command
 from .checks import check_kind, check_path, described
 from .distributed import rank
+from .files import make_folder
 from .meters import duration
 from .training import Trainer
 from .weights import (
@@ -162,6 +164,8 @@ class Checkpoint:
         resume: whether to go on from the file. If there is none, the training begins.
         settings: what the training depends on, in JSON's words, such as its batch size. A
             file that was written with others is not gone on from.
+        tensorboard: folder for the numbers of each epoch, which TensorBoard shows as
+            curves. It needs the package tensorboardX.
 
     Attributes:
         progress: what is written, or was found in the file: `history`, the numbers of
@@ -171,10 +175,19 @@ class Checkpoint:
     path: str | os.PathLike[str]
     resume: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tensorboard: str | os.PathLike[str] | None = None
     progress: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.path = check_path("path", self.path)
+        self._board = None
+        if self.tensorboard is not None and rank() == 0:
+            self._board = _board(check_path("tensorboard", self.tensorboard))
+
+    def draw(self, epoch: int, numbers: Mapping[str, float]) -> None:
+        """Add the numbers of an epoch to the curves of TensorBoard, if it is asked for."""
+        if self._board is not None:
+            self._board(epoch, numbers)
 
     def save(self, trainer: Trainer, loaders: Sequence[Any]) -> None:
         about = {**self.progress, "settings": dict(self.settings)}
@@ -199,6 +212,29 @@ class Checkpoint:
                 )
         self.progress = load_checkpoint(trainer, self.path, loaders)
         return True
+
+
+def _board(folder: Any) -> Any:
+    """What writes the numbers of an epoch to a new file in this folder, at once."""
+    try:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "tensorboard: TensorBoard's files need the package tensorboardX; install it "
+            f"with: {install_command('tensorboard')}"
+        ) from error
+    make_folder(folder)
+    events = EventsWriter(str(folder / "events"))
+
+    def write(epoch: int, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items():
+            row = {"step": epoch, "wall_time": time.time()}
+            events.write_event(Event(**row, summary=scalar(name, value)))
+        events.flush()
+
+    return write
 
 
 class Epochs:
@@ -271,6 +307,8 @@ class Epochs:
     def _draw(self, n: int, row: Mapping[str, float]) -> None:
         if self.animator is not None:
             self.animator.add(n, list(row.values()))
+        if self.checkpoint is not None:
+            self.checkpoint.draw(n, row)
 
     def _say(self, text: str) -> None:
         if rank() == 0:

@@ -78,6 +78,7 @@ class Chapter:
             end_plainly(f"{name}.py")
         self.preset, self.data = options.preset, getattr(options, "data", None)
         self.seed, self.resume = options.seed, options.resume
+        self._tensorboard = options.tensorboard
         page.start(prints=options.code)
         for key, value in self.settings[self.preset].items():
             given = getattr(options, key)
@@ -132,6 +133,11 @@ class Chapter:
             action="store_true",
             help="go on from the checkpoints in that folder, if there are some",
         )
+        parser.add_argument(
+            "--tensorboard",
+            metavar="DIR",
+            help="also write the numbers of each epoch for TensorBoard",
+        )
         quick, book = self.settings["quick"], self.settings["book"]
         if quick.keys() != book.keys():
             raise ValueError(
@@ -184,7 +190,8 @@ class Chapter:
             "data": self.data,
             **{k: getattr(self, k) for k in self.settings["quick"] if k not in FREE},
         }
-        self._checkpoint = Checkpoint(path, self.resume, settings)
+        board = self._tensorboard and Path(self._tensorboard, name)
+        self._checkpoint = Checkpoint(path, self.resume, settings, board)
         return self._checkpoint
 
     def report(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from d2lcv import meters
-from d2lcv.checkpoints import Epochs
+from d2lcv.checkpoints import Checkpoint, Epochs
 from d2lcv.meters import duration
 from d2lcv.randomness import stream
 
@@ -149,6 +149,23 @@ def test_lines_of_epochs(capsys):
     assert re.fullmatch(rf"epoch 2/2: class error 0\.125, mAP@0\.5 1, {time}", last)
     assert drawn == [(1, [0.125, 0.0]), (2, [0.125, 1.0])]
     assert epochs.last == {"class_error": 0.125, "mAP@0.5": 1.0}
+
+
+@pytest.mark.once
+def test_tensorboard(tmp_path):
+    """The numbers of each epoch, read again from the file's records."""
+    writer = pytest.importorskip("tensorboardX")
+    board = Checkpoint(tmp_path / "run", tensorboard=tmp_path / "board")
+    board.draw(1, {"loss": 0.5, "accuracy": 0.25})
+    board.draw(2, {"loss": 0.125})
+    (path,) = (tmp_path / "board").iterdir()
+    data, found = path.read_bytes(), []
+    while data:  # length, its checksum, an event, its checksum
+        length = int.from_bytes(data[:8], "little")
+        event = writer.proto.event_pb2.Event.FromString(data[12 : 12 + length])
+        found += [(v.tag, v.simple_value, event.step) for v in event.summary.value]
+        data = data[16 + length :]
+    assert found == [("loss", 0.5, 1), ("accuracy", 0.25, 1), ("loss", 0.125, 2)]
 
 
 @pytest.mark.once
