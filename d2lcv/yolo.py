@@ -21,6 +21,7 @@ from .checks import (
     threshold,
     whole,
 )
+from .checks import check_picture as check_picture  # the columns' nets ask for it
 from .weights import initialize
 
 __all__ = ["TinyYOLO", "yolo_decode", "yolo_detection", "yolo_loss", "yolo_target"]
@@ -35,7 +36,8 @@ def TinyYOLO(num_classes: int, num_boxes: int = 2) -> Module:
 
     Returns:
         A module of the active framework, its weights drawn from `d2lcv.seed`. Called with
-        images (B, 3, 16H, 16W), float32, it gives numbers (B, H, W, 5K + C): of each box
+        images (B, 3, 16H, 16W), float32, of at least 16 × 16 pixels (`ValueError` for
+        smaller ones and for no image), it gives numbers (B, H, W, 5K + C): of each box
         x, y, w, h and confidence, then a score for each class, all before the sigmoid or
         softmax of `yolo_decode`.
 

@@ -99,6 +99,7 @@ class Worker:
             target=_pass_on, args=(self._errors, self._printed), daemon=True
         )
         self._relay.start()
+        self._turn = threading.Lock()  # one call after the other, whichever thread's
         # a handle that is dropped ends its process, too, which waits for calls till then
         weakref.finalize(self, _close, self._calls)
         try:
@@ -131,6 +132,10 @@ class Worker:
         return lambda *args, **kwargs: self.call(name, *args, **kwargs)
 
     def _exchange(self, message: Iterable[Any]) -> Any:
+        with self._turn:
+            return self._exchange_in_turn(message)
+
+    def _exchange_in_turn(self, message: Iterable[Any]) -> Any:
         try:
             for part in message:
                 self._calls.write(part)

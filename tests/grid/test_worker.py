@@ -234,6 +234,22 @@ def test_unfit_result_exception(one, functions):
     assert one.call(f"{functions}:echo", 1) == ((1,), {})
 
 
+@posix
+def test_threads_share_a_worker(one, functions):
+    """Each gets the answers to its own calls."""
+    found = {}
+
+    def ask(k):
+        found[k] = [one.call(f"{functions}:echo", k) for _ in range(20)]
+
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: [((k,), {})] * 20 for k in range(6)}
+
+
 # ---- which function ------------------------------------------------------------------
 
 

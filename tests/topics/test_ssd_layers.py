@@ -25,3 +25,10 @@ def test_tiny_ssd_of_small_pictures(d2l, side):
         net(d2l.zeros((2, 3, *side)))
     anchors, _, _ = d2l.predict(net, d2l.zeros((2, 3, 64, 64)))
     assert tuple(anchors.shape) == (1, 4 * (8**2 + 4**2 + 2**2 + 1 + 1), 4)
+
+
+@pytest.mark.parametrize("name", ["TinySSD", "TinyYOLO", "TinyRCNN"])
+def test_detectors_refuse_no_picture(d2l, name):
+    net = getattr(d2l, name)(1)
+    with pytest.raises(ValueError, match="X: expected at least one picture"):
+        d2l.predict(net, d2l.zeros((0, 3, 64, 64)))

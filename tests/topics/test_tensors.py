@@ -66,6 +66,15 @@ def test_tensor_of_array(d2l, dtype):
     check(d2l, d2l.tensor(data[:, ::-1]), data[:, ::-1], dtype=dtype, exact=True)
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "uint16", "uint32", "uint64"])
+def test_tensor_of_any_integers(d2l, kind):
+    """Those that a framework lacks become wider ones."""
+    data = np.array([0, 1, 100 if kind == "int8" else 30000], kind) * (
+        1 + ("u" in kind)
+    )
+    np.testing.assert_array_equal(d2l.numpy(d2l.tensor(data)), data)
+
+
 @pytest.mark.parametrize("shape", [(), (0,), (0, 4), (2, 0, 3)])
 def test_tensor_shape(d2l, shape):
     check(d2l, d2l.tensor(np.ones(shape, np.float32)), np.ones(shape), exact=True)

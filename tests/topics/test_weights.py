@@ -210,6 +210,25 @@ def test_set_weights_value(d2l, small):
     assert (d2l.get_weights(small)["weight"] != 0).all()
 
 
+@pytest.mark.parametrize("kind", ["float16", "float64"])
+def test_nets_of_other_numbers(d2l, tmp_path, kind):
+    """Files are float32, and what a net computes in is its own."""
+    net, other = d2l.conv2d(3, 4, 3), d2l.conv2d(3, 4, 3)
+    own = {
+        "float16": ("half", "cast", "astype"),
+        "float64": ("double", "cast", "astype"),
+    }
+    method = next((m for m in own[kind] if hasattr(net, m)), None)
+    if method is None:
+        pytest.skip("its layers keep the numbers they were made of")
+    getattr(net, method)(*([] if method == own[kind][0] else [kind]))
+    before = d2l.get_weights(net)
+    d2l.load_weights(other, d2l.save_weights(net, tmp_path / "net.safetensors"))
+    check_equal(d2l.get_weights(other), before)
+    d2l.load_weights(net, tmp_path / "net.safetensors")
+    check_equal(d2l.get_weights(net), before)
+
+
 def test_set_weights_of_any_memory_order(d2l, small):
     rng = np.random.default_rng(1)
     kernel = rng.normal(size=(3, 3, 3, 4)).astype(np.float32).transpose(3, 2, 0, 1)

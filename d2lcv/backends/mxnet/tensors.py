@@ -41,7 +41,7 @@ __all__ = [
     "type_name",
 ]
 
-WIDER = {"int16": int32, "uint16": int32, "uint32": int64}
+WIDER = {"int16": int32, "uint16": int32, "uint32": int64, "uint64": int64}
 
 
 def is_tensor(x):

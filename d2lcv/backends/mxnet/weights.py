@@ -27,12 +27,12 @@ class Slot:
         return tuple(self.parameter.shape)
 
     def get(self):
-        return self.parameter.list_data()[0].asnumpy()
+        return self.parameter.list_data()[0].astype("float32").asnumpy()
 
     def put(self, array):
         if self.parameter._data is None:  # fresh from its layer's constructor
             self.parameter.initialize()
-        self.parameter.set_data(np.array(array))
+        self.parameter.set_data(np.array(array, dtype=self.parameter.dtype))
 
 
 def slots(net):

@@ -3,6 +3,7 @@
 from mxnet import autograd, np, npx
 from mxnet.gluon import nn
 
+from ...yolo import check_picture
 from .detection import nms
 from .layers import BatchNorm2d
 from .ssd import base_net, down_sample_blk
@@ -29,6 +30,11 @@ class TinyYOLO(nn.HybridBlock):
             base_net(), down_sample_blk(64, 128), conv_blk(128), conv_blk(128)
         )
         self.head = nn.Conv2D(5 * num_boxes + num_classes, 1, in_channels=128)
+
+    def forward(self, X):
+        if isinstance(X, np.ndarray):  # else a symbol, which has no shape
+            check_picture(X.shape, 16)
+        return super().forward(X)
 
     def hybrid_forward(self, F, X):
         Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)

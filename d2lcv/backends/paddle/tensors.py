@@ -51,11 +51,15 @@ def is_module(x):
     return isinstance(x, paddle.nn.Layer)
 
 
+# Integers that Paddle does not have; those of 16 bits it takes for a bfloat16's bits
+WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
+
+
 def tensor(data, dtype=None, device=None):
     if is_tensor(data):
         return data.detach().clone().to(device=device, dtype=dtype)
-    if getattr(data, "dtype", None) == np.uint16:
-        data = data.astype("int32")  # Paddle takes its bits for those of a bfloat16
+    if isinstance(data, (np.ndarray, np.generic)) and data.dtype.name in WIDER:
+        data = data.astype(WIDER[data.dtype.name])
     return paddle.to_tensor(data, dtype=dtype, place=device)
 
 

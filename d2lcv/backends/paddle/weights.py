@@ -32,7 +32,8 @@ class Slot:
         return array.T.copy() if self.transposed else array
 
     def put(self, array):
-        self.tensor.set_value(array.T if self.transposed else array)
+        array = paddle.to_tensor(array.T if self.transposed else array)
+        self.tensor.set_value(array.astype(self.tensor.dtype))
 
 
 def slots(net):

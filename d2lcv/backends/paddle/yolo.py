@@ -4,6 +4,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
+from ...yolo import check_picture
 from .detection import keep
 from .ssd import base_net, down_sample_blk
 
@@ -28,6 +29,7 @@ class TinyYOLO(nn.Layer):
         self.head = nn.Conv2D(128, 5 * num_boxes + num_classes, 1)
 
     def forward(self, X):
+        check_picture(X.shape, 16)
         Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.transpose([0, 2, 3, 1])  # the numbers of a cell stand together
 

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from ...yolo import check_picture
 from .detection import keep
 from .layers import BatchNorm2d, convolution
 from .ssd import base_net, down_sample_blk
@@ -31,6 +32,7 @@ class TinyYOLO(keras.Model):
         self.built = True
 
     def call(self, X):
+        check_picture(X.shape, 16)
         Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return tf.transpose(Y, (0, 2, 3, 1))  # the numbers of a cell stand together
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ...yolo import check_picture
 from .detection import nms
 from .layers import BatchNorm2d
 from .ssd import base_net, down_sample_blk
@@ -29,6 +30,7 @@ class TinyYOLO(nn.Module):
         self.head = nn.Conv2d(128, 5 * num_boxes + num_classes, 1)
 
     def forward(self, X):
+        check_picture(X.shape, 16)
         Y = self.head(self.features(X))  # (B, 5K + C, H/16, W/16)
         return Y.permute(0, 2, 3, 1)  # the numbers of a cell stand together
 
