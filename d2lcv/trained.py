@@ -524,7 +524,7 @@ def _detect(
     height, width = _side(net)
     small = picture.resize((width, height), Image.Resampling.BILINEAR)
     X, t, masks = _batch(net, small), backend.tensors, None
-    kind = kind_of(net)
+    kind = str(kind_of(net))  # a detector, as its caller has made sure
     if kind == "TinyRCNN":  # its public function looks at numbers, too
         found = detect_instances(net, X, nms_threshold=nms_threshold)
         rows, masks = (t.numpy(x)[0] for x in found)
