@@ -131,6 +131,10 @@ CALLS: dict[str, tuple[list[tuple[int, ...]], Callable[..., tuple[Any, ...]]]] =
         [(1, 100), (8, 100), (1, 5444)],
         lambda m, B, likely: m.predictions(B, likely),
     ),
+    "multibox_detection of the likely": (
+        [(1, 100), (8, 100)],
+        lambda m, B, likely: m.predictions(B, likely),
+    ),
     "offset_boxes": ([(100_000,)], lambda m, n: (m.boxes(n), m.boxes(n))),
     "offset_inverse": ([(100_000,)], lambda m, n: (m.boxes(n), m.array(n, 4))),
     "roi_align": (
@@ -142,7 +146,12 @@ CALLS: dict[str, tuple[list[tuple[int, ...]], Callable[..., tuple[Any, ...]]]] =
         lambda m, n: (m.array(1, 64, 32, 32), m.regions(n), (7, 7), 1 / 8),
     ),
 }
-SLOW = {"multibox_target 32 × 5444 × 100", "multibox_detection 8 × 100"}  # as loops
+# as loops
+SLOW = {
+    "multibox_target 32 × 5444 × 100",
+    "multibox_detection 8 × 100",
+    "multibox_detection of the likely 8 × 100",
+}
 # How time and memory grow: the function, two sizes n, and its arguments for each
 GROWTH: dict[str, tuple[str, tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
     "anchors of 20 objects": (
@@ -299,12 +308,13 @@ def rows(m: Material) -> Iterator[Row]:
         for kind, module in (("plain", loops), ("compiled", compiled)):
             if hasattr(module, name) and not (kind == "plain" and what in SLOW):
                 others[kind] = partial(getattr(module, name), *args)
-        return partial(getattr(d2l, name), *args), others
+        options = {"background": False} if what.partition(" of ")[1] else {}
+        return partial(getattr(d2l, name), *args, **options), others
 
     for name, (all_sizes, make) in CALLS.items():
         for sizes in all_sizes:
             what = f"{name} {' × '.join(map(str, sizes))}"
-            yield what, lambda a=(name, what, make, sizes): call(*a)
+            yield what, partial(call, name.split()[0], what, make, sizes)
     for what in STEPS:
         yield (
             f"step {what}",

@@ -34,25 +34,30 @@ __all__ = [
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
-    _, C, H, W = keras.ops.shape(X)
-    image = tf.cast(rois[:, 0], tf.int32)
-    x1, y1, x2, y2 = tf.unstack(_rounded(rois[:, 1:] * spatial_scale), axis=1)
-    y, in_rows = _pixels(y1, y2, output_size[0], H)  # (N, h, m) each
-    x, in_columns = _pixels(x1, x2, output_size[1], W)  # (N, w, n) each
-    place = (image[:, None, None] * H + y)[:, :, None, :, None] * W
-    place = place + x[:, None, :, None, :]  # (N, h, w, m, n): every pixel of every cell
-    inside = in_rows[:, :, None, :, None] & in_columns[:, None, :, None, :]
-    shape = (*keras.ops.shape(place)[:3], -1)
-    place, inside = tf.reshape(place, shape), tf.reshape(inside, shape)
-
+    N, (_, C, H, W) = keras.ops.shape(rois)[0], keras.ops.shape(X)
+    if N == 0:
+        return tf.zeros((0, C, *output_size), X.dtype)
     pixels = tf.reshape(tf.transpose(X, (0, 2, 3, 1)), (-1, C))
-    values = tf.where(inside[..., None], tf.gather(pixels, place), X.dtype.min)
-    best = tf.argmax(values, axis=3)  # (N, h, w, C)
-    best = tf.gather(place, best, batch_dims=3) * C + tf.range(C)
+
+    def best_of(roi):
+        x1, y1, x2, y2 = tf.unstack(_rounded(roi[1:] * spatial_scale)[:, None])
+        y, in_rows = _pixels(y1, y2, output_size[0], H)  # (1, h, m) each
+        x, in_columns = _pixels(x1, x2, output_size[1], W)  # (1, w, n) each
+        y = (tf.cast(roi[0], tf.int32) * H + y[0])[:, None, :, None] * W
+        place = y + x[0][None, :, None, :]  # (h, w, m, n): every pixel of every cell
+        inside = in_rows[0][:, None, :, None] & in_columns[0][None, :, None, :]
+        shape = (*output_size, -1)
+        place, inside = tf.reshape(place, shape), tf.reshape(inside, shape)
+        values = tf.where(inside[..., None], tf.gather(pixels, place), X.dtype.min)
+        best = tf.argmax(values, axis=2)  # (h, w, C)
+        best = tf.gather(place, best, batch_dims=2) * C + tf.range(C)
+        return best, tf.reduce_any(inside, axis=2)
+
+    # one region after the other: the pixels of all cells of many would fill the memory
+    best, found = tf.map_fn(best_of, rois, fn_output_signature=(tf.int32, tf.bool))
     # the gradient of a gather goes to one of equal values, that of a maximum to all
-    out = tf.gather(tf.reshape(pixels, [-1]), best)
-    out = tf.where(tf.reduce_any(inside, axis=3)[..., None], out, 0)
-    return tf.transpose(out, (0, 3, 1, 2))
+    out = tf.gather(tf.reshape(pixels, [-1]), best)  # (N, h, w, C)
+    return tf.transpose(tf.where(found[..., None], out, 0), (0, 3, 1, 2))
 
 
 def _rounded(x):

@@ -27,8 +27,9 @@ __all__ = [
     "train_step",
 ]
 
-# Convolutions on CPUs and tensor cores are faster when channels lie next to each other
-LAYOUT = torch.channels_last
+# Convolutions are faster when channels lie next to each other; but on a CPU the gradients
+# of many weights take longer to bring into that layout than it saves
+LAYOUT, MOST_WEIGHTS = torch.channels_last, 2_000_000
 
 
 def train_step(net, loss_of, optimizer, *batch):
@@ -110,8 +111,9 @@ def named_parameters(net):
 
 class Stepper:
     def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
-        self.net = net if eager else net.to(memory_format=LAYOUT)
-        self.optimizer, self.check, self.eager = optimizer, check, eager
+        self.has_layout = not eager and _gains(net)
+        self.net = net.to(memory_format=LAYOUT) if self.has_layout else net
+        self.optimizer, self.check = optimizer, check
         if several:
             optimizer.register_step_pre_hook(_average_gradients)
         if clip_norm is not None:
@@ -123,7 +125,7 @@ class Stepper:
             self.check(loss)
             return loss, metrics
 
-        if not self.eager:
+        if self.has_layout:
             batch = tree_map_only(torch.Tensor, _channels_last, batch)
         loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
         return loss, tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
@@ -175,6 +177,13 @@ def set_state(net, optimizer, state):
         if value.dim():  # in the layout of the parameter; a count of steps has none
             value = torch.empty_like(named[name]).copy_(value).detach()
         optimizer.state[named[name]][kinds.get(kind, kind)] = value
+
+
+def _gains(net):
+    """Whether the layout makes steps of the net faster."""
+    parameters = list(net.parameters())
+    on_cpu = all(p.device.type == "cpu" for p in parameters)
+    return not on_cpu or sum(p.numel() for p in parameters) <= MOST_WEIGHTS
 
 
 def _channels_last(x):
