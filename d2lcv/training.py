@@ -295,7 +295,8 @@ def freeze(module: Module) -> Module:
 def predict(net: Any, *X: Any) -> Any:
     """`net(*X)` in evaluation mode and without gradients.
 
-    The mode the net was in is restored.
+    The mode the net was in is restored. TensorFlow compiles what comes again and again, a
+    net with inputs of one shape: what Python prints in it then no longer appears.
 
     Raises:
         TypeError: `net` is no net of the active framework.
@@ -303,7 +304,7 @@ def predict(net: Any, *X: Any) -> Any:
     """
     check_net("net", net)
     with judged("net, X"):
-        return backend.training.predict(net, *X)
+        return backend.tensors.often(backend.training.predict, net, *X)
 
 
 def gradients(function: Callable[..., Any], *tensors: Tensor) -> list[Tensor]:

@@ -67,8 +67,10 @@ def _rounded(x):
 
 def _pixels(first, last, cells, size):
     """Pixels (N, cells, m) of all cells of lines, and which of them are pixels of it."""
-    # in float32, as the operators of others: 57 pixels in 7 cells end at 58
-    length = tf.maximum(last - first + 1, 1)[:, None] / cells
+    # in float32, as the operators of others: 57 pixels in 7 cells end at 58; where it is
+    # compiled, `/` would multiply by 1 / 7 instead
+    length = tf.maximum(last - first + 1, 1)[:, None]
+    length = tf.math.divide_no_nan(length, tf.cast(cells, length.dtype))
     i = tf.range(cells, dtype=length.dtype)
     start = first[:, None] + tf.floor(i * length)
     end = first[:, None] + tf.math.ceil((i + 1) * length)  # (N, cells)

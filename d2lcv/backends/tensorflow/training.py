@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from .distributed import average
-from .layers import often
 from .weights import Slot, slots
 
 __all__ = [
@@ -147,10 +146,6 @@ class Mode(keras.Layer):
 
 
 def predict(net, *inputs):
-    return often(_predict, net, *inputs)
-
-
-def _predict(net, *inputs):
     def evaluate(mode):
         outputs = net(*inputs, training=False)
         # Keras leaves the mode of an inner call to what is called next
