@@ -145,6 +145,7 @@ class Page:
         return {
             "title": book.title(self.script),
             "part": next(iter(book.parts([self.script]))),
+            "number": self._number(),
             "about": self._about(),
             "picture": self._picture(outputs),
             "runs": {name: self._run(name) for name in self.runs},
@@ -237,12 +238,19 @@ class Page:
         named = [item for item in images if item["name"] == wanted]
         return next(iter(named + images), None)
 
+    def _number(self) -> int:
+        """The place in the course, whatever was built; a new script stands at its end."""
+        known = list(book.chapters())
+        name = self.script.stem
+        return 1 + (known.index(name) if name in known else len(known))
+
     def _about(self) -> str:
         """The first paragraph of the text, plain."""
         paragraphs = re.split(
             r"\n\s*\n", self.cells[0].source.partition("\n")[2].strip()
         )
-        return re.sub(r"[*`$]", "", " ".join(paragraphs[0].split()))
+        text = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", " ".join(paragraphs[0].split()))
+        return re.sub(r"[*`$]", "", text)
 
 
 def _lesson(shown: dict[str, Any], text: str) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 import importlib
 import json
 import pathlib
+import re
 import shutil
 import sys
 
 import pytest
 
 from d2lcv.backends import REGISTRY
+from d2lcv.run.chapters import chapters
 
 for name in ("nbformat", "jupytext", "nbclient", "sphinx", "furo", "selenium"):
     pytest.importorskip(name, reason="the extra `site` is not installed")
@@ -46,6 +48,8 @@ show_folded()
 SHORT = """\
 # %% [markdown]
 # # A short one
+#
+# It follows the [section before](anchor.py) with *one* number.
 
 # %%
 print(1)
@@ -103,6 +107,14 @@ def failures(site):
 
 def test_a_sound_site_passes(site):
     assert failures(site) == {}
+
+
+def test_cards_have_their_place_in_the_course_and_plain_words(site):
+    index = (site / "index.html").read_text(encoding="utf-8")
+    cards = re.findall(r'class="number">(\d+)<.*?class="about">([^<]*)<', index)
+    place = list(chapters()).index("anchor") + 1  # the other one is of no course
+    assert [int(number) for number, _ in cards] == [place, len(chapters()) + 1]
+    assert cards[1][1] == "It follows the section before with one number."
 
 
 @pytest.fixture

@@ -300,14 +300,15 @@ class Lead(SiteDirective):
     """The first words of the first page."""
 
     def run(self) -> list[nodes.Node]:
-        titles = list(self.site.frameworks.values())
-        names = ", ".join(titles[:-1]) + (" or " if titles[1:] else "") + titles[-1]
-        return [
-            raw(
-                '<p class="lead">One text, one program, one interface: '
-                f"{names} does the work, and tests hold them to the same numbers. "
-                "Choose yours here or on any page; it is remembered.</p>"
+        *others, last = self.site.frameworks.values()
+        says = f"This site was built with {last}."
+        if others:
+            says = (
+                f"{', '.join(others)} or {last} does the work, and tests hold them to "
+                "the same numbers. Choose yours here or on any page; it is remembered."
             )
+        return [
+            raw(f'<p class="lead">One text, one program, one interface. {says}</p>')
         ]
 
 
@@ -315,11 +316,10 @@ class Cards(SiteDirective):
     """Chapters with their pictures."""
 
     def run(self) -> list[nodes.Node]:
-        numbered = enumerate(self.site.chapters, 1)
-        cards = "".join(self._card(name, number) for number, name in numbered)
+        cards = "".join(map(self._card, self.site.chapters))
         return [raw(f'<div class="cards">{cards}</div>')]
 
-    def _card(self, name: str, number: int) -> str:
+    def _card(self, name: str) -> str:
         chapter = self.site.chapters[name]
         picture = chapter["picture"]
         image = '<span class="none"></span>'
@@ -328,7 +328,7 @@ class Cards(SiteDirective):
         title, about = html.escape(chapter["title"]), html.escape(chapter["about"])
         return (
             f'<a class="card" href="{name}.html"><span class="picture">{image}</span>'
-            f'<span class="number">{number}</span>'
+            f'<span class="number">{chapter["number"]}</span>'
             f'<span class="part">{html.escape(chapter["part"])}</span>'
             f'<span class="title">{title}</span>'
             f'<span class="about">{about}</span></a>'
