@@ -45,6 +45,26 @@ def test_roi_gradient(d2l, kind, variant):
         assert slope == pytest.approx((gradient * direction).sum(), abs=2e-2)
 
 
+@pytest.mark.parametrize("kind", ["pool", "align"])
+def test_regions_of_whole_cells_are_the_same_however_often(d2l, kind):
+    """A column may compile what comes again: 21 pixels are 3 in each of 7 cells then."""
+    X, ends = f32(uniform(340, 1, 1, 48, 48)), np.array([7, 14, 21, 28, 42])
+    ends -= kind == "pool"  # there the last pixel is a part of the region
+    rois = f32(np.stack([0 * ends, 0 * ends, 0 * ends, ends, ends], axis=1))
+    options = [(7, 7), 1.0] + [0, False] * (kind == "align")
+    if kind == "pool":
+        right = oracle.roi_pool(X, rois, *options)
+    else:  # as many samples as a cell has pixels
+        parts = [
+            oracle.roi_align(X, r[None], (7, 7), 1.0, int(r[3]) // 7, False)
+            for r in rois
+        ]
+        right = np.concatenate(parts)
+    for _ in range(7):
+        found = getattr(d2l, f"roi_{kind}")(d2l.tensor(X), d2l.tensor(rois), *options)
+        np.testing.assert_allclose(d2l.numpy(found), right, atol=1e-5)
+
+
 def test_roi_pool_gradient_goes_to_the_first_of_equal_values(d2l):
     X = d2l.ones((1, 1, 4, 4))
     rois = d2l.tensor(f32([[0, 0, 0, 3, 3]]))

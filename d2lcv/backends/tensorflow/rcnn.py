@@ -65,12 +65,15 @@ def _rounded(x):
     return tf.sign(x) * tf.floor(tf.abs(x) + 0.5)
 
 
+def _divided(x, n):
+    # where `/` is compiled, it multiplies by 1 / n: 21 / 7 is more than 3 then
+    return tf.math.divide_no_nan(x, tf.cast(n, x.dtype))
+
+
 def _pixels(first, last, cells, size):
     """Pixels (N, cells, m) of all cells of lines, and which of them are pixels of it."""
-    # in float32, as the operators of others: 57 pixels in 7 cells end at 58; where it is
-    # compiled, `/` would multiply by 1 / 7 instead
-    length = tf.maximum(last - first + 1, 1)[:, None]
-    length = tf.math.divide_no_nan(length, tf.cast(cells, length.dtype))
+    # in float32, as the operators of others: 57 pixels in 7 cells end at 58
+    length = _divided(tf.maximum(last - first + 1, 1)[:, None], cells)
     i = tf.range(cells, dtype=length.dtype)
     start = first[:, None] + tf.floor(i * length)
     end = first[:, None] + tf.math.ceil((i + 1) * length)  # (N, cells)
@@ -97,7 +100,7 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
 def _weights(start, length, cells, samples, least, size):
     """(N, cells, size): what each pixel of a line counts in each cell of a region."""
     length = length if least is None else tf.maximum(length, least)
-    cell = (length / cells)[:, None, None]  # (N, 1, 1)
+    cell = _divided(length, cells)[:, None, None]  # (N, 1, 1)
     count = samples * tf.ones_like(cell) if samples else tf.math.ceil(cell)
     most = tf.reduce_max(tf.concat((tf.reshape(count, [-1]), [1]), axis=0))
     i, k = tf.range(tf.cast(cells, cell.dtype))[:, None], tf.range(most)
