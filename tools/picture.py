@@ -164,7 +164,7 @@ def main() -> int:
     processes.add_options(parser)
     parser.add_argument("--train", metavar="NAME", help="the backend that trains")
     parser.add_argument("--weights", default="out/picture", metavar="FOLDER")
-    parser.add_argument("--banana", type=int, default=23, help="number of a picture")
+    parser.add_argument("--banana", type=int, default=27, help="number of a picture")
     parser.add_argument("--shapes", type=int, default=47, help="number of a picture")
     parser.add_argument("--out", default="docs/picture.png", metavar="FILE")
     options = parser.parse_args()
