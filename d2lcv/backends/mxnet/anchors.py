@@ -3,8 +3,7 @@
 import math
 
 import mxnet as mx
-import numpy as onp
-from mxnet import autograd, np
+from mxnet import autograd, np, npx
 
 from ...anchors import CENTER_SCALE, MAX_LOG_GROWTH, SIZE_SCALE
 from .boxes import box_center_to_corner, box_corner_to_center
@@ -24,13 +23,15 @@ def multibox_prior(data, sizes, ratios):
     pairs = [(s, ratios[0]) for s in sizes] + [(sizes[0], r) for r in ratios[1:]]
     shapes = [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in pairs]
     height, width = data.shape[-2:]
-    cy = (onp.arange(height, dtype="float32") + 0.5) / height
-    cx = (onp.arange(width, dtype="float32") + 0.5) / width
-    w, h = onp.array(shapes, dtype="float32").T  # (K,) anchors of a pixel
-    cy, cx, w = cy[:, None, None], cx[None, :, None], w * height / width
-    corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-    anchors = onp.stack(onp.broadcast_arrays(*corners), axis=-1)  # (H, W, K, 4)
-    return np.array(anchors.reshape(1, -1, 4), ctx=data.ctx)
+    ctx, w = data.ctx, height / width
+    y = (np.arange(height, ctx=ctx).reshape(-1, 1, 1, 1) + 0.5) / height
+    x = (np.arange(width, ctx=ctx).reshape(-1, 1, 1) + 0.5) / width
+    corners = (
+        np.array([(-a * w, -b, a * w, b) for a, b in shapes], ctx=ctx) / 2
+    )  # (K, 4)
+    # the rows last: one pass over all anchors, (H, W, K, 4)
+    row = x * np.array([1, 0, 1, 0], ctx=ctx) + corners
+    return (y * np.array([0, 1, 0, 1], ctx=ctx) + row).reshape(1, -1, 4)
 
 
 def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
@@ -45,17 +46,22 @@ def assign_anchors(anchors, labels, iou_threshold):
     (B, G), A = labels.shape[:2], len(anchors)
     if not B * G * A:
         return np.full((B, A), -1, dtype=np.int32, ctx=anchors.ctx)
-    # the overlaps by one kernel, which passes no gradient on: here none is wanted. The
-    # rest is NumPy on the host: MXNet takes longer to start an operation than it takes
-    boxes = labels[..., 1:].reshape(-1, 4).as_nd_ndarray()
-    iou = mx.nd.contrib.box_iou(boxes, anchors.as_nd_ndarray()).asnumpy()
-    iou = iou.reshape(B, G, A)
-    iou[labels[..., 0].asnumpy() < 0] = -1
-    enough = iou.max(axis=1).astype(onp.float32) >= iou_threshold
-    assigned = onp.where(enough, iou.argmax(axis=1), -1).astype(onp.int32)
-    image, box, anchor = _one_anchor_per_box(iou)
-    assigned[image, anchor] = box
-    return np.array(assigned, dtype=np.int32, ctx=anchors.ctx)
+    with autograd.pause():
+        iou = _iou(labels[..., 1:].reshape(-1, 4), anchors).reshape(B, G, A)
+        iou -= 2 * (labels[..., :1] < 0)
+        box = iou.argmax(axis=1)  # every anchor's best box
+        best = npx.pick(iou, box, axis=1).astype(np.float32)
+        enough = best >= iou_threshold
+        assigned = np.where(enough, box, -1).astype(np.int32)
+        image, box, anchor = _one_anchor_per_box(iou)
+        assigned[image, anchor] = box
+        return assigned
+
+
+def _iou(boxes1, boxes2):
+    # one kernel, without gradients: here none are wanted
+    boxes1, boxes2 = boxes1.as_nd_ndarray(), boxes2.as_nd_ndarray()
+    return mx.nd.contrib.box_iou(boxes1, boxes2).as_np_ndarray()
 
 
 def _one_anchor_per_box(iou):
@@ -65,16 +71,18 @@ def _one_anchor_per_box(iou):
     Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
     asks, the others strike that anchor and ask again. A few rounds serve all images.
     """
-    G = iou.shape[1]
-    anchor, best = iou.argmax(axis=2), iou.max(axis=2)  # (B, G)
-    earlier = onp.tri(G, k=-1, dtype=bool)
+    B, G, _ = iou.shape
+    anchor = iou.argmax(axis=2)  # (B, G)
+    best = npx.pick(iou, anchor)
+    earlier = np.tril(np.ones((G, G), ctx=iou.ctx), -1).astype(bool)
     while True:
-        same = (anchor[:, :, None] == anchor[:, None, :]) & (best >= 0)[:, None, :]
-        rival, mine = best[:, None, :], best[:, :, None]
-        lost = (same & ((rival > mine) | (rival == mine) & earlier)).any(axis=2)
-        image, box = onp.nonzero(lost & (best >= 0))
+        mine, rival = best.reshape(B, G, 1), best.reshape(B, 1, G)
+        same = anchor.reshape(B, G, 1) == anchor.reshape(B, 1, G)
+        # & and | do not broadcast booleans; * and + do
+        lost = (same * ((rival > mine) + (rival == mine) * earlier)).any(axis=2)
+        image, box = np.nonzero(lost * (best >= 0))
         if not len(box):
-            image, box = onp.nonzero(best >= 0)
+            image, box = np.nonzero(best >= 0)
             return image, box, anchor[image, box]
         iou[image, box, anchor[image, box]] = -1
         row = iou[image, box]  # (boxes that lost, A)
@@ -103,20 +111,14 @@ def offset_inverse(anchors, offset_preds):
 def multibox_target(anchors, labels, iou_threshold):
     anchors = anchors[0]  # (A, 4)
     with autograd.pause():
-        assigned = assign_anchors(anchors, labels, iou_threshold).asnumpy()  # (B, A)
+        assigned = assign_anchors(anchors, labels, iou_threshold)  # (B, A)
         positive = assigned >= 0
-        classes = onp.zeros_like(assigned)
-        offsets = onp.zeros((*assigned.shape, 4), dtype=anchors.dtype)
-        image, anchor = onp.nonzero(positive)
-        if len(image):  # MXNet refuses to compute with no rows
-            rows = labels.asnumpy()[image, assigned[image, anchor]]  # (positives, 5)
-            classes[image, anchor] = rows[:, 0].astype(onp.int32) + 1
-            own = anchors.asnumpy()[anchor]
-            boxes = (
-                np.array(own, dtype=own.dtype),
-                np.array(rows[:, 1:], dtype=own.dtype),
-            )
-            offsets[image, anchor] = offset_boxes(*boxes, 1e-6).asnumpy()
-        masks = onp.repeat(positive.astype(onp.float32), 4, axis=1)
-        found = offsets.reshape(len(labels), -1), masks, classes
-        return tuple(np.array(x, dtype=x.dtype, ctx=anchors.ctx) for x in found)
+        classes = np.zeros_like(assigned)
+        offsets = np.zeros((*assigned.shape, 4), dtype=anchors.dtype, ctx=anchors.ctx)
+        image, anchor = np.nonzero(positive)
+        if len(image):  # MXNet refuses to index labels without rows, even nowhere
+            rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
+            classes[image, anchor] = rows[:, 0].astype(np.int32) + 1
+            offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+        masks = np.repeat(positive.astype(np.float32), 4, axis=1)
+        return offsets.reshape(len(labels), -1), masks, classes
