@@ -1,5 +1,6 @@
 """Layers in TensorFlow, where Keras's conventions are not those of the others."""
 
+import functools
 import weakref
 from collections import OrderedDict
 
@@ -112,7 +113,7 @@ def often(function, *args):
         return function(*args)
     if count == CALLS_BEFORE:
         # each a function of its own: TensorFlow warns of one that it traces often
-        compiled = tf.function(lambda *args: function(*args))
+        compiled = tf.function(functools.partial(function))
     forms[key] = count + 1, compiled
     if len(forms) > MOST_KEPT:
         forms.popitem(last=False)
