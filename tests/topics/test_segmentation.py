@@ -273,10 +273,12 @@ class Recorder:
     ("size", "tile", "overlap", "count"),
     [((100, 60), 32, 0, 8), ((100, 60), 32, 16, 18), ((64, 64), 32, 0, 4)],
 )
-def test_tiles_are_as_many_as_needed_and_equal(d2l, size, tile, overlap, count):
+def test_tiles_are_as_many_as_needed_and_equal(d2l, native, size, tile, overlap, count):
     net = Recorder(pixelwise(d2l))
     d2l.predict_tiles(net, d2l.zeros((1, 3, *size)), tile, overlap)
-    assert net.sizes == [(32, 32)] * count
+    assert set(net.sizes) == {(32, 32)}
+    if not native.COMPILES:  # what is compiled runs without Python
+        assert len(net.sizes) == count
 
 
 def test_tiles_refuse(d2l):
