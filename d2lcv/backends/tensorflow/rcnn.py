@@ -34,29 +34,21 @@ __all__ = [
 
 
 def roi_pool(X, rois, output_size, spatial_scale):
-    N, (_, C, H, W) = keras.ops.shape(rois)[0], keras.ops.shape(X)
-    if N == 0:
-        return tf.zeros((0, C, *output_size), X.dtype)
+    _, C, H, W = keras.ops.shape(X)
+    x1, y1, x2, y2 = tf.unstack(_rounded(rois[:, 1:] * spatial_scale), axis=1)
+    y, in_rows = _pixels(y1, y2, output_size[0], H)  # (N, h, m), (N, h)
+    x, in_columns = _pixels(x1, x2, output_size[1], W)  # (N, w, n), (N, w)
+    y += tf.cast(rois[:, :1, None], tf.int32) * H  # in the maps one below the other
+    place = y[:, :, None, :, None] * W + x[:, None, :, None]
+    N, h, w, m, n = keras.ops.shape(place)
+    place = tf.reshape(place, (N, h, w, m * n))  # every pixel of every cell
+
     pixels = tf.reshape(tf.transpose(X, (0, 2, 3, 1)), (-1, C))
-
-    def best_of(roi):
-        x1, y1, x2, y2 = tf.unstack(_rounded(roi[1:] * spatial_scale)[:, None])
-        y, in_rows = _pixels(y1, y2, output_size[0], H)  # (1, h, m) each
-        x, in_columns = _pixels(x1, x2, output_size[1], W)  # (1, w, n) each
-        y = (tf.cast(roi[0], tf.int32) * H + y[0])[:, None, :, None] * W
-        place = y + x[0][None, :, None, :]  # (h, w, m, n): every pixel of every cell
-        inside = in_rows[0][:, None, :, None] & in_columns[0][None, :, None, :]
-        shape = (*output_size, -1)
-        place, inside = tf.reshape(place, shape), tf.reshape(inside, shape)
-        values = tf.where(inside[..., None], tf.gather(pixels, place), X.dtype.min)
-        best = tf.argmax(values, axis=2)  # (h, w, C)
-        best = tf.gather(place, best, batch_dims=2) * C + tf.range(C)
-        return best, tf.reduce_any(inside, axis=2)
-
-    # one region after the other: the pixels of all cells of many would fill the memory
-    best, found = tf.map_fn(best_of, rois, fn_output_signature=(tf.int32, tf.bool))
+    best = tf.argmax(tf.gather(pixels, place), axis=3)  # (N, h, w, C)
+    best = tf.gather(place, best, batch_dims=3) * C + tf.range(C)
     # the gradient of a gather goes to one of equal values, that of a maximum to all
-    out = tf.gather(tf.reshape(pixels, [-1]), best)  # (N, h, w, C)
+    out = tf.gather(tf.reshape(pixels, [-1]), best)
+    found = in_rows[:, :, None] & in_columns[:, None]  # (N, h, w)
     return tf.transpose(tf.where(found[..., None], out, 0), (0, 3, 1, 2))
 
 
@@ -71,16 +63,18 @@ def _divided(x, n):
 
 
 def _pixels(first, last, cells, size):
-    """Pixels (N, cells, m) of all cells of lines, and which of them are pixels of it."""
+    """Pixels (N, cells, m) of all cells of lines, and which cells have one."""
     # in float32, as the operators of others: 57 pixels in 7 cells end at 58
     length = _divided(tf.maximum(last - first + 1, 1)[:, None], cells)
     i = tf.range(cells, dtype=length.dtype)
     start = first[:, None] + tf.floor(i * length)
     end = first[:, None] + tf.math.ceil((i + 1) * length)  # (N, cells)
+    size = tf.cast(size, length.dtype)
     start, end = (tf.cast(tf.clip_by_value(x, 0, size), tf.int32) for x in (start, end))
     most = tf.reduce_max(tf.concat((tf.reshape(end - start, [-1]), [1]), axis=0))
-    pixels = start[..., None] + tf.range(most)
-    return tf.minimum(pixels, size - 1), pixels < end[..., None]
+    # shorter cells repeat their last pixel, which changes no maximum
+    pixels = tf.minimum(start[..., None] + tf.range(most), end[..., None] - 1)
+    return tf.maximum(pixels, 0), start < end
 
 
 def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
@@ -92,7 +86,8 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     least = None if aligned else 1
     rows = _weights(y1, y2 - y1, output_size[0], sampling_ratio, least, H)
     columns = _weights(x1, x2 - x1, output_size[1], sampling_ratio, least, W)
-    maps = tf.gather(X, tf.cast(rois[:, 0], tf.int32))  # (N, C, H, W)
+    # a single image is not copied for each region
+    maps = X if X.shape[0] == 1 else tf.gather(X, tf.cast(rois[:, 0], tf.int32))
     # bilinear samples and their mean are linear in the rows and in the columns
     return rows[:, None] @ maps @ tf.linalg.matrix_transpose(columns)[:, None]
 
@@ -101,13 +96,14 @@ def _weights(start, length, cells, samples, least, size):
     """(N, cells, size): what each pixel of a line counts in each cell of a region."""
     length = length if least is None else tf.maximum(length, least)
     cell = _divided(length, cells)[:, None, None]  # (N, 1, 1)
+    size = tf.cast(size, cell.dtype)
     count = samples * tf.ones_like(cell) if samples else tf.math.ceil(cell)
     most = tf.reduce_max(tf.concat((tf.reshape(count, [-1]), [1]), axis=0))
     i, k = tf.range(tf.cast(cells, cell.dtype))[:, None], tf.range(most)
     at = start[:, None, None] + cell * (i + (k + 0.5) / tf.maximum(count, 1))
     counts = (k < count) & (at >= -1) & (at <= size)  # (N, cells, most)
     at = tf.clip_by_value(at, 0, size - 1)[..., None]
-    hat = tf.nn.relu(1 - tf.abs(at - tf.range(tf.cast(size, cell.dtype))))
+    hat = tf.nn.relu(1 - tf.abs(at - tf.range(size)))
     weights = tf.where(counts[..., None], hat, 0) / tf.maximum(count, 1)[..., None]
     return tf.reduce_sum(weights, axis=2)
 
