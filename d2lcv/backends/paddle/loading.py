@@ -66,6 +66,7 @@ def loader(examples, order, batch_size, workers=0, collate=collate):
         ExampleDataset(examples),
         batch_sampler=BatchSampler(sampler=order, batch_size=batch_size),
         num_workers=workers,
-        timeout=1 if workers else 0,  # seconds a thread of a pass that was left still waits
+        # seconds that a thread of a pass that was left still waits
+        timeout=1 if workers else 0,
         collate_fn=ending(collate),
     )
