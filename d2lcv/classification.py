@@ -40,9 +40,9 @@ __all__ = [
 
 SOURCE_CLASSES = tuple(
     """
-    apple ball banana bird bottle bread butterfly candle carrot cat clock cow cup dice donut
-    fish flower giraffe key ladybug leaf mushroom pencil rabbit sausage sheep snake star
-    umbrella watermelon wheel zebra
+    aeroplane apple ball banana bicycle bird boat book bottle bread burger bus car
+    carrot cat chair cow croissant cup deer donut frog horse lemon mushroom pepper
+    person pizza potted_plant sausage sheep sofa
     """.split()
 )
 """The classes of `pretrained(18, "source")`, in the order of its scores."""

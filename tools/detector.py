@@ -20,24 +20,22 @@ import numpy as np
 from tqdm import tqdm
 
 import d2lcv as d2l
+from d2lcv.drawn.backdrops import Scene
 from d2lcv.drawn.bananas import draw_banana
-from d2lcv.drawn.canvas import Canvas
 from d2lcv.drawn.making import draw_all
-from d2lcv.drawn.paint import place
 from d2lcv.drawn.shapes import CLASSES as SHAPES
 from d2lcv.drawn.shapes import draw_shapes
-from d2lcv.drawn.source import fitting
-from d2lcv.drawn.things import THINGS
-from d2lcv.drawn.zoo.food import banana
+from d2lcv.drawn.zoo import animals, food, household, plants
 
 CLASSES = ("banana", *SHAPES)
 SIDE, MOST = 128, 5  # pixels; objects in a picture
 OUT = Path(d2l.__file__).parent / "data" / "weights" / "detector.safetensors"
 # neither round nor square, nor with three corners: what is no object must be seen, too
-OTHERS = """
-    bird bottle butterfly candle carrot cat cow fish flower giraffe key leaf mushroom pencil
-    rabbit sheep snake umbrella zebra
-""".split()
+OTHERS = [
+    *(animals.bird, animals.cat, animals.cow, animals.frog, animals.sheep),
+    *(food.carrot, food.pepper, household.bottle, plants.dandelion, plants.leaf),
+    *(plants.mushroom, plants.potted_plant),
+]
 
 
 def draw(index: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
@@ -45,42 +43,42 @@ def draw(index: int, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng([index, split == "val"])
     if index % 2:  # a banana where bananas are found
         image, _, mask = draw_banana(index, split, SIDE, seed=1)
-        return image, _labelled([(0, mask)])
+        return image, _labelled([0], mask.astype(np.uint8))
     image, rows, number = draw_shapes(index, split, SIDE, seed=1)
-    image = np.array(image)
-    masks = [(1 + row[0], number == i + 1) for i, row in enumerate(rows)]
-    for _ in range(rng.integers(0, 3)):  # other things
-        thing = THINGS[OTHERS[rng.integers(len(OTHERS))]]
-        _lay(rng, image, masks, thing(rng, SIDE * rng.uniform(0.15, 0.5)))
+    # seen from above: all are near, and lie
+    scene = Scene(rng, image.transpose(2, 0, 1) * np.float32(1), -1e6, (0.5, -0.8))
+    scene.owner, scene.count = number, len(rows)
+    classes = [1 + row[0] for row in rows]
     for _ in range(rng.integers(0, 3)):
-        c = Canvas(rng, SIDE * rng.uniform(0.3, 0.85), rng.uniform(0, 2 * np.pi))
-        banana(c)
-        mask = _lay(rng, image, masks, c.sprite())
-        if mask is not None:
-            masks.append((0, mask))
-    return image, _labelled(masks)
+        thing, length = OTHERS[rng.integers(len(OTHERS))], rng.uniform(0.15, 0.5)
+        classes += [None] * _laid(scene, thing, SIDE * length)
+    for _ in range(rng.integers(0, 3)):
+        classes += [0] * _laid(scene, food.banana, SIDE * rng.uniform(0.3, 0.85))
+    image = np.clip(scene.picture, 0, 255).astype(np.uint8)
+    return image.transpose(1, 2, 0), _labelled(classes, scene.owner)
 
 
-def _labelled(masks) -> np.ndarray:
+def _labelled(classes: list[int | None], owner: np.ndarray) -> np.ndarray:
+    """Rows of class and tight box of the k-th things' pixels, where it has a class."""
     label = np.full((MOST, 5), -1, np.float32)
-    for row, (c, mask) in zip(label, masks, strict=False):
+    known = [(c, owner == k + 1) for k, c in enumerate(classes) if c is not None]
+    for row, (c, mask) in zip(label, known, strict=False):
         y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         row[:] = (c, *(np.array([x[0], y[0], x[-1] + 1, y[-1] + 1]) / SIDE))
     return label
 
 
-def _lay(rng, image, masks, thing):
-    """Lay a thing where it hides little of the others, whose masks then lack it."""
-    thing = fitting(thing, SIDE)
+def _laid(scene: Scene, thing, length: float) -> bool:
+    """Lay a thing where it hides little of the others, if there is such a place."""
+    c = scene.canvas(length, scene.rng.uniform(0, 2 * np.pi))
+    thing(c)
+    sprite = c.sprite()
+    h, w = sprite.cover.shape
     for _ in range(6):
-        trial = image.copy()
-        mask = place(rng, trial, thing)
-        if all((m & mask).sum() <= 0.25 * m.sum() for _, m in masks):
-            image[:] = trial
-            for _, m in masks:
-                m &= ~mask
-            return mask
-    return None
+        x, y = scene.rng.uniform((w / 2, h), (SIDE - w / 2, SIDE))
+        if all(scene.hidden(sprite, x, y, k + 1) <= 0.25 for k in range(scene.count)):
+            return bool(scene.put(sprite, x, y, lies=True))
+    return False
 
 
 def draw_split(count: int, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,7 @@ __all__ = [
     "Scene",
     "kitchen",
     "meadow",
+    "overlap",
     "room",
     "sky",
     "street",
@@ -95,7 +96,7 @@ class Scene:
             away, soft = away * self.sun[0], soft * min(width, height)
             self._cast(sprite.cover, top, left, away, up, soft, 0.6 * shadow)
         self.count += 1
-        here, there = _overlap(self.owner.shape, sprite.cover.shape, top, left)
+        here, there = overlap(self.owner.shape, sprite.cover.shape, top, left)
         cover = sprite.cover[there]
         region = self.picture[(slice(None), *here)]
         region += cover * (sprite.colour[there].transpose(2, 0, 1) - region)
@@ -106,7 +107,7 @@ class Scene:
         """The share of what is visible of thing k that the sprite would hide at x, y."""
         height, width = sprite.cover.shape
         top, left = round(y - height), round(x - width / 2)
-        here, there = _overlap(self.owner.shape, sprite.cover.shape, top, left)
+        here, there = overlap(self.owner.shape, sprite.cover.shape, top, left)
         lost = (self.owner[here] == k) & (sprite.cover[there] >= 0.5)
         return lost.sum() / max((self.owner == k).sum(), 1)
 
@@ -139,7 +140,7 @@ class Scene:
         image = image.filter(ImageFilter.BoxBlur(soft))
         shade = np.asarray(image, np.float32) * (dark / 255)
         row = top + height - low + round(0.3 * soft)
-        here, there = _overlap(self.owner.shape, shade.shape, row, left - x0)
+        here, there = overlap(self.owner.shape, shade.shape, row, left - x0)
         self.picture[(slice(None), *here)] *= 1 - shade[there]
 
     def photograph(self, noise: float | None = None) -> np.ndarray:
@@ -165,7 +166,7 @@ class Scene:
         return np.asarray(image)
 
 
-def _overlap(
+def overlap(
     shape: tuple[int, ...], part: tuple[int, ...], top: int, left: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Where the part lies in the picture, and which piece of it."""

@@ -311,18 +311,6 @@ def dots(
     return weight
 
 
-def sectors(
-    count: int, phase: float = 0.0, centre: tuple[float, float] = (0.0, 0.0)
-) -> Weight:
-    """A weight of equal slices around a point."""
-
-    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        wave = np.sin(count * np.arctan2(v - centre[1], u - centre[0]) + phase)
-        return np.clip(4 * wave + 0.5, 0, 1)
-
-    return weight
-
-
 @lru_cache(16)
 def texture(across: float, along: float, rough: float = 2.0) -> np.ndarray:
     """Noise that can be tiled, with a grain of so many pixels; mean 0, deviation 1.
@@ -355,29 +343,6 @@ def mottle(
         return np.clip((field - level) * sharpness + 0.5, 0, 1)
 
     return weight
-
-
-def cloud(rng: Generator, grain: float, share: float, sharpness: float = 4.0) -> Weight:
-    """A weight of random blots; `grain` is their size, `share` of the surface is 1."""
-    cells = max(4, round(3.2 / grain))
-    field = np.repeat(rng.normal(128, 42, (cells, cells, 1)), 3, 2)
-    field = stretch(field, 256)[:, :, 0].astype(np.float32)
-    level = np.quantile(field[::4, ::4], 1 - share)
-
-    def weight(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        column = np.clip((u + 1.6) * 80, 0, 255).astype(np.intp)
-        row = np.clip((v + 1.6) * 80, 0, 255).astype(np.intp)
-        return np.clip((field[row, column] - level) * sharpness / 42 + 0.5, 0, 1)
-
-    return weight
-
-
-def stretch(values: np.ndarray, size: int) -> np.ndarray:
-    """Enlarge an (n, n, 3) array smoothly to (size, size, 3) uint8."""
-    from PIL import Image
-
-    small = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def tone(rng: Generator, colour: Colour, spread: float = 0.12) -> np.ndarray:

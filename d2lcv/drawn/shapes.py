@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import integers
-from .canvas import stretch
+from .backdrops import overlap
 from .making import draw_all, make_set, save_png
-from .paint import any_colour, cast_shadow, develop, draw_pattern, muted
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -115,19 +114,51 @@ def draw_shapes(
             classes.append(label)
             _lay(rng, canvas, number, cover, place, len(classes))
     rows = [(c, *_tight_box(number == i + 1)) for i, c in enumerate(classes)]
-    return develop(rng, canvas), np.array(rows), number
+    return _exposed(rng, canvas), np.array(rows), number
 
 
 def _background(rng: Generator, size: int) -> np.ndarray:
     """A soft mixture of colours and a pattern, without outlines; (size, size, 3) uint8."""
-    field = stretch(muted(rng, rng.uniform(20, 235, (3, 3, 3))), size).astype(int)
+    field = _stretched(_muted(rng, rng.uniform(20, 235, (3, 3, 3))), size)
     for coarse in (7, 20):
         noise = rng.normal(0, rng.uniform(0, 20), (coarse, coarse, 3))
-        field += stretch(muted(rng, noise) + 128, size).astype(int) - 128
-    pattern = draw_pattern(rng, size)
-    if pattern is not None:
-        field += pattern[:, :, None] // 2
-    return np.clip(field, 0, 255).astype(np.uint8)
+        field += _stretched(_muted(rng, noise) + 128, size) - 128
+    return np.clip(field + _pattern(rng, size) // 2, 0, 255).astype(np.uint8)
+
+
+def _stretched(values: np.ndarray, size: int) -> np.ndarray:
+    """Enlarge an (n, n, 3) array smoothly to (size, size, 3) integers, 0 to 255."""
+    from PIL import Image
+
+    small = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    return np.array(small.resize((size, size), Image.Resampling.BICUBIC), int)
+
+
+def _muted(rng: Generator, colours: np.ndarray) -> np.ndarray:
+    """Take most of the colour away: most surfaces in photographs are nearly grey."""
+    grey = colours.mean(-1, keepdims=True)
+    return grey + rng.beta(1.2, 2.5) * (colours - grey)
+
+
+def _pattern(rng: Generator, size: int) -> np.ndarray:
+    """Nothing, checks, ripples or stripes; (size, size, 1), int16."""
+    kind, strength = rng.integers(4), rng.uniform(0, 30)
+    angle, frequency = rng.uniform(0, math.pi), rng.uniform(10, 70)
+    y, x = (v.astype(np.float32) / size for v in np.ogrid[:size, :size])
+    along = x * math.cos(angle) + y * math.sin(angle)
+    across = y * math.cos(angle) - x * math.sin(angle)
+    wave = np.sin(frequency * along + (3 * np.sin(7 * across) if kind == 2 else 0))
+    if kind == 1:
+        wave = np.sign(wave * np.sin(frequency * across))
+    return (strength * wave * (kind > 0)).astype(np.int16)[:, :, None]
+
+
+def _any_colour(rng: Generator) -> np.ndarray:
+    """Any colour, a yellow one in four cases; whole numbers."""
+    if rng.random() < 0.25:
+        red = rng.uniform(190, 255)
+        return np.floor([red, red * rng.uniform(0.72, 0.98), rng.uniform(20, 110)])
+    return np.floor(_muted(rng, rng.uniform(10, 246, 3)))
 
 
 def _cover(rng: Generator, label: int, length: float) -> np.ndarray:
@@ -172,14 +203,37 @@ def _lay(
 ) -> None:
     """Paint the shape with its shadow and a soft gradient, and note its pixels."""
     (top, left), (height, width) = place, cover.shape
-    cast_shadow(rng, canvas, cover, top, left)
+    _cast_shadow(rng, canvas, cover, top, left)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     sun = rng.uniform(0, 2 * math.pi)
     light = 1 + 0.25 * (x * math.cos(sun) + y * math.sin(sun))
-    colour = np.clip(light[:, :, None] * np.array(any_colour(rng)), 0, 255)
+    colour = np.clip(light[:, :, None] * _any_colour(rng), 0, 255)
     region = canvas[top : top + height, left : left + width]
     region[:] = region + cover[:, :, None] * (colour - region) + 0.5
     number[top : top + height, left : left + width][cover >= 0.5] = i
+
+
+def _cast_shadow(
+    rng: Generator, canvas: np.ndarray, cover: np.ndarray, top: int, left: int
+) -> None:
+    """Darken what lies beside and below the shape, softly."""
+    from PIL import Image, ImageFilter
+
+    soft = len(canvas) / 64
+    margin = math.ceil(soft)
+    shadow = np.pad((255 * rng.uniform(0, 0.55) * cover).astype(np.uint8), margin)
+    blurred = Image.fromarray(shadow).filter(ImageFilter.BoxBlur(soft))
+    top += round(soft * rng.uniform(-1, 2)) - margin
+    left += round(soft * rng.uniform(-1.5, 1.5)) - margin
+    here, there = overlap(canvas.shape, shadow.shape, top, left)
+    part = np.asarray(blurred, np.float32)[there][:, :, None]
+    canvas[here] = canvas[here] * (1 - part / 255)
+
+
+def _exposed(rng: Generator, canvas: np.ndarray) -> np.ndarray:
+    """Vary exposure and colour cast, as different cameras do."""
+    gain = rng.uniform(0.8, 1.12) * rng.uniform(0.94, 1.06, 3)
+    return np.clip(gain * canvas, 0, 255).astype(np.uint8)
 
 
 def _tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:

@@ -11,25 +11,44 @@ with other pictures, too.
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
 from ..checks import integers
-from .canvas import Sprite
+from .backdrops import PLACES, Scene
+from .canvas import Canvas, Sprite
 from .making import make_classes
-from .paint import any_colour, ball, develop, draw_background, place, stick
-from .things import THINGS
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
+from .zoo import animals, food, household, indoors, plants, vehicles
 
 __all__ = ["CLASSES", "draw_source", "make_source"]
 
-VERSION = 1  # count up when the pictures change: older sets are then not served again
+VERSION = 2  # count up when the pictures change: older sets are then not served again
 
-CLASSES: tuple[str, ...] = tuple(THINGS)
+Thing = Callable[[Canvas], None]
+
+_LYING: list[Thing] = [
+    *(food.apple, food.banana, food.bread, food.carrot, food.croissant, food.donut),
+    *(food.lemon, food.pepper, food.pizza, food.sausage, household.book),
+]
+_TABLE, _FIELD = ["table", "table", "kitchen", "room"], ["meadow", "meadow", "street"]
+_PLACES: list[tuple[list[Thing], list[str]]] = [
+    (_LYING, [*_TABLE, "meadow"]),
+    ([household.ball, household.bottle, household.cup, food.burger], _TABLE),
+    ([plants.mushroom, plants.potted_plant], ["meadow", "table", "room"]),
+    ([indoors.chair, indoors.sofa], ["room"]),
+    ([indoors.person, animals.cat], ["room", "street", "meadow"]),
+    ([animals.bird, animals.frog], [*_FIELD, "water", "table"]),
+    ([animals.cow, animals.deer, animals.horse, animals.sheep], _FIELD),
+    ([vehicles.bicycle, vehicles.bus, vehicles.car], ["street", "street", "meadow"]),
+    ([vehicles.boat], ["water"]),
+    ([vehicles.aeroplane], ["sky", "sky", "street"]),
+]
+_THINGS = {f.__name__: (f, places) for things, places in _PLACES for f in things}
+
+CLASSES: tuple[str, ...] = tuple(sorted(_THINGS))
 """The names of the classes, sorted: class k of the source set is `CLASSES[k]`."""
 
 _SPLITS = ("train", "test")
@@ -70,23 +89,39 @@ def draw_source(
     name: str, index: int, split: str = "train", size: int = 96, seed: int = 0
 ) -> np.ndarray:
     """Draw one picture with one thing of the class `name`: (size, size, 3), uint8."""
-    label = list(CLASSES).index(name)
+    label = CLASSES.index(name)
     rng = np.random.default_rng([seed, _SPLITS.index(split), label, index])
-    canvas = draw_background(rng, size)
-    for _ in range(rng.integers(0, 3)):
-        place(rng, canvas, _clutter(rng, size * rng.uniform(0.15, 0.35)))
-    thing = THINGS[name](rng, size * rng.uniform(0.5, 0.85))
-    place(rng, canvas, fitting(thing, size))
-    if rng.random() < 0.3:
-        place(rng, canvas, _clutter(rng, size * rng.uniform(0.12, 0.25)))
-    return develop(rng, canvas)
+    draw, places = _THINGS[name]
+    # any place for some: what stands there must not tell what it is
+    places = places if rng.random() < 0.7 else list(PLACES)
+    scene = PLACES[places[rng.integers(len(places))]](rng, (size, size))
+    thing = _drawn(scene, draw, size * rng.uniform(0.55, 0.95))
+    middle, half = size * rng.normal(0.5, 0.08), len(thing.cover) / 2
+    y = size * rng.normal(0.52, 0.05) + half
+    known = 0
+    for row in sorted([y, *rng.uniform(0.4 * size, 1.1 * size, rng.integers(0, 4))]):
+        if row == y:
+            known = scene.put(thing, middle, y, lies=draw in _LYING)
+            continue
+        other = _CLUTTER[rng.integers(len(_CLUTTER))]
+        sprite = _drawn(scene, other, size * rng.uniform(0.1, 0.3))
+        x = rng.uniform(0, size)
+        if not known or scene.hidden(sprite, x, row, known) < 0.1:
+            scene.put(sprite, x, row, lies=other in _LYING)
+    return scene.photograph()
 
 
-def fitting(sprite: Sprite, size: int) -> Sprite:
-    """The part of it that a picture can show."""
-    return Sprite(sprite.colour[:size, :size], sprite.cover[:size, :size])
+_CLUTTER: list[Thing] = [
+    *(household.jar, household.bowl, household.plate, food.tomato, food.cucumber),
+    *(plants.leaf, plants.tuft, plants.dandelion, household.toy_boat),
+]
 
 
-def _clutter(rng: Generator, length: float) -> Sprite:
-    make = ball if rng.random() < 0.5 else stick
-    return make(rng, length, np.array(any_colour(rng)))
+def _drawn(scene: Scene, draw: Thing, length: float) -> Sprite:
+    """What lies is turned by any angle; what stands leans a little."""
+    rng = scene.rng
+    turn = rng.uniform(0, 2 * math.pi) if draw in _LYING else rng.normal(0, 0.1)
+    squeeze = rng.uniform(0.8, 1), rng.uniform(0.8, 1)
+    c = scene.canvas(length, turn, bool(rng.random() < 0.5), squeeze)
+    draw(c)
+    return c.sprite()

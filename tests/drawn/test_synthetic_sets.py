@@ -189,7 +189,7 @@ def test_same_seed_same_set(made, name, tmp_path):
 @pytest.mark.parametrize(
     "draw,first,others",
     [
-        (source.draw_source, "key", ["cup"]),
+        (source.draw_source, "carrot", ["cup"]),
         (hotdog.draw_hotdog, "hotdog", ["not-hotdog"]),
         (cifar10.draw_cifar10, "ship", ["truck"]),
         (dogs.draw_dog, "dachshund", ["dalmatian"]),
