@@ -101,8 +101,9 @@ def offset_boxes(anchors, assigned_bb, eps):
 
 
 def offset_inverse(anchors, offset_preds):
-    a, size = np.split(box_corner_to_center(anchors), 2, axis=-1)
-    shift, growth = np.split(offset_preds, 2, axis=-1)
+    anchors = box_corner_to_center(anchors)
+    a, size = anchors[..., :2], anchors[..., 2:]
+    shift, growth = offset_preds[..., :2], offset_preds[..., 2:]
     center = a + shift * CENTER_SCALE * size
     size = size * np.exp(np.minimum(growth * SIZE_SCALE, MAX_LOG_GROWTH))
     return box_center_to_corner(np.concatenate((center, size), axis=-1))

@@ -6,13 +6,13 @@ __all__ = ["box_center_to_corner", "box_corner_to_center", "box_iou"]
 
 
 def box_corner_to_center(boxes):
-    upper_left, lower_right = np.split(boxes, 2, axis=-1)
+    upper_left, lower_right = boxes[..., :2], boxes[..., 2:]
     center, size = (upper_left + lower_right) / 2, lower_right - upper_left
     return np.concatenate((center, size), axis=-1)
 
 
 def box_center_to_corner(boxes):
-    center, size = np.split(boxes, 2, axis=-1)
+    center, size = boxes[..., :2], boxes[..., 2:]
     return np.concatenate((center - size / 2, center + size / 2), axis=-1)
 
 

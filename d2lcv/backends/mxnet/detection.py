@@ -9,9 +9,6 @@ from .boxes import box_iou
 
 __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
-# Most of this is NumPy on the host: no gradient passes here, the next step often waits for
-# the one before it, and MXNet takes longer to start an operation than these take
-
 
 def nms(boxes, scores, iou_threshold):
     return batched_nms(boxes, scores, np.zeros_like(scores), iou_threshold)
@@ -45,23 +42,30 @@ def multibox_detection(
     if not B * A:
         return np.zeros((B, A, 6), dtype=anchors.dtype, ctx=anchors.ctx)
     with autograd.pause():
-        boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4)).asnumpy()
-    cls_probs = cls_probs.asnumpy()[:, 1:]
-    confidence, label = cls_probs.max(axis=1), cls_probs.argmax(axis=1)  # (B, A)
-    is_likely = confidence.astype(onp.float32) >= pos_threshold
-    among, classes = is_likely | background, onp.zeros_like(label)
-    kept = _kept(boxes, confidence, classes, nms_threshold, among)
+        cls_probs = cls_probs[:, 1:]
+        confidence, label = cls_probs.max(axis=1), cls_probs.argmax(axis=1)  # (B, A)
+        is_likely = confidence.astype(np.float32) >= pos_threshold
+        boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
+        among, classes = is_likely.asnumpy() | background, onp.zeros((B, A))
+        kept = _kept(
+            boxes.asnumpy(), confidence.asnumpy(), classes, nms_threshold, among
+        )
+        kept = np.array(kept, dtype=bool, ctx=anchors.ctx)
 
-    # a stable sort leaves the removed ones, of equal rank, in the order of their index
-    order = _by_falling(onp.where(kept, confidence, -onp.inf))
-    is_object = kept & is_likely
-    scores = (
-        onp.where(is_object, label, -1),
-        onp.where(is_likely, confidence, 1 - confidence),
-    )
-    rows = onp.concatenate((onp.stack(scores, axis=-1), boxes), axis=-1)
-    rows = onp.take_along_axis(rows, order[..., None], axis=1)
-    return np.array(rows, dtype=boxes.dtype, ctx=anchors.ctx)
+        # a stable sort leaves the removed ones, of equal rank, in the order of their index
+        rank = np.where(kept, confidence, -np.inf)
+        order = np.array(_by_falling(rank.asnumpy()), dtype=np.int32, ctx=anchors.ctx)
+        scores = (
+            np.where(kept * is_likely, label, -1).astype(boxes.dtype),
+            np.where(is_likely, confidence, 1 - confidence),
+        )
+        rows = np.concatenate((np.stack(scores, axis=-1), boxes), axis=-1)
+        image = np.arange(B, dtype=np.int32, ctx=anchors.ctx).reshape(-1, 1)
+        return rows[image, order]
+
+
+# What sorts and chooses is NumPy on the host: MXNet's `argsort` is not stable, and one step
+# waits for the one before it, so that MXNet takes longer to start them than they take
 
 
 def _by_falling(scores):

@@ -3,7 +3,6 @@
 import warnings
 
 import mxnet as mx
-import numpy as onp
 from mxnet import autograd, gluon, np, npx
 from mxnet.gluon import nn
 
@@ -52,14 +51,15 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
         return _roi_align(X, rois, output_size, spatial_scale, sampling_ratio, False)
     # MXNet ends the process at a box without a size: inverted ones are turned over, and
     # so is what comes out; empty ones get the least size that float32 can tell from none
-    image, start, end = onp.split(rois.asnumpy(), (1, 3), axis=1)
-    low, high = onp.minimum(start, end), onp.maximum(start, end)
-    high = onp.maximum(high, low + 3e-7 * (onp.abs(low) + 1 / spatial_scale))
-    rois = np.array(onp.concatenate((image, low, high), axis=1), ctx=X.ctx)
+    with autograd.pause():
+        image, start, end = rois[:, :1], rois[:, 1:3], rois[:, 3:]
+        low, high = np.minimum(start, end), np.maximum(start, end)
+        high = np.maximum(high, low + 3e-7 * (np.abs(low) + 1 / spatial_scale))
+        rois = np.concatenate((image, low, high), axis=1)
+        inverted = (end < start).reshape(-1, 2, 1, 1, 1)
     out = _roi_align(X, rois, output_size, spatial_scale, sampling_ratio, True)
-    if not (end < start).any():
+    if not inverted.any():
         return out
-    inverted = np.array((end < start).reshape(-1, 2, 1, 1, 1), ctx=X.ctx)
     out = np.where(inverted[:, 0], np.flip(out, 3), out)
     return np.where(inverted[:, 1], np.flip(out, 2), out)
 
