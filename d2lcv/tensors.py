@@ -8,6 +8,7 @@ in `VOCABULARY`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .backends import backend
@@ -61,7 +62,19 @@ VOCABULARY = {
     "synchronize": "(): wait until the devices have computed what was asked for.",
 }
 
+# What else the topics ask a column's `tensors` for
+FOR_TOPICS = "detach extent float64 forget home is_module often type_name".split()
+
 __all__ = list(VOCABULARY)
+
+
+def often(function: Callable[..., Any], *args: Any) -> Any:
+    """function(*args); TensorFlow compiles it when the like comes again and again."""
+    return function(*args)
+
+
+def forget() -> None:
+    """Drop what `often` compiled: what it calls may have become another function."""
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from conftest import FRAMEWORKS
 from reading import PACKAGE, ROOT, imported, parse, relative
 
 from d2lcv.backends import REGISTRY
-from d2lcv.tensors import VOCABULARY
+from d2lcv.tensors import FOR_TOPICS, VOCABULARY
 
 BACKENDS = PACKAGE / "backends"
 STUB = PACKAGE / "__init__.pyi"
@@ -24,6 +24,7 @@ ONE, OTHER, *_ = (name for name, entry in REGISTRY.items() if name == entry.pack
 
 # what a column may import besides the standard library, NumPy and the package itself
 ROOMS = {name: set(entry.packages) for name, entry in REGISTRY.items()}
+LISTS = {"FOR_TOPICS": FOR_TOPICS, "VOCABULARY": VOCABULARY}  # of `tensors`
 WITH_METHODS = ("training.py", "weights.py")
 
 
@@ -36,7 +37,7 @@ def files_of(column):
 
 
 def public_names(tree):
-    """What `__all__` holds: strings and `*VOCABULARY`, or a text that is split."""
+    """What `__all__` holds: strings and whole lists, or a text that is split."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
             value = node.value
@@ -45,8 +46,10 @@ def public_names(tree):
                 return value.func.value.value.split()
             names = []
             for element in value.elts:
-                is_all = ast.unparse(element) == "*VOCABULARY"
-                names += VOCABULARY if is_all else [ast.literal_eval(element)]
+                starred = isinstance(element, ast.Starred)
+                names += (
+                    LISTS[element.value.id] if starred else [ast.literal_eval(element)]
+                )
             return names
     return None
 

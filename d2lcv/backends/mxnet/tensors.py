@@ -27,19 +27,9 @@ from mxnet.numpy import (
 )
 from mxnet.numpy_extension import relu, sigmoid
 
-from ...tensors import VOCABULARY
+from ...tensors import FOR_TOPICS, VOCABULARY, forget, often
 
-__all__ = [
-    *VOCABULARY,
-    "detach",
-    "extent",
-    "float64",
-    "forget",
-    "home",
-    "is_module",
-    "often",
-    "type_name",
-]
+__all__ = [*VOCABULARY, *FOR_TOPICS]
 
 WIDER = {"int16": int32, "uint16": int32, "uint32": int64, "uint64": int64}
 
@@ -179,12 +169,3 @@ def device_name(device=None):
 
 def synchronize():
     npx.waitall()
-
-
-def often(function, *args):
-    """function(*args), compiled where that helps when the like comes again and again."""
-    return function(*args)
-
-
-def forget():
-    """Drop what was compiled: what it calls may have become another function."""

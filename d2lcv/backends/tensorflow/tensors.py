@@ -27,20 +27,10 @@ from tensorflow import range as arange
 from tensorflow.math import log
 from tensorflow.nn import relu, sigmoid, softmax
 
-from ...tensors import VOCABULARY
+from ...tensors import FOR_TOPICS, VOCABULARY
 from .layers import forget, often
 
-__all__ = [
-    *VOCABULARY,
-    "detach",
-    "extent",
-    "float64",
-    "forget",
-    "home",
-    "is_module",
-    "often",
-    "type_name",
-]
+__all__ = [*VOCABULARY, *FOR_TOPICS]
 
 
 def is_module(x):

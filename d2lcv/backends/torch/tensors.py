@@ -33,19 +33,9 @@ from torch import (
     zeros,
 )
 
-from ...tensors import VOCABULARY
+from ...tensors import FOR_TOPICS, VOCABULARY, forget, often
 
-__all__ = [
-    *VOCABULARY,
-    "detach",
-    "extent",
-    "float64",
-    "forget",
-    "home",
-    "is_module",
-    "often",
-    "type_name",
-]
+__all__ = [*VOCABULARY, *FOR_TOPICS]
 
 
 def is_module(x):
@@ -154,12 +144,3 @@ def device_name(device=None):
 def synchronize():
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def often(function, *args):
-    """function(*args), compiled where that helps when the like comes again and again."""
-    return function(*args)
-
-
-def forget():
-    """Drop what was compiled: what it calls may have become another function."""
