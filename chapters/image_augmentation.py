@@ -292,9 +292,8 @@ d2l.show_source("distributed.join", fold="How a process joins the others")
 d2l.show_source("distributed.average")
 
 # %% [markdown]
-# `docs/distributed.md` in the repository has the commands, and `python
-# tools/distributed.py --processes 2` runs two processes on this machine and compares their
-# losses with those of one.
+# `d2lcv run image_augmentation --processes 2` trains in two processes on this machine.
+# `loader` gives each its share of the pictures, and each batch is divided among them.
 #
 # ### The loop
 #

@@ -68,7 +68,6 @@ from .detection import soft_nms as soft_nms
 from .distributed import join_processes as join_processes
 from .distributed import process_mean as process_mean
 from .distributed import rank as rank
-from .distributed import shard as shard
 from .distributed import world_size as world_size
 from .drawn.painting import autumn_painting as autumn_painting
 from .drawn.scene import CAT_BOX as CAT_BOX

@@ -12,7 +12,7 @@ from typing import Any
 from . import randomness
 from .backends import install_command
 from .checks import check_kind, check_path, described
-from .distributed import rank
+from .distributed import mean_numbers, rank
 from .files import make_folder
 from .meters import duration
 from .training import Trainer
@@ -199,7 +199,13 @@ class Checkpoint:
         Raises:
             ValueError: as of `load_checkpoint`, or the settings are others.
         """
-        if not self.resume or not os.path.exists(self.path):
+        there = self.resume and os.path.exists(self.path)
+        if mean_numbers([there]) != [there]:
+            raise ValueError(
+                f"{self.path}: expected it on the machine of every process, or on none; "
+                "copy it to the others"
+            )
+        if not there:
             return False
         about = read_description(self.path).get("checkpoint") or {}
         before = about.get("progress", {}).get("settings", self.settings)
@@ -286,8 +292,13 @@ class Epochs:
         return self.history[-1]
 
     def add(self, numbers: Mapping[str, Any], **more: Any) -> None:
-        """End an epoch: `numbers` are printed and drawn, `more` goes into the file only."""
-        row = {name: float(value) for name, value in numbers.items()}
+        """End an epoch: `numbers` are printed and drawn, `more` goes into the file only.
+
+        Of several processes, which all call this, the numbers are the means.
+        """
+        row = dict(
+            zip(numbers, mean_numbers(map(float, numbers.values())), strict=True)
+        )
         self.history.append(row)
         n = len(self.history)
         self._draw(n, row)

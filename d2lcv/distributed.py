@@ -1,25 +1,31 @@
 """Training in several processes, one for each device, started by a launcher.
 
-After `join_processes()` every `Trainer` averages its gradients over the processes: equal
-weights and equal shares of a batch then take the step that one process takes on the whole
-batch. `docs/distributed.md` has the command for each framework.
+After `join_processes()` every `Trainer` averages its gradients over the processes, and
+`loader` gives each its share of what is shuffled: equal weights and equal shares of a batch
+then take the step that one process takes on the whole batch. `d2lcv run … --processes 2`
+starts them; `docs/distributed.md` tells more.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 import numpy as np
 
-from .backends import Tensor, backend
+from .backends import Module, Tensor, backend
 from .checks import check_tensor
-from .randomness import current_seed, seed, stream, stream_of
+from .randomness import current_seed, seed
 
-if TYPE_CHECKING:
-    from .loading import Examples
+__all__ = [
+    "join_processes",
+    "mean_numbers",
+    "mean_statistics",
+    "process_mean",
+    "rank",
+    "world_size",
+]
 
-__all__ = ["join_processes", "process_mean", "rank", "shard", "world_size"]
+STATISTICS = ("running_mean", "running_var")
 
 
 class _Processes:
@@ -44,9 +50,8 @@ def join_processes() -> tuple[int, int]:
 def _share_seed() -> None:
     # in two halves, since the processes exchange float32
     halves = divmod(current_seed(), 2**16) if _Processes.rank == 0 else (0, 0)
-    mean = process_mean(backend.tensors.tensor(np.array(halves, np.float32)))
-    high, low = (backend.tensors.numpy(mean) * _Processes.size).round()
-    seed(int(high) * 2**16 + int(low))
+    high, low = (round(mean * _Processes.size) for mean in mean_numbers(halves))
+    seed(high * 2**16 + low)
 
 
 def rank() -> int:
@@ -65,34 +70,25 @@ def process_mean(x: Tensor) -> Tensor:
     return x if _Processes.size == 1 else backend.distributed.average([x])[0]
 
 
-class _Shard:
-    """Every size-th example of a set; begun again where it ends, so that all are equal."""
-
-    def __init__(self, examples: Examples, rank: int, size: int) -> None:
-        self.examples, self.rank, self.size = examples, rank, size
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.examples) / self.size)
-
-    def example(self, i: int) -> tuple[np.ndarray, ...]:
-        if not 0 <= i < len(self):
-            raise IndexError(f"example {i} of a share of {len(self)}")
-        # not the numbers that other processes draw for their i-th example
-        with stream_of(int(stream().integers(2**62)) + self.rank):
-            return self.examples.example(
-                (i * self.size + self.rank) % len(self.examples)
-            )
-
-
-def shard(examples: Examples) -> Any:
-    """This process's share of a set, for `loader`: examples rank, rank + world_size, ….
-
-    With shares in batches of b the processes together see batches of b·world_size: those
-    that one process sees in this size without shuffling. All shares are equally long; where
-    the set's size is no multiple, its first examples are used once more to fill them.
-
-    Alone, it is the set itself.
-    """
+def mean_numbers(values: Iterable[float]) -> list[float]:
+    """The mean of each number over the processes, in float32 if there are several."""
+    values = list(values)
     if _Processes.size == 1:
-        return examples
-    return _Shard(examples, _Processes.rank, _Processes.size)
+        return values
+    mean = process_mean(backend.tensors.tensor(np.array(values, np.float32)))
+    return backend.tensors.numpy(mean).tolist()
+
+
+def mean_statistics(net: Module) -> None:
+    """Give the batch norms of `net` the processes' mean statistics: all nets are equal."""
+    if _Processes.size == 1:
+        return
+    slots = backend.weights.slots(net).items()
+    slots = [slot for name, slot in slots if name.rpartition(".")[2] in STATISTICS]
+    if not slots:
+        return
+    own = [slot.get() for slot in slots]
+    means = np.array(mean_numbers(np.concatenate(own)), np.float32)
+    ends = np.cumsum([len(array) for array in own])[:-1]
+    for slot, mean in zip(slots, np.split(means, ends), strict=True):
+        slot.put(mean)

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .backends import Module, Tensor, backend
 from .checkpoints import Checkpoint, Epochs
 from .checks import (
@@ -33,7 +31,7 @@ from .checks import (
     listed,
     on_device,
 )
-from .distributed import process_mean, rank, world_size
+from .distributed import mean_numbers, mean_statistics, rank, world_size
 from .meters import Accumulator, Timer, progress
 from .training import FiniteLoss, Trainer, check_loss
 
@@ -177,17 +175,36 @@ class _Labelled:
         if ignore is not None:
             label("ignore", ignore)
 
+    def batches(self) -> Iterable[Any]:
+        return self.data_iter
+
     def __iter__(self) -> Iterator[Any]:
-        found = False
-        for batch in self.data_iter:
+        counts = []
+        for batch in self.batches():
             X, y = _pair(self.name, batch)
-            count = backend.engine.number_of_labels
-            found = found or float(count(y, self.ignore)) > 0
+            counts.append(backend.engine.number_of_labels(y, self.ignore))
             yield X, y
-        if not found:
+        self.labels = sum(map(float, counts))
+        if not self.labels:
             raise ValueError(
                 f"{self.name}: expected labels to compare with, there are none"
             )
+
+
+class _Shared(_Labelled):
+    """As `_Labelled`; each of several processes takes its batches, if all get some."""
+
+    def batches(self) -> Iterable[Any]:
+        is_shared = (_number_of_batches(self.data_iter) or 0) >= world_size()
+        first, every = (rank(), world_size()) if is_shared else (0, 1)
+        return itertools.islice(self.data_iter, first, None, every)
+
+    def merged(self, accuracy: float) -> float:
+        """The accuracy on what all processes took."""
+        if world_size() == 1:
+            return accuracy
+        right, labels = mean_numbers([accuracy * self.labels, self.labels])
+        return right / labels
 
 
 def _check_batches(name: str, data_iter: Any) -> None:
@@ -258,6 +275,7 @@ def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
 
     def step(_net: Any, loss_of: Any, _trainer: Any, *batch: Any) -> tuple[Any, Any]:
         mean, right = stepper.step(loss_of, *batch)
+        mean_statistics(net)
         finite.add(next(number), mean)
         return mean, right
 
@@ -326,7 +344,7 @@ def train_ch13(
         ignore = label("ignore", ignore)
     if figure is not None:
         check_path("figure", figure)
-    test = None if test_iter is None else _Labelled(net, test_iter, ignore, "test_iter")
+    test = None if test_iter is None else _Shared(net, test_iter, ignore, "test_iter")
     _check_step(loss, trainer)
     step = _step(net, loss, trainer)
     devices = backend.engine.place(net, _devices(devices))
@@ -337,7 +355,8 @@ def train_ch13(
 
     def report(_: float, loss: float, train_acc: float, test_acc: float | None) -> None:
         row = {"loss": loss, "train_acc": train_acc}
-        row |= {} if test_acc is None else {"test_acc": test_acc}
+        if test is not None and test_acc is not None:
+            row["test_acc"] = test.merged(test_acc)
         epochs.add(row, num_examples=run.num_examples, seconds=run.seconds)
 
     if done < num_epochs:
@@ -451,9 +470,7 @@ class _Run:
 
     def gathered(self, sums: list[float]) -> list[float]:
         """The sums of an epoch over all processes; its clock stops."""
-        if world_size() > 1:
-            means = process_mean(backend.tensors.tensor(np.array(sums, np.float32)))
-            sums = [float(v) * world_size() for v in backend.tensors.numpy(means)]
+        sums = [mean * world_size() for mean in mean_numbers(sums)]
         self.timer.stop()
         self.num_examples += sums[2]
         return sums

@@ -13,12 +13,14 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from .backends import backend
 from .checks import at_least, described
+from .distributed import rank, world_size
 from .randomness import current_seed, stream_of
 
 __all__ = [
@@ -66,12 +68,22 @@ INDEX_BITS = 32  # of a key: the lower ones are the index, the upper ones the pa
 class EpochKeys(EpochOrder):
     """As `EpochOrder`, with each index in a key that also says which pass it is of.
 
-    A key is a number, which every framework carries to where it reads the example.
+    A key is a number, which every framework carries to where it reads the example. Of a
+    set that is shuffled, each of several processes has every so many-th key; all have
+    equally many, for which the first keys may come once more.
     """
+
+    def __init__(self, length: int, shuffle: bool) -> None:
+        super().__init__(length, shuffle)
+        self.first, self.every = (rank(), world_size()) if shuffle else (0, 1)
+
+    def __len__(self) -> int:
+        return -(-self.length // self.every)
 
     def __iter__(self) -> Iterator[int]:
         epoch = self.epoch
-        return iter(keys_of(super().__iter__(), current_seed(), epoch))
+        keys = cycle(keys_of(super().__iter__(), current_seed(), epoch))
+        return islice(keys, self.first, len(self) * self.every, self.every)
 
 
 def keys_of(order: Iterable[int], seed: int, epoch: int) -> list[int]:
@@ -240,6 +252,12 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
 
     What `example` raises comes through in the pass as it is; the next pass is a new one.
 
+    Of several processes (`join_processes`), each reads its share of a set that is shuffled,
+    and the whole of one that is not. With batches of b they together train on the batches
+    of b·world_size that one process has: the same examples, augmented in the same way. All
+    shares are equally long; where the set's size is no multiple of their number, up to
+    world_size − 1 examples are read twice in a pass.
+
     Raises:
         ValueError: the set is empty, or the batch size is not positive.
         TypeError: the batch size is no whole number.
@@ -257,8 +275,8 @@ def loader(examples: Examples, batch_size: int, shuffle: bool = False) -> Any:
         workers = forked(workers)
     # more than there are batches would have nothing to do
     most = max(4 * (os.cpu_count() or 1), 8)
-    workers = min(workers, -(-len(examples) // batch_size), most)
     drawn, keys = _Drawn(examples), EpochKeys(len(examples), shuffle)
+    workers = min(workers, -(-len(keys) // batch_size), most)
     if workers and backend.loading.WORKERS_ARE_PROCESSES:
         drawn.errors = multiprocessing.SimpleQueue()  # type: ignore[assignment]
 

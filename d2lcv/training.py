@@ -22,7 +22,7 @@ from .checks import (
     positive,
     real,
 )
-from .distributed import world_size
+from .distributed import mean_statistics, world_size
 
 __all__ = ["FiniteLoss", "Trainer", "freeze", "gradients", "predict", "warmup_cosine"]
 
@@ -175,6 +175,7 @@ class Trainer:
         precise = backend.training.PRECISIONS[self.precision](self.net)
         with judged("function, net, batch"), precise:
             loss, metrics = self._stepper.step(function, *batch)
+        mean_statistics(self.net)
         self.steps += 1
         if self._finite is not None:
             self._finite.add(self.steps, loss, self.lr)

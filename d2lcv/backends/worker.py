@@ -62,18 +62,26 @@ def worker(name: str, python: str | os.PathLike[str] | None = None) -> Worker:
     return Worker(name, python)
 
 
+def environment_of(name: str, has_libraries: bool = True) -> dict[str, str]:
+    """Variables of a process in which `name` is the backend and this package is found.
+
+    Also where the package is not installed, as in a fresh clone; but never the libraries
+    that are installed beside it, for an interpreter that has its own.
+    """
+    environment = {**os.environ, ENVIRONMENT_VARIABLE: name}
+    root = Path(__file__).parents[2]
+    if has_libraries or (root / "pyproject.toml").is_file():
+        paths = [str(root), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
+    return environment
+
+
 class Worker:
     def __init__(self, name: str, python: str | os.PathLike[str] | None = None) -> None:
         self.name = resolve(name)
         if python is not None and not isinstance(python, (str, os.PathLike)):
             raise TypeError(f"python: expected the path of a program, got {python!r}")
-        environment = dict(os.environ, **{ENVIRONMENT_VARIABLE: self.name})
-        root = Path(__file__).parents[2]
-        # this package also where it is not installed, as in a fresh clone; but never the
-        # libraries that are installed beside it, to an interpreter that has its own
-        if python is None or (root / "pyproject.toml").is_file():
-            paths = [str(root), environment.get("PYTHONPATH", "")]
-            environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
+        environment = environment_of(self.name, python is None)
         try:
             self._process = subprocess.Popen(
                 [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import math
 import os
 import shlex
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -17,6 +20,7 @@ from typing import Any
 from ..backends import backend
 from ..checkpoints import Checkpoint, Epochs
 from ..checks import check_kind, check_text, texts
+from ..distributed import join_processes, rank, world_size
 from ..files import workspace, write_file
 from ..lesson.page import page
 from ..meters import progress
@@ -44,8 +48,11 @@ class Chapter:
 
     Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--code`, `--out`,
     and one option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
-    instead, unless `argv` is given. Then chooses the backend, seeds it, and prints what is
-    used.
+    instead, unless `argv` is given. Then chooses the backend, joins the processes that a
+    launcher started, seeds, and prints what is used.
+
+    Of several processes the first one prints and writes; what the others write is thrown
+    away. `batch_size` is then each one's share of a batch.
 
     Args:
         name: the chapter's name.
@@ -57,7 +64,7 @@ class Chapter:
 
     Attributes:
         preset, data, seed, out: the options; each setting is an attribute, too.
-        device: where nets and batches go, `d2lcv.try_gpu()`.
+        device: where nets and batches go: the first GPU, of several processes each its own.
     """
 
     def __init__(
@@ -83,20 +90,28 @@ class Chapter:
         for key, value in self.settings[self.preset].items():
             given = getattr(options, key)
             setattr(self, key, value if given is None else given)
+        self._chosen = {key: getattr(self, key) for key in quick}
 
         from ..figures import set_output
         from ..randomness import seed
 
+        self._join()
         self.out = Path(options.out or Path("out") / f"{name}-{backend.entry.name}")
+        self._kept = self.out  # where checkpoints are, which all processes read
+        if rank():
+            self.out = _private()
         with workspace(self.out / "result.json"):  # can it be written to?
             set_output(self.out)
         # an earlier run's result would be taken for this one's if this one fails
         (self.out / "result.json").unlink(missing_ok=True)
         seed(self.seed)
         self.device = backend.tensors.try_gpu()
+        if world_size() > 1:
+            devices = backend.tensors.try_all_gpus()
+            self.device = devices[rank() % len(devices)]
         self._checkpoint: Checkpoint | None = None
         if kernel() is None:
-            end_cleanly(self._interrupted)
+            end_cleanly(self._interrupted, world_size() > 1)
         print(self._header(), flush=True)
 
     def _parse(self, data: Sequence[str], argv: Sequence[str]) -> argparse.Namespace:
@@ -148,18 +163,36 @@ class Chapter:
             parser.add_setting(key, value, book[key])
         return parser.parse_args(argv)
 
+    def _join(self) -> None:
+        """Be one of several processes, if a launcher started them."""
+        n = join_processes()[1]
+        if n == 1:
+            return
+        if "num_epochs" not in self.settings["quick"]:
+            raise ValueError(
+                f"--processes: {self.name} does not train on batches, which several "
+                "processes could share; run it without"
+            )
+        size = getattr(self, "batch_size", n)
+        if size % n:
+            raise ValueError(
+                f"--batch-size: expected a multiple of the {n} processes, which share "
+                f"each batch, got {size}"
+            )
+        self.batch_size = size // n
+
     def _header(self) -> str:
         entry = backend.entry
         data = f", data {self.data}" if self.data is not None else ""
         return (
             f"{self.name}: {entry.title} {entry.version} on "
-            f"{backend.tensors.device_name()}, preset {self.preset}{data}, "
+            f"{backend.tensors.device_name()}{_several()}, preset {self.preset}{data}, "
             f"seed {self.seed}, output in {self.out}"
         )
 
     def progress(self, iterable: Iterable[Any], description: str) -> Iterable[Any]:
         """`iterable` with a progress bar, or with a line each half minute in a log."""
-        return progress(iterable, description)
+        return progress(iterable, description, rank() == 0)
 
     def epochs(
         self,
@@ -184,11 +217,11 @@ class Chapter:
 
     def checkpoint(self, name: str = "") -> Checkpoint:
         """The checkpoint of a training of this chapter; several have names."""
-        path = self.out / f"{name and name + '-'}checkpoint.safetensors"
+        path = self._kept / f"{name and name + '-'}checkpoint.safetensors"
         settings = {
             "seed": self.seed,
             "data": self.data,
-            **{k: getattr(self, k) for k in self.settings["quick"] if k not in FREE},
+            **{k: v for k, v in self._chosen.items() if k not in FREE},
         }
         board = self._tensorboard and Path(self._tensorboard, name)
         self._checkpoint = Checkpoint(path, self.resume, settings, board)
@@ -230,6 +263,7 @@ class Chapter:
             "data": self.data,
             "preset": self.preset,
             "seed": self.seed,
+            "processes": world_size(),
             "metrics": {name: float(value) for name, value in metrics.items()},
             "examples_per_sec": rate,
             "seconds": time.perf_counter() - self.started,
@@ -241,6 +275,8 @@ class Chapter:
 
     def _interrupted(self) -> None:
         """Write what there is when a signal ends the program, and say it."""
+        if rank():
+            return shutil.rmtree(self.out, ignore_errors=True)
         said, numbers = "before the first epoch of a training was done", {}
         if self._checkpoint and self._checkpoint.progress.get("history"):
             history = self._checkpoint.progress["history"]
@@ -250,6 +286,18 @@ class Chapter:
             numbers = history[-1]
         self._write({**self._result(numbers), "interrupted": True})
         print(f"{self.name}: interrupted {said}", flush=True)
+
+
+def _several() -> str:
+    return f" in {world_size()} processes" if world_size() > 1 else ""
+
+
+def _private() -> Path:
+    """A folder for what is thrown away: of several processes the first one shows it."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    folder = tempfile.mkdtemp(prefix="d2lcv-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _finite(value: Any) -> Any:

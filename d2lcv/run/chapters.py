@@ -86,13 +86,15 @@ def figure(name: str) -> str:
 
 
 def chapter_file(name: str) -> Path:
-    """The script of the chapter `name`, with or without `.py`.
+    """The script of the chapter `name`, with or without `.py`, or one of the reader's own.
 
     Raises `ValueError`, listing the known names, if there is none.
     """
     stem, known = name.removesuffix(".py"), chapters()
     if stem in known:
         return chapters_dir() / f"{stem}.py"
+    if stem != name and Path(name).is_file():
+        return Path(name)
     hint = did_you_mean(stem, known)
     raise ValueError(
         f"there is no chapter {name!r}; {hint} The known ones are {', '.join(known)}"

@@ -14,7 +14,7 @@ from .. import __version__
 from ..backends import ENVIRONMENT_VARIABLE, REGISTRY, use
 from . import trained
 from .endings import is_said_by_us, leave_pipe
-from .options import Parser
+from .options import Parser, number
 
 PACKAGE = Path(__file__).parents[1]
 TOOLS = {"render": "make notebooks and the site (in a checkout)"}
@@ -23,6 +23,7 @@ without a command: the installed backends, which one is active and why, and the 
 
   d2lcv run                              the chapters and their titles
   d2lcv run ssd --backend paddle         one of them; its own options may follow
+  d2lcv run ssd --processes 2            in two processes; also for a script of your own
   d2lcv run ssd --help                   what these are
   d2lcv detect PHOTO                     boxes on a photograph, by a small detector
   d2lcv export FILE --to onnx            a net as a program, for a runtime
@@ -74,21 +75,48 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         "run",
         help="run a chapter, or list them",
         description="Run a chapter; without a name, list them.",
-        usage="d2lcv run [CHAPTER] [--backend NAME] [options of the chapter]",
+        usage="d2lcv run [CHAPTER | SCRIPT.py] [--backend NAME] [--processes N] "
+        "[--hosts A,B] [options of the chapter]",
         add_help=False,  # `run ssd --help` is a question to the chapter
         allow_abbrev=False,
     )
-    run.add_argument("chapter", nargs="?", metavar="CHAPTER", help="its name: ssd")
+    run.add_argument(
+        "chapter",
+        nargs="?",
+        metavar="CHAPTER",
+        help="its name: ssd; or the path of a script of your own",
+    )
     run.add_argument(
         "--backend",
         metavar="NAME",
         help=f"{', '.join(REGISTRY)}, or an alias (default: {ENVIRONMENT_VARIABLE}, "
         "else the first installed)",
     )
+    run.add_argument(
+        "--processes",
+        type=partial(number, int, 1),
+        metavar="N",
+        help="train in so many processes, which share each batch (default: 1)",
+    )
+    run.add_argument(
+        "--hosts",
+        type=_hosts,
+        metavar="A,B",
+        help="machines with so many processes each; give the command on all of them",
+    )
     run.add_argument("-h", "--help", action="store_true", help="or of the chapter")
     for name, (text, _) in _commands().items():
         commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
     return parser, run
+
+
+def _hosts(text: str) -> list[str]:
+    hosts = text.split(",")
+    if not all(hosts) or len(set(hosts)) < len(hosts):
+        raise argparse.ArgumentTypeError(
+            f"expected different machines with commas between them, got {text!r}"
+        )
+    return hosts
 
 
 def _commands() -> dict[str, tuple[str, Callable[[list[str]], int]]]:
@@ -113,6 +141,7 @@ def _overview(with_devices: bool) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     from .chapters import chapter_file, chapters, parts, run_chapter, title
+    from .processes import check_processes, launch
 
     if options.chapter is None:
         if rest:
@@ -123,10 +152,14 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             for script in scripts:
                 print(f"  {script.stem:<{width}}  {title(script)}")
         return 0
+    n, hosts = options.processes or 1, options.hosts or []
     try:
-        chapter_file(options.chapter)
+        script = chapter_file(options.chapter)
         name = use(options.backend)
-    except ValueError as error:  # no such chapter or backend
+        if (n > 1 or hosts) and not options.help:
+            check_processes(n, hosts)
+            return launch(n, [str(script), *rest], hosts)
+    except ValueError as error:  # no such chapter, backend or machine
         return _fail(str(error), status=2)
     os.environ[ENVIRONMENT_VARIABLE] = name  # for processes that the chapter starts
     run_chapter(options.chapter, [*rest, *(["--help"] if options.help else [])])

@@ -6,17 +6,23 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
 __all__ = ["end_cleanly"]
 
+PATIENCE = 3.0  # seconds in which a program that computes comes to hear of a signal
 
-def end_cleanly(last_words: Callable[[], None]) -> None:
+
+def end_cleanly(last_words: Callable[[], None], waits: bool = False) -> None:
     """At the first SIGINT or SIGTERM call `last_words`, then end by that signal.
 
     There is no traceback, and the program that started this one sees which signal it was.
     A second signal ends it at once.
+
+    A program that `waits` for other processes inside of its framework hears no signal there:
+    it is ended from a thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # Python allows it in the main thread only
@@ -39,6 +45,19 @@ def end_cleanly(last_words: Callable[[], None]) -> None:
         signal.signal(received[0], signal.SIG_DFL)
         os.kill(process, received[0])
 
+    def watch() -> None:
+        number = os.read(reader, 1)[0]
+        time.sleep(PATIENCE)
+        if not received:
+            last_words()
+            sys.stdout.flush()
+            os._exit(128 + number)
+
+    if waits:
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+        threading.Thread(target=watch, daemon=True).start()
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
     sys.excepthook = hook

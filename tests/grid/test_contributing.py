@@ -134,7 +134,7 @@ def test_add_a_backend(copy):
     registry = "d2lcv/backends/__init__.py"
     copy.edit(registry, r"^    \)\n\}\n", lambda end: entry + end[0])
     copy.copy(f"d2lcv/backends/{first.name}", "d2lcv/backends/fifth")
-    for folder in ("tests/columns", "tools/plain", "tools/launch"):
+    for folder in ("tests/columns", "tools/plain"):
         copy.copy(f"{folder}/{first.name}.py", f"{folder}/fifth.py")
     copy.edit(
         "pyproject.toml", r"^all = ", f'fifth = ["{first.distribution}"]\n' + r"\g<0>"

@@ -291,7 +291,7 @@ def test_column_imports_its_own_framework_only(column):
     assert imports_own  # else the test above saw nothing
 
 
-@pytest.mark.parametrize("folder", ["tools/plain", "tools/launch", "tests/columns"])
+@pytest.mark.parametrize("folder", ["tools/plain", "tests/columns"])
 def test_columns_outside_the_package(folder):
     """A file for each backend, and in it no framework but its own."""
     files = {path.stem: path for path in (ROOT / folder).glob("[!_]*.py")}

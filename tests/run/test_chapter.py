@@ -266,6 +266,7 @@ def test_report_value(d2l, make, capsys):
         "data": ".",
         "preset": "book",
         "seed": 2,
+        "processes": 1,
         "metrics": {"class_error": 0.25, "mAP@0.5": 0.123456789},
         "examples_per_sec": 250.0,
         "seconds": result["seconds"],

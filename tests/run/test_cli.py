@@ -237,7 +237,7 @@ def test_unknown_chapter_exception():
     assert "there is no chapter 'bounding_bx'" in line
     assert "did you mean 'bounding_box'?" in line
     assert "object_detection_dataset" in line
-    for path in ("../chapters/anchor", "chapters/anchor.py", "/etc/passwd", ""):
+    for path in ("../chapters/anchor", "no/anchor.py", "/etc/passwd", ""):
         with pytest.raises(ValueError, match="there is no chapter"):
             chapter_file(path)
 
@@ -381,3 +381,21 @@ def test_tools_of_the_checkout():
     assert (ROOT / "tools" / "render.py").is_file()
     done = run("matrix", "--help")
     assert done.returncode == 0 and "--topic" in done.stdout
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "options,said_",
+    [
+        ("--processes 0", "expected at least 1, got 0"),
+        ("--processes two", "expected an integer, got 'two'"),
+        ("--processes 9999", "--processes: expected at most"),
+        ("--hosts nobody.invalid", "nobody knows 'nobody.invalid'"),
+        ("--hosts 192.0.2.1", "to be one of 192.0.2.1"),
+        ("--hosts localhost,127.0.0.1", "this one is 2 of localhost, 127.0.0.1"),
+        ("--hosts a,,b", "expected different machines with commas"),
+    ],
+)
+def test_processes_exception(options, said_):
+    """Before anything starts, the framework included."""
+    assert said_ in said(run("run", "ssd", *options.split()), status=2)

@@ -474,7 +474,6 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     add("rank")
     add("world_size")
     add("process_mean", x=lambda: t(1))
-    add("shard", examples=Two)
     add("seed", n=1)
     add("Timer")
     add(

@@ -11,14 +11,18 @@ import pytest
 
 from d2lcv import distributed
 from d2lcv.backends import backend, installed
+from d2lcv.randomness import stream
+from d2lcv.weights import read_weights
 
-TOOL = Path(__file__).parents[2] / "tools" / "distributed.py"
+SCRIPT = Path(__file__).with_name("in_processes.py")
 LAUNCHED = (
     "TORCHELASTIC_RUN_ID", "PADDLE_TRAINERS_NUM", "TF_CONFIG", "DMLC_ROLE"
 )  # fmt: skip
 
 
-class Numbers:
+class Drawing:
+    """Its numbers, each with a fraction that is drawn as an augmentation is."""
+
     def __init__(self, n):
         self.n = n
 
@@ -27,7 +31,7 @@ class Numbers:
 
     def example(self, i):
         assert 0 <= i < self.n
-        return (np.float32(i),)
+        return (np.float32(i + 0.9 * stream().random()),)
 
 
 def pretend(monkeypatch, rank, size):
@@ -35,8 +39,12 @@ def pretend(monkeypatch, rank, size):
     monkeypatch.setattr(distributed._Processes, "size", size)
 
 
-def numbers_of(share):
-    return [int(share.example(i)[0]) for i in range(len(share))]
+def numbers_of(loader):
+    return [
+        float(number)
+        for batch in loader
+        for number in backend.tensors.numpy(batch[0]).ravel()
+    ]
 
 
 # ---- in one process --------------------------------------------------------------------
@@ -48,8 +56,7 @@ def test_alone(d2l, monkeypatch):
     monkeypatch.setattr(distributed._Processes, "joined", False)
     assert d2l.join_processes() == d2l.join_processes() == (0, 1)
     assert (d2l.rank(), d2l.world_size()) == (0, 1)
-    examples, x = Numbers(3), d2l.tensor([1.0, 2.0])
-    assert d2l.shard(examples) is examples
+    x = d2l.tensor([1.0, 2.0])
     assert d2l.process_mean(x) is x
     with pytest.raises(TypeError, match="x: expected a tensor"):
         d2l.process_mean(1.0)
@@ -65,51 +72,35 @@ def test_tensorflow_alone_in_its_cluster(d2l, monkeypatch):
 
 @pytest.mark.parametrize("n, size", [(6, 2), (7, 3), (2, 3), (1, 4)])
 def test_shares_value(d2l, monkeypatch, n, size):
+    """In turn they are the batches of one process; what is too much begins them again."""
+    d2l.seed(1)
+    whole = numbers_of(d2l.loader(Drawing(n), 1, shuffle=True))
     shares = []
     for rank in range(size):
         pretend(monkeypatch, rank, size)
-        shares.append(numbers_of(d2l.shard(Numbers(n))))
-    assert len({len(share) for share in shares}) == 1
-    # in turn they are the set; what is too much begins it again
+        d2l.seed(1)
+        shares.append(numbers_of(d2l.loader(Drawing(n), 1, shuffle=True)))
+        assert len(numbers_of(d2l.loader(Drawing(n), 1))) == n  # not shuffled: all
     in_turn = [number for numbers in zip(*shares, strict=True) for number in numbers]
-    assert in_turn == [i % n for i in range(len(in_turn))]
+    assert in_turn == [whole[i % n] for i in range(len(in_turn))]
     assert n <= len(in_turn) < n + size
+    assert {int(number) for number in in_turn} == set(range(n))
 
 
 def test_batches_of_the_shares_are_those_of_the_set(d2l, monkeypatch):
-    def batches(examples, batch_size):
-        return [
-            sorted(d2l.numpy(b[0]).tolist()) for b in d2l.loader(examples, batch_size)
-        ]
+    def batches(batch_size):
+        d2l.seed(2)
+        loader = d2l.loader(Drawing(12), batch_size, shuffle=True)
+        return [d2l.numpy(numbers).tolist() for (numbers,) in loader]
 
-    whole = batches(Numbers(12), 4)
+    whole = batches(4)
     parts = []
     for rank in range(2):
         pretend(monkeypatch, rank, 2)
-        parts.append(batches(d2l.shard(Numbers(12)), 2))
-    assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == whole
-
-
-def test_shares_draw_other_numbers(d2l, monkeypatch):
-    """Else two processes would augment their examples in the same way."""
-    from d2lcv.randomness import stream, stream_of
-
-    class Drawing(Numbers):
-        def example(self, i):
-            return (stream().random(),)
-
-    drawn = []
-    for rank in (0, 1, 0):
-        pretend(monkeypatch, rank, 2)
-        with stream_of(5):
-            drawn.append(d2l.shard(Drawing(4)).example(0)[0])
-    assert drawn[0] == drawn[2] != drawn[1]
-
-
-def test_share_exceptions(d2l, monkeypatch):
-    pretend(monkeypatch, 0, 2)
-    with pytest.raises(IndexError, match="example 2 of a share of 2"):
-        d2l.shard(Numbers(4)).example(2)
+        parts.append(batches(2))
+    assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == list(
+        map(sorted, whole)
+    )
 
 
 def test_step_takes_the_mean_of_the_gradients(d2l, monkeypatch):
@@ -139,58 +130,51 @@ def test_step_takes_the_mean_of_the_gradients(d2l, monkeypatch):
 
 
 def run(name, *options, tmp_path):
-    out = tmp_path / "result.json"
+    """The status and output of `d2lcv run` with the small chapter, and its result."""
+    out = tmp_path / f"out{len(options)}"
     environment = {k: v for k, v in os.environ.items() if k not in LAUNCHED}
-    environment |= {
-        "D2L_BACKEND": name,
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [sys.executable, str(TOOL), f"--out={out}", *options],
+        [
+            *(sys.executable, "-m", "d2lcv", "run", str(SCRIPT), "--backend", name),
+            *("--out", str(out), *options),
+        ],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=240,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(out.read_text())
+    path = out / "result.json"
+    result = json.loads(path.read_text()) if path.exists() else None
+    return done.returncode, done.stdout + done.stderr, result, out
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", installed())
 def test_two_processes_are_as_one(name, tmp_path):
-    """The losses of each step, the weights, and the epochs of `train_ch13`."""
-    one = run(name, tmp_path=tmp_path)
-    two = run(name, "--processes", "2", tmp_path=tmp_path)
+    """With shuffled, augmented examples: losses, accuracies, weights, one set of files."""
+    status, said, one, whole = run(name, tmp_path=tmp_path)
+    assert status == 0 and "batches 3 of 8" in said, said
+    status, said, two, shared = run(name, "--processes", "2", tmp_path=tmp_path)
+    assert status == 0 and said.count("batches 3 of 4") == 1, said
     assert (one["processes"], two["processes"]) == (1, 2)
-    assert one["num_examples"] == two["num_examples"] == 80
-    assert len(set(one["losses"])) == 5
-    np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-5)
-    np.testing.assert_allclose(two["history"], one["history"], rtol=1e-5)
-    for key, value in one["weights"].items():
-        np.testing.assert_allclose(two["weights"][key], value, rtol=1e-5)
+    assert two["metrics"].pop("apart") == one["metrics"].pop("apart") == 0
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-5)
+    assert one["metrics"]["loss 0"] != one["metrics"]["loss 1"]
+    assert sorted(p.name for p in shared.iterdir()) == sorted(
+        p.name for p in whole.iterdir()
+    )
+    for file in ("net", "checkpoint"):
+        a, b = (read_weights(path / f"{file}.safetensors") for path in (whole, shared))
+        for key, value in a.items():
+            np.testing.assert_allclose(b[key], value, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", installed())
 def test_failing_process_ends_the_others(name, tmp_path):
     """Within the time limit: nobody waits for ever for the one that is gone."""
-    script = tmp_path / "fails.py"
-    script.write_text(
-        "import d2lcv as d2l\n"
-        "rank, _ = d2l.join_processes()\n"
-        "assert rank == 0, 'on purpose'\n"
-        "d2l.process_mean(d2l.tensor([1.0]))\n"
-    )
-    environment = os.environ | {"D2L_BACKEND": name, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, str(TOOL), "--processes", "2", "--run", str(script)],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode != 0
+    status, _, result, _ = run(name, "--processes", "2", "--fail", tmp_path=tmp_path)
+    assert status not in (0, 2)
+    assert result is None or result["interrupted"]

@@ -1,0 +1,20 @@
+"""The key-value store: a scheduler, a server, and the workers that train."""
+
+__all__ = ["commands"]
+
+# These two do their work while the framework is being imported; at the usual end of a
+# process it may abort
+HELPER = "import os, d2lcv.backends.mxnet; os._exit(0)"
+
+
+def commands(n, script, hosts, number, port, folder):
+    common = {
+        "DMLC_PS_ROOT_URI": hosts[0] if hosts else "127.0.0.1",
+        "DMLC_PS_ROOT_PORT": str(port),
+        "DMLC_NUM_SERVER": "1",
+        "DMLC_NUM_WORKER": str(n * max(len(hosts), 1)),
+    }
+    roles = [("worker", script)] * n
+    if number == 0:
+        roles += [(role, ["-c", HELPER]) for role in ("scheduler", "server")]
+    return [(command, {**common, "DMLC_ROLE": role}) for role, command in roles]
