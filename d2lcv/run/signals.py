@@ -21,8 +21,8 @@ def end_cleanly(last_words: Callable[[], None], waits: bool = False) -> None:
     There is no traceback, and the program that started this one sees which signal it was.
     A second signal ends it at once.
 
-    A program that `waits` for other processes inside of its framework hears no signal there:
-    it is ended from a thread.
+    A program that `waits` for other processes inside of its framework hears no signal
+    there: it is ended from a thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # Python allows it in the main thread only

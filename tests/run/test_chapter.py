@@ -33,9 +33,7 @@ BOOK = {
     "flip": False,
     "weights": "imagenet",
 }
-KEYS = (
-    "chapter backend device data preset seed metrics examples_per_sec seconds".split()
-)
+KEYS = "chapter backend device data preset seed processes metrics examples_per_sec seconds".split()
 
 
 @pytest.fixture
