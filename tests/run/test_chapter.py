@@ -33,7 +33,8 @@ BOOK = {
     "flip": False,
     "weights": "imagenet",
 }
-KEYS = "chapter backend device data preset seed processes metrics examples_per_sec seconds".split()
+KEYS = ["chapter", "backend", "device", "data", "preset", "seed", "processes"]
+KEYS += ["metrics", "examples_per_sec", "seconds"]
 
 
 @pytest.fixture
