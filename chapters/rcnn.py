@@ -467,7 +467,7 @@ def ssd_step(X, Y, masks):
 def ssd_find(X):
     anchors, cls_preds, bbox_preds = d2l.predict(ssd, d2l.to(X, run.device))
     probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
-    return d2l.multibox_detection(probs, bbox_preds, anchors)
+    return d2l.multibox_detection(probs, bbox_preds, anchors, background=False)
 
 
 def yolo_step(X, Y, masks):

@@ -248,7 +248,8 @@ d2l.show_source(d2l.multibox_detection, fold="From predictions to boxes")
 def detect(X):
     anchors, cls_preds, bbox_preds = d2l.predict(net, d2l.to(X, run.device))
     cls_probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
-    return d2l.multibox_detection(cls_probs, bbox_preds, anchors)
+    # the objects only: what is likelier background is not compared with all the others
+    return d2l.multibox_detection(cls_probs, bbox_preds, anchors, background=False)
 
 
 def evaluate(data_iter):

@@ -230,7 +230,7 @@ ssd = d2l.to(d2l.TinySSD(train_set.num_classes), run.device)
 def detect_with_ssd(X):
     anchors, cls_preds, bbox_preds = d2l.predict(ssd, d2l.to(X, run.device))
     cls_probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
-    return d2l.multibox_detection(cls_probs, bbox_preds, anchors)
+    return d2l.multibox_detection(cls_probs, bbox_preds, anchors, background=False)
 
 
 rates = {}

@@ -155,7 +155,8 @@ def predict_tiles(net, X, rows, columns):
                 total = np.zeros(shape, dtype="float64", ctx=X.ctx)
             total[:, :, down, across] += scores.astype("float64")
             count[down, across] += 1
-    return (total / count).astype("float32")
+    total /= count  # in place
+    return total.astype("float32")
 
 
 def pixel_accuracy(preds, labels, ignore_index=IGNORE):

@@ -154,7 +154,7 @@ def predict_tiles(net, X, rows, columns):
                 total = paddle.zeros([*scores.shape[:2], *count.shape], "float64")
             total[:, :, down, across] += scores.astype("float64")
             count[down, across] += 1
-    return (total / count).astype("float32")
+    return total.divide_(count).astype("float32")
 
 
 def pixel_accuracy(preds, labels, ignore_index=IGNORE):
