@@ -2,7 +2,7 @@
 
     python tools/bench.py                                  # every installed backend
     python tools/bench.py --backend torch --only nms roi   # rows with one of these texts
-    python tools/bench.py --rounds 9 --json bench.json --markdown docs/speed.md
+    python tools/bench.py --rounds 9 --json bench.json --markdown bench.md
 
 Each backend runs in a process of its own, on one thread. The sides of a row are run in
 turn; of each the median of the processor's time counts, and only their ratio means
