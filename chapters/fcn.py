@@ -25,7 +25,7 @@ import d2lcv as d2l
 run = d2l.Chapter(
     "fcn",
     quick={"num_epochs": 14, "batch_size": 8, "height": 96, "width": 128,
-           "weights": "source", "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0,
+           "weights": "source", "optimizer": "adam", "lr": 3e-3, "weight_decay": 0.0,
            "exercises": False},
     book={"num_epochs": 5, "batch_size": 32, "height": 320, "width": 480,
           "weights": "imagenet", "optimizer": "sgd", "lr": 0.1, "weight_decay": 1e-3,
