@@ -5,15 +5,13 @@ import contextlib
 import functools
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from forked import run_script
 from PIL import Image
 
 import d2lcv
@@ -35,18 +33,8 @@ class Run:
     def __init__(self, name, folder, *options):
         self.name, self.folder, self.cwd = name, folder, folder.parent / "cwd"
         self.cwd.mkdir(exist_ok=True)  # the script finds nothing by accident
-        done = subprocess.run(
-            [
-                *(sys.executable, str(ROOT / "chapters" / f"{name}.py")),
-                *("--out", str(folder), *options),
-            ],
-            cwd=self.cwd,
-            env={**os.environ, "MPLBACKEND": "agg"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=500,
-        )
+        script = ROOT / "chapters" / f"{name}.py"
+        done = run_script(script, "--out", folder, *options, cwd=self.cwd, timeout=500)
         self.output, self.errors = done.stdout, done.stderr
         self.status = done.returncode
 
