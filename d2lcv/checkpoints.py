@@ -156,7 +156,7 @@ class Checkpoint:
 
     ```python
     checkpoint = d2lcv.Checkpoint("out/run.safetensors", resume=True)
-    d2lcv.train_ch13(…, checkpoint=checkpoint)
+    d2lcv.train_ch13(net, train_iter, test_iter, loss, trainer, 10, checkpoint=checkpoint)
     ```
 
     Args:

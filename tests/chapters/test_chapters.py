@@ -12,6 +12,14 @@ EVERY = [pytest.param(name, marks=pytest.mark.chapter(name)) for name in CHAPTER
 
 
 @pytest.mark.once
+def test_a_group_stays_in_one_process(request):
+    """Else a chapter runs in each; some releases of pytest lose the groups silently."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("the tests are not spread by groups")
+    assert "@" in request.node.nodeid
+
+
+@pytest.mark.once
 def test_every_chapter_is_in_the_table():
     assert [*CHAPTERS] == [*chapters()]
 
