@@ -51,6 +51,9 @@ def save_checkpoint(
     backend reads it, whichever wrote it. The file appears only when it is whole: one that
     was there before stays until then. Of several processes the first one writes.
 
+    In the middle of an accumulation (`Trainer(…, accumulate=k)`) the weights are updated
+    first, with the mean of the steps so far, as by `trainer.update()`.
+
     The framework's own draws (dropout) begin anew, from a number that the seed and the
     steps decide: here, and after `load_checkpoint`. So a training that was cut and one that
     was not draw the same.
@@ -70,6 +73,7 @@ def save_checkpoint(
     _check(trainer, loaders)
     if progress is not None:
         check_kind("progress", progress, "what JSON can say, by names", Mapping)
+    trainer.update()  # with what is accumulated, if something is
     own = trainer.get_state()
     about = {
         "optimizer": _name(trainer),
@@ -130,6 +134,7 @@ def load_checkpoint(
             f"loaders: expected {len(about['passes'])}, as were saved in {path}, got "
             f"{len(loaders)}"
         )
+    trainer.update()  # nothing that is accumulated is left
     tensors = read_tensors(path)
     state = {
         k.removeprefix(STATE): v for k, v in tensors.items() if k.startswith(STATE)

@@ -270,7 +270,7 @@ def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
             )
         return lambda net, loss_of, trainer, *batch: trainer.step(loss_of, *batch)
     several = world_size() > 1
-    stepper = backend.training.Stepper(net, trainer, check_loss, True, several)
+    stepper = backend.training.Stepper(net, trainer, check_loss, True, several, None, 1)
     finite, number = FiniteLoss(), itertools.count(1)
 
     def step(_net: Any, loss_of: Any, _trainer: Any, *batch: Any) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .backends import Module, Tensor, backend
 from .checks import (
+    at_least,
     check_function,
     check_kind,
     check_module,
@@ -54,7 +55,7 @@ class Trainer:
             (`torch.optim.AdamW(…)`, `gluon.Trainer`, …), which has its rates and options.
         lr: learning rate, also to be read and set as `trainer.lr`: of an own optimizer, it
             is that of its first group, and others keep their ratio to it. `trainer.steps`
-            counts the updates.
+            counts the steps.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
         lr_scale: factors on the learning rate of parts of the net, by the start of their
@@ -63,6 +64,9 @@ class Trainer:
             0 a part is left out: it neither learns nor decays.
         clip_norm: the largest norm of the gradients: of all of them together, before the
             penalty. Longer ones are shortened, g ← g·c/‖g‖, and keep their direction.
+        accumulate: how many steps have one update, with the mean of their gradients: k
+            steps on b pictures are as one on k·b, for a loss that is a mean, in the memory
+            of b. Batch norm still normalises each batch by its own.
         precision: "float32", or "bfloat16", in which `net(…)` then computes in training,
             where the framework can: in half the memory, with 8 bits of each number's
             digits. Weights, outputs, loss and predictions stay float32.
@@ -87,6 +91,7 @@ class Trainer:
         weight_decay: float = 0.0,
         lr_scale: Mapping[str, float] | None = None,
         clip_norm: float | None = None,
+        accumulate: int = 1,
         precision: str = "float32",
         eager: bool = False,
         stop_unless_finite: bool = True,
@@ -94,6 +99,7 @@ class Trainer:
         check_module("net", net)
         if clip_norm is not None:
             clip_norm = positive("clip_norm", clip_norm)
+        accumulate = at_least("accumulate", accumulate, 1)
         precision = one_of("precision", precision, PRECISIONS)
         if precision not in backend.training.PRECISIONS:
             raise ValueError(
@@ -132,7 +138,7 @@ class Trainer:
                 weight_decay,
             )
         self._stepper = backend.training.Stepper(
-            net, native, check_loss, eager, world_size() > 1, clip_norm
+            net, native, check_loss, eager, world_size() > 1, clip_norm, accumulate
         )
         self._native = self._stepper.optimizer  # which may be several in one
         if lr is None:
@@ -156,7 +162,7 @@ class Trainer:
         backend.training.set_rates(self._native, rates)
 
     def step(self, function: Callable[..., tuple[Any, Any]], *batch: Any) -> Any:
-        """One update: `function(*batch)` in training mode, gradients, new weights.
+        """One step: `function(*batch)` in training mode, gradients, new weights.
 
         `function` returns a scalar loss and anything to report; so does this, with the
         values from before the update, detached from the graph. Unless `eager` was asked
@@ -180,6 +186,14 @@ class Trainer:
         if self._finite is not None:
             self._finite.add(self.steps, loss, self.lr)
         return loss, metrics
+
+    def update(self) -> None:
+        """Update the weights with what was accumulated since the last update, if anything.
+
+        For the last steps of a training, where `accumulate` does not divide their number.
+        `save_checkpoint` does it, too: nothing that is accumulated has to be kept.
+        """
+        self._stepper.update()
 
     def get_state(self) -> dict[str, np.ndarray]:
         """What the optimizer keeps of each weight, as NumPy arrays by kind and name.

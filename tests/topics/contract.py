@@ -380,6 +380,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         lr=0.1,
         weight_decay=0.0,
         clip_norm=1.0,
+        accumulate=2,
         precision="float32",
     )
     add("freeze", module=lambda: d2l.initialize(d2l.conv2d(1, 1, 1)))

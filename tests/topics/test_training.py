@@ -4,6 +4,8 @@ For the update rules the loss is linear in the weights, Σ c·net(x): its gradie
 same at every step, and NumPy knows it.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -606,6 +608,7 @@ def test_lr_value(d2l, optimizer):
         ),
         ({}, r"^lr: expected a learning rate for 'sgd'"),
         ({"lr": 0.1, "clip_norm": 0}, r"^clip_norm: .*positive number, got 0"),
+        ({"lr": 0.1, "accumulate": 0}, r"^accumulate: .*at least 1, got 0"),
         ({"lr": float("nan")}, r"^lr: .*at least 0, got nan"),
         ({"lr": 0.1, "momentum": -1}, r"^momentum: .*at least 0, got -1"),
         ({"lr": 0.1, "weight_decay": -1}, r"^weight_decay: .*at least 0, got -1"),
@@ -736,3 +739,54 @@ def test_diverging_training_stops(d2l, eager, bad):
     trainer = d2l.Trainer(net, "sgd", **options)
     loss, _ = trainer.step(linear_step(d2l, net), images, factors[1])
     assert not np.isfinite(d2l.numpy(loss))
+
+
+# ---- accumulation --------------------------------------------------------------------
+
+
+def accumulated(d2l, tmp_path, parts, accumulate, rule="sgd", cut=False, **options):
+    """Weights after steps on a set that is divided into so many batches, and the steps.
+
+    The optimizer is updated once more at the end, by a checkpoint or by `update`.
+    """
+    net = make_linear(d2l)
+    trainer = d2l.Trainer(net, rule, lr=0.1, accumulate=accumulate, **options)
+    rng = np.random.default_rng(0)
+    seen, X = [], rng.normal(size=(24, 2, 3, 3)).astype(np.float32)
+    for batch in np.split(X, parts):
+        trainer.step(lambda X: (d2l.reduce_mean(net(X) ** 2), ()), d2l.tensor(batch))
+        seen.append(d2l.get_weights(net)["weight"])
+    if cut:
+        d2l.save_checkpoint(trainer, tmp_path / "cut.safetensors")
+    else:
+        trainer.update()
+    return d2l.get_weights(net), seen
+
+
+@pytest.mark.parametrize(
+    "rule, options",
+    [
+        ("sgd", {"momentum": 0.9, "weight_decay": 0.1}),
+        ("sgd", {"clip_norm": 0.05}),
+        ("adam", {}),
+        ("sgd", {"eager": True}),
+    ],
+)
+def test_accumulation_is_one_large_batch(d2l, tmp_path, rule, options):
+    """Three steps on four pictures and one on twelve, and no change between."""
+    whole, _ = accumulated(d2l, tmp_path, 2, 1, rule, **options)
+    parts, seen = accumulated(d2l, tmp_path, 6, 3, rule, **options)
+    for name, value in whole.items():
+        np.testing.assert_allclose(parts[name], value, atol=1e-6)
+    changes = [np.abs(b - a).max() > 1e-4 for a, b in itertools.pairwise(seen)]
+    assert changes == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_is_left_of_an_accumulation(d2l, tmp_path, cut):
+    """Two steps of four have an update of their own, with their mean."""
+    parts, seen = accumulated(d2l, tmp_path, 2, 4, cut=cut)
+    whole, _ = accumulated(d2l, tmp_path, 1, 1)
+    assert np.abs(seen[0] - seen[1]).max() == 0
+    for name, value in whole.items():
+        np.testing.assert_allclose(parts[name], value, atol=1e-6)

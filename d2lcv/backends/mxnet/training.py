@@ -79,8 +79,36 @@ class Trainers:
 
     def __init__(self, trainers, before_step=lambda: None):
         self.trainers, self.before_step = trainers, before_step
+        self.every, self.count = (
+            1,
+            0,
+        )  # steps of an update, and those since the last one
+        self.sums = {}
 
     def step(self, batch_size, ignore_stale_grad=False):
+        self.count += 1
+        if self.every > 1:
+            self.add()
+        if self.count == self.every:
+            self.update(batch_size, ignore_stale_grad)
+
+    def add(self):
+        for trainer in self.trainers:
+            for p in trainer._params:
+                if p.grad_req == "null":
+                    continue
+                for i, data in enumerate(p.list_data()):
+                    if data._fresh_grad:
+                        gradient, key = p.list_grad()[i], (p.name, i)
+                        *_, before = self.sums.get(key, [0])
+                        self.sums[key] = data, gradient, before + gradient
+                        data._fresh_grad = False
+
+    def update(self, batch_size=1, ignore_stale_grad=True):
+        for data, gradient, total in self.sums.values():
+            gradient[:] = total / self.count
+            data._fresh_grad = True
+        self.sums, self.count = {}, 0
         self.before_step()
         for trainer in self.trainers:
             trainer.step(batch_size, ignore_stale_grad)
@@ -176,7 +204,7 @@ def named_parameters(net):
 class Stepper:
     last = None  # the loss of the step before
 
-    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm, every):
         if not isinstance(optimizer, Trainers):
             optimizer = Trainers([optimizer])
         elif eager:
@@ -191,7 +219,7 @@ class Stepper:
             if clip_norm is not None:
                 _clip(optimizer, clip_norm)
 
-        optimizer.before_step = before_step
+        optimizer.before_step, optimizer.every = before_step, every
 
     def step(self, function, *batch):
         def loss_of(*batch):
@@ -207,6 +235,10 @@ class Stepper:
             self.last.wait_to_read()  # else steps queue up, with all their batches
         self.last = loss
         return loss, _detach(metrics)
+
+    def update(self):
+        if self.optimizer.count:
+            self.optimizer.update()
 
     def _has_several_devices(self):
         return any(

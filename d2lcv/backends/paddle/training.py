@@ -73,14 +73,31 @@ class Optimizers:
     def __init__(self, optimizers, before_step=lambda: None):
         self.optimizers, self.before_step = optimizers, before_step
         self.steps = Counter()  # of each parameter by its name
+        self.every, self.count = (
+            1,
+            0,
+        )  # steps of an update, and those since the last one
 
     def step(self):
+        self.count += 1
+        if self.count == self.every:
+            self.update()
+
+    def update(self):
+        if self.count > 1:
+            params = [p for optimizer in self.optimizers for p in trained(optimizer)]
+            for p in params:
+                if p.grad is not None:
+                    paddle.assign(p.grad / self.count, p.grad)
+        self.count = 0
         self.before_step()
         for optimizer in self.optimizers:
             self.steps.update(p.name for p in trained(optimizer) if p.grad is not None)
             optimizer.step()
 
     def clear_grad(self):
+        if self.count:
+            return
         for optimizer in self.optimizers:
             # zeros would let a parameter without a gradient decay
             optimizer.clear_grad(set_to_zero=False)
@@ -146,7 +163,7 @@ def named_parameters(net):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm, every):
         if not isinstance(optimizer, Optimizers):
             optimizer = Optimizers([optimizer])
         self.net, self.optimizer, self.check = net, optimizer, check
@@ -158,7 +175,7 @@ class Stepper:
                 params = [p for one in optimizer.optimizers for p in trained(one)]
                 nn.utils.clip_grad_norm_(params, clip_norm)
 
-        optimizer.before_step = before_step
+        optimizer.before_step, optimizer.every = before_step, every
 
     def step(self, function, *batch):
         def loss_of(*batch):
@@ -166,10 +183,16 @@ class Stepper:
             self.check(loss)
             return loss, metrics
 
-        for parameter in self.net.parameters():
-            parameter.clear_gradient(False)  # what another net's step has left
+        if not self.optimizer.count:
+            for parameter in self.net.parameters():
+                parameter.clear_gradient(False)  # what another net's step has left
         loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
         return loss, map_structure(_detached, metrics)
+
+    def update(self):
+        if self.optimizer.count:
+            self.optimizer.update()
+            self.optimizer.clear_grad()
 
     def _average_gradients(self):
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]

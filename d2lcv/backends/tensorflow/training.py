@@ -105,13 +105,35 @@ class Optimizers:
     def __init__(self, optimizers, groups=((),), before_step=list):
         self.optimizers, self.before_step = optimizers, before_step
         self.number = {id(v): k for k, group in enumerate(groups) for v in group}
+        self.every, self.is_last, self.sums = 1, True, {}  # steps of an update
 
     def apply_gradients(self, pairs):
         # what the loss does not depend on stays as it is
         pairs = [(g, v) for g, v in pairs if g is not None]
         pairs = [(g, v) for g, v in pairs if self.number_of(v) is not None]
         # those of a gather are sparse
-        gradients = self.before_step([tf.convert_to_tensor(g) for g, _ in pairs])
+        pairs = [(tf.convert_to_tensor(g), v) for g, v in pairs]
+        if self.every == 1:
+            return self.apply(pairs)
+        for g, v in pairs:
+            self.sum_of(v).assign_add(g)
+        if self.is_last:
+            self.update(self.every)
+
+    def sum_of(self, variable):
+        if id(variable) not in self.sums:
+            with tf.init_scope():  # outside of the step that is being compiled
+                total = tf.Variable(tf.zeros(variable.shape, variable.dtype))
+            self.sums[id(variable)] = variable, total
+        return self.sums[id(variable)][1]
+
+    def update(self, count):
+        self.apply([(total / count, v) for v, total in self.sums.values()])
+        for _, total in self.sums.values():
+            total.assign(tf.zeros_like(total))
+
+    def apply(self, pairs):
+        gradients = self.before_step([g for g, _ in pairs])
         pairs = list(zip(gradients, [v for _, v in pairs], strict=True))
         for k, optimizer in enumerate(self.optimizers):
             mine = [(g, v) for g, v in pairs if self.number_of(v) == k]
@@ -229,7 +251,7 @@ def _kept(net, optimizer):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm, every):
         if not isinstance(optimizer, Optimizers):
             optimizer, eager = Optimizers([optimizer]), False  # compiled as ours are
         self.net, self.optimizer, self.check = net, optimizer, check
@@ -241,17 +263,24 @@ class Stepper:
                 return gradients
             return tf.clip_by_global_norm(gradients, clip_norm)[0]
 
-        optimizer.before_step = before_step
+        optimizer.before_step, optimizer.every = before_step, every
+        self.count = 0  # steps since the last update
         if net.built:  # else in the first step, which is then compiled twice
             optimizer.build(net.trainable_variables)
         # bounded: a function that is made anew for every step shall not fill the memory
         self._compiled = functools.lru_cache(maxsize=8)(self._compile)
 
     def step(self, function, *batch):
-        compiled = self._compiled(function)
+        self.count = (self.count + 1) % self.optimizer.every
+        compiled = self._compiled(function, self.count == 0)
         return Mode()(function=lambda _: compiled(*batch), training=True)
 
-    def _compile(self, function):
+    def update(self):
+        if self.count:
+            self.optimizer.update(self.count)
+        self.count = 0
+
+    def _compile(self, function, is_last):
         def loss_of(*batch):
             loss, metrics = function(*batch)
             if loss.shape.rank is not None:
@@ -259,6 +288,7 @@ class Stepper:
             return loss, metrics
 
         def step(*batch):
+            self.optimizer.is_last = is_last
             return train_step(self.net, loss_of, self.optimizer, *batch)
 
         return step if self.eager else tf.function(step)

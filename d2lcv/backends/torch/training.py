@@ -110,10 +110,11 @@ def named_parameters(net):
 
 
 class Stepper:
-    def __init__(self, net, optimizer, check, eager, several, clip_norm=None):
+    def __init__(self, net, optimizer, check, eager, several, clip_norm, every):
         self.has_layout = not eager and _gains(net)
         self.net = net.to(memory_format=LAYOUT) if self.has_layout else net
         self.optimizer, self.check = optimizer, check
+        self.accumulating = Accumulating(optimizer, every)
         if several:
             optimizer.register_step_pre_hook(_average_gradients)
         if clip_norm is not None:
@@ -127,8 +128,35 @@ class Stepper:
 
         if self.has_layout:
             batch = tree_map_only(torch.Tensor, _channels_last, batch)
-        loss, metrics = train_step(self.net, loss_of, self.optimizer, *batch)
+        loss, metrics = train_step(self.net, loss_of, self.accumulating, *batch)
         return loss, tree_map_only(torch.Tensor, torch.Tensor.detach, metrics)
+
+    def update(self):
+        self.accumulating.update()
+
+
+class Accumulating:
+    """Steps at every so many-th step, with the mean of their gradients."""
+
+    def __init__(self, optimizer, every):
+        self.optimizer, self.every, self.count = optimizer, every, 0
+
+    def zero_grad(self):
+        if not self.count:
+            self.optimizer.zero_grad()
+
+    def step(self):
+        self.count += 1
+        if self.count == self.every:
+            self.update()
+
+    def update(self):
+        if self.count > 1:
+            for parameter in _trained(self.optimizer):
+                parameter.grad /= self.count
+        if self.count:
+            self.optimizer.step()
+        self.count = 0
 
 
 @contextmanager
