@@ -207,7 +207,7 @@ def parse(output, label):
 
 
 def colors_of(pixels):
-    return len(np.unique(pixels.reshape(-1, 3), axis=0))
+    return len(np.unique(pixels @ np.array([1, 256, 256**2])))
 
 
 def near(actual, expected, atol=1e-5):
