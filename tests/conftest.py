@@ -100,10 +100,18 @@ def run(d2l, request, tmp_path_factory):
     return run_of(chapter, tmp_path_factory.mktemp).finished()
 
 
+ROOMS_OF_ALL = {"data", "datasets", "figures"}  # most of them compute in NumPy
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """To one process: the tests of a chapter, which share its run, and those of a file."""
+    """To one process: the tests of a chapter, which share its run, and those of a file.
+
+    Tests of these rooms that do not ask for the package are the same on every backend.
+    """
     for item in items:
+        if item.path.parent.name in ROOMS_OF_ALL and "d2l" not in item.fixturenames:
+            item.add_marker(pytest.mark.once)
         chapter = item.get_closest_marker("chapter")
         group = chapter.args[0] if chapter else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

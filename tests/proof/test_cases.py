@@ -21,6 +21,7 @@ def test_case(case, d2l):
 # --- the cases themselves ---------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "case", [c for c in cases.ALL if c.check], ids=lambda case: case.name
 )
@@ -34,6 +35,7 @@ def test_random_inputs_are_the_same_everywhere():
     np.testing.assert_array_equal(numbers[:3], expected)
 
 
+@pytest.mark.once
 def test_expected_values_are_finite_numbers():
     for case in cases.ALL:
         assert bool(case.expected()) == case.has_answer, case.name
@@ -43,6 +45,7 @@ def test_expected_values_are_finite_numbers():
             assert key not in case.exact or not (value % 1).any(), (case.name, key)
 
 
+@pytest.mark.once
 def test_names_are_unique_and_options_refer_to_outputs():
     assert len(cases.ALL) == len(cases.by_name)
     for case in cases.ALL:
@@ -51,6 +54,7 @@ def test_names_are_unique_and_options_refer_to_outputs():
             assert set(case.exact) <= case.expected().keys(), case.name
 
 
+@pytest.mark.once
 def test_checks_see_inputs_that_are_too_near():
     near = [[0, 0, 1, 1], [0, 0, 1, 0.5 + 1e-7]]
     for check in (
@@ -91,6 +95,7 @@ def refused(actual, match, case=CASE):
         compare(actual, CASE.expected(), case)
 
 
+@pytest.mark.once
 def test_compare_accepts_what_is_near():
     near = CASE.expected()["box"] + 0.9e-5
     differences = compare(answer(box=np.float32(near)), CASE.expected(), CASE)
@@ -99,6 +104,7 @@ def test_compare_accepts_what_is_near():
     compare(answer(kept=np.array([3, 1, 2], np.int32)), CASE.expected(), CASE)
 
 
+@pytest.mark.once
 def test_compare_refuses_a_wrong_value_and_says_where():
     wrong = CASE.expected()["box"].copy()
     wrong[1, 0] += 1.1e-5
@@ -107,11 +113,13 @@ def test_compare_refuses_a_wrong_value_and_says_where():
     refused(answer(box=wrong), r"example: box\[0, 1\]: .*7\.0.*2 of 4 elements")
 
 
+@pytest.mark.once
 def test_compare_refuses_inexact_whole_numbers_and_orders():
     refused(answer(**{"class": np.array([1.0, -1.000001])}), r"class\[1\]")
     refused(answer(kept=np.array([3, 2, 1])), r"kept\[1\]")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_compare_refuses_what_is_not_finite(value):
     wrong = CASE.expected()["box"].copy()
@@ -124,18 +132,21 @@ def test_compare_refuses_what_is_not_finite(value):
         compare(answer(box=wrong), answer(box=wrong), CASE)
 
 
+@pytest.mark.once
 def test_compare_refuses_wrong_shapes_even_of_the_same_values():
     refused(answer(box=np.zeros((4, 1))), r"shape \(4, 1\) instead of \(2, 2\)")
     refused(answer(box=np.zeros((0, 2))), "shape")
     refused(answer(kept=np.array([[3, 1, 2]])), "shape")
 
 
+@pytest.mark.once
 def test_compare_refuses_wrong_kinds():
     refused(answer(kept=np.array([3.0, 1.0, 2.0])), "float64 instead of integer")
     refused(answer(box=np.array([[0, 1], [2, 3]])), "int64 instead of float")
     refused(answer(kept=np.array([True, True, True])), "bool instead of integer")
 
 
+@pytest.mark.once
 def test_compare_refuses_missing_and_extra_keys():
     actual = answer()
     del actual["kept"]
@@ -144,11 +155,13 @@ def test_compare_refuses_missing_and_extra_keys():
     refused({}, "keys")
 
 
+@pytest.mark.once
 def test_difference_of_nothing_is_zero():
     empty = {"box": np.zeros((0, 4))}
     assert compare(empty, empty, CASE) == {"box": 0.0}
 
 
+@pytest.mark.once
 def test_a_name_twice_exception():
     with pytest.raises(ValueError, match="two cases"):
         new_case("tests", dict, name="worked_box_iou")(lambda d2l: {})
