@@ -56,9 +56,15 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 # A transposed convolution of stride $s$ with padding $s/2$ and kernel $2s$ enlarges the
 # map by $s$ exactly: $(h - 1)s - s + 2s = hs$. Its start matters. If the kernel has the
 # weights of *bilinear interpolation*, the layer begins as a plain enlargement of the map,
-# and training makes of it what is better. A pixel of the output lies between four pixels of
-# the input, and each of them counts the more the closer it is: the weight falls in a
-# straight line with the distance, in both directions.
+# and training makes of it what is better. A pixel of the output lies between four pixels
+# of the input, and each of them counts the more the closer it is: the weight falls in a
+# straight line with the distance, in both directions. Bilinear interpolation takes three
+# steps for each pixel of the output:
+#
+# 1. Divide its coordinates by the enlargement. This gives a point in the input, which in
+#    general lies between pixels.
+# 2. Find the four pixels of the input around this point.
+# 3. Take the mean of the four, each weighted by its closeness to the point.
 
 # %%
 d2l.show_source(d2l.bilinear_kernel)
@@ -80,9 +86,11 @@ d2l.show("upsampling")
 # %% [markdown]
 # ### The whole network
 #
-# `FCN` copies the features, so the classifier stays what it was. For 21 classes, 20 and the
-# background, the 1 × 1 convolution has 21 channels, and the transposed convolution has
-# kernel 64, stride 32 and padding 16.
+# `FCN` copies the features, so the classifier stays what it was. For 21 classes, 20 and
+# the background, the 1 × 1 convolution has 21 channels, and the transposed convolution
+# has kernel 64, stride 32 and padding 16. The 1 × 1 convolution is new and starts from
+# random weights, by Xavier initialisation, as explained in the [section on image
+# augmentation](image_augmentation.py).
 
 # %%
 net = d2l.FCN(len(d2l.VOC_CLASSES), classifier)
@@ -211,8 +219,11 @@ show_predictions(net, "predictions")
 #
 # A test picture need not have the size of the crops. `predict_tiles` covers it with
 # overlapping tiles and averages the scores where tiles overlap: at the border of a tile
-# half of what surrounds a pixel is unknown, and the other tile knows it. The sides of a
-# picture need not be divisible by 32 then.
+# half of what surrounds a pixel is unknown, and the other tile knows it. Every pixel of
+# the picture gets a class in this way. The sides of a picture need not be divisible by
+# 32: the tiles overlap a little more where they would not fit. `FCN` itself also takes
+# pictures with other sides. Its map then becomes a little too large, and what is over is
+# cut off.
 
 # %%
 d2l.show_source(d2l.predict_tiles, fold="How tiles are put together")
@@ -282,6 +293,8 @@ for stride in (32, 16, 8):
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
 # 4. The scores come from the last map. Could earlier layers help, too?
 # 5. Write `bilinear_kernel` yourself.
+# 6. Tune the settings: `--lr`, `--num-epochs`, `--batch-size`, `--weight-decay`. How high
+#    does the mean IoU go?
 #
 # ### Answer to exercise 4
 #
@@ -290,8 +303,9 @@ for stride in (32, 16, 8):
 #
 # ### Answers to exercises 1, 2 and 3
 #
-# `--exercises true` trains all of these networks. A random start of the transposed
-# convolution:
+# `--exercises true` trains all of these networks. The first one starts the transposed
+# convolution from random weights, by Xavier initialisation. It has to learn first how to
+# enlarge a map, which the bilinear kernel can do from the beginning:
 
 # %%
 if run.exercises:
@@ -362,6 +376,14 @@ def bilinear_kernel(in_channels, out_channels, kernel_size): ...
 # A solution is the code that runs: `bilinear_kernel` stands in this section in full,
 # where the upsampling begins. `d2l.source(d2l.bilinear_kernel)` gives it once more, in
 # the framework that you use.
+#
+# ### Answer to exercise 6
+#
+# The quick preset reaches a mean IoU of about 0.65 on PyTorch, with Adam, a learning rate
+# of 0.003 and 14 epochs. Change one setting at a time and compare the mean IoU rather
+# than the accuracy, which is high for the background alone. The pictures that choose the
+# settings should not be those that judge the final network, since the choice favours
+# them.
 
 # %%
 run.report(

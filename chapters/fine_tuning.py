@@ -175,9 +175,10 @@ print("weights in", d2l.save_weights(finetune_net, run.out / "hotdog.safetensors
 
 # %% [markdown]
 # On the drawn pictures the fine-tuned network is far better after as many passes over the
-# same data: it starts from features that already mean something. The accuracy of the
-# network that starts from random weights stays closer to 0.5, that of guessing. We tried
-# five learning rates for it, and none of them helped.
+# same data: it starts from features that already mean something. In our runs of the quick
+# preset it had about 77 % of the test pictures right on every framework. The network that
+# starts from random weights had 62 % on PyTorch and 52 to 61 % on the others; guessing
+# has 50 %.
 #
 # ## Frozen features
 #
@@ -203,9 +204,10 @@ print("features unchanged:", unchanged)
 #
 # The source may have a class that is close to the target. ImageNet even has `hotdog`; the
 # drawn source set has `sausage`. The row of the source's output layer for that class says
-# which features speak for it, so we can start our own row from it. (We look the class up by
-# its name. A number that is copied from elsewhere may belong to another list of classes.)
-# The other row stays random.
+# which features speak for it, so we can start our own row from it. (We look the class up
+# by its name. In the usual list of ImageNet's classes the hot dog is number 934, but a
+# number that is copied from elsewhere may belong to another list.) The other row stays
+# random.
 
 # %%
 rows = d2l.get_weights(source_net)["output.weight"]
@@ -241,6 +243,8 @@ print(f"test accuracy before any training: {accuracy_before:.3f}")
 # 2. Give the output layer of the frozen network other rates, and compare with fine-tuning:
 #    which one needs fewer epochs, and which one ends higher?
 # 3. Train the network with the reused row. Does it start, and end, above the others?
+# 4. Tune the fine-tuned network and the one from scratch, by `--lr`, `--lr-scratch` and
+#    `--num-epochs`. Does the second one catch up?
 #
 # ### Answer to exercise 3
 #
@@ -254,7 +258,10 @@ for epoch, (a, b) in enumerate(zip(tuned.history, reused.history), 1):
 # %% [markdown]
 # ### Answers to exercises 1 and 2
 #
-# `--exercises true` trains with five more rates.
+# `--exercises true` trains with five more rates. In the first three lines, look for the
+# rate from which on the accuracy falls: such steps are so large that they overwrite the
+# copied features. The frozen network cannot lose them, because only its output layer is
+# trained. The other lines show after which epoch its accuracy no longer rises.
 
 # %%
 if run.exercises:
@@ -269,6 +276,16 @@ if run.exercises:
         more = train_fine_tuning(net, rate, name, param_group=False)
         accuracies = [f"{test_acc:.3f}" for _, _, test_acc in more.history]
         print(f"frozen, learning rate {rate:.2g}: test accuracies", *accuracies)
+
+# %% [markdown]
+# ### Answer to exercise 4
+#
+# Do not expect much of more epochs alone. In our run on PyTorch the network from scratch
+# ended with 81 % of the training pictures right, but only 62 % of the test pictures: it
+# learns the few pictures by heart. The fine-tuned network had 81 % and 77 %. On the
+# book's 2000 photographs, with the settings of the preset `book`, the reference results
+# on a GPU are a test accuracy of 0.920 fine-tuned, 0.841 from scratch and 0.85 with
+# frozen features.
 
 # %%
 results = {"tuned": tuned, "scratch": scratch, "frozen": frozen, "reused": reused}

@@ -101,7 +101,8 @@ d2l.show_source(d2l.RandomResizedCrop, fold="The transform, and how it draws")
 # ### Colours
 #
 # The light of a scene changes brightness, contrast, saturation and hue. A *jitter* of 0.5
-# draws the factor of the brightness between 0.5 and 1.5.
+# draws the factor of the brightness **uniformly** between 0.5 and 1.5: every value
+# between the two is equally likely.
 
 # %%
 apply(cat, d2l.ColorJitter(brightness=0.5), "brightness")
@@ -191,10 +192,12 @@ apply(cat, transformed, "own")
 # ## Training with augmentation
 #
 # CIFAR-10 has pictures of 32 × 32 pixels in ten classes, with objects at many places and
-# sizes. `--data book` takes the original set, `--data FOLDER` a folder of your own with
-# `train/<class>/` and `test/<class>/`. The default is drawn: few pictures of the same ten
-# classes, so that learning by heart pays and can be seen. We look at 32 of them, chosen at
-# random, since the files lie class by class.
+# sizes. The simpler set Fashion-MNIST would show less: its clothes are grey, centred and
+# alike in size, so crops and colours have little to add. `--data book` takes the original
+# set, `--data FOLDER` a folder of your own with `train/<class>/` and `test/<class>/`. The
+# default is drawn: few pictures of the same ten classes, so that learning by heart pays
+# and can be seen. We look at 32 of them, chosen at random, since the files lie class by
+# class.
 
 # %%
 folder = d2l.cifar10_folder(run.data)
@@ -247,7 +250,12 @@ print("a batch:", tuple(X.shape), tuple(y.shape))
 # %% [markdown]
 # The network is a **residual network**, ResNet-18 ([He et al.,
 # 2016](https://arxiv.org/abs/1512.03385)), in a form for small pictures. Its blocks add
-# what they compute to their input, which lets gradients pass through many layers.
+# what they compute to their input, which lets gradients pass through many layers. Its
+# weights start at random, drawn uniformly from $-a$ to $a$ with
+# $a = \sqrt{6/(n_{in} + n_{out})}$, where each unit has $n_{in}$ inputs, and each input
+# goes to $n_{out}$ units. This start is called **Xavier initialisation** ([Glorot and
+# Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)). It keeps the size of
+# the signals similar from layer to layer.
 
 # %%
 d2l.show_diagram("residual")
@@ -293,7 +301,8 @@ d2l.show_source("distributed.average")
 
 # %% [markdown]
 # `d2lcv run image_augmentation --processes 2` trains in two processes on this machine.
-# `loader` gives each its share of the pictures, and each batch is divided among them.
+# `loader` gives each its share of the pictures, and each batch is divided among them. The
+# page `docs/distributed.md` says more, also about several machines.
 #
 # ### The loop
 #
@@ -381,8 +390,11 @@ for name, result in {"with": augmented, "without": plain}.items():
 #
 # ### Answers to exercises 1 and 2
 #
-# `--exercises true` trains twice more. With any hue a bird may become green or purple. Then
-# the colour no longer tells some classes apart, and the network cannot use it.
+# `--exercises true` trains twice more. With any hue a bird may become green or purple.
+# Then the colour no longer tells some classes apart, and the network cannot use it. On
+# the original CIFAR-10 with the settings of the preset `book`, the reference results on a
+# GPU are a test accuracy of 0.806 without augmentation, 0.856 with flips, and 0.820 with
+# flips and hue. So the hue takes away more than half of what flips alone gain there.
 
 # %%
 solutions = {

@@ -40,15 +40,21 @@ run = d2l.Chapter(
 # %% [markdown]
 # ## The files
 #
-# By default a small set is drawn in the layout of the competition. `--data book` downloads
-# the book's sample of the real one, 1000 pictures, and `--data FOLDER` takes the
-# competition's own files, once they are unpacked:
+# By default a small set is drawn in the layout of the competition. `--data book`
+# downloads the book's sample of the real one, 1000 pictures, and `--data FOLDER` takes
+# the competition's own files. Sign in, download them from the data tab of the
+# competition's page, and unpack the archives of the training and the test pictures into
+# one folder:
 #
 # ```
 # trainLabels.csv        id,label
 # train/1.png, 2.png, …
 # test/1.png, 2.png, …
 # ```
+#
+# The ten classes are `airplane`, `automobile`, `bird`, `cat`, `deer`, `dog`, `frog`,
+# `horse`, `ship` and `truck`. The page also offers a sample submission, which shows the
+# form of an answer: the header `id,label` and one line for each test picture.
 
 # %%
 data_dir = d2l.cifar10_tiny_folder(run.data)

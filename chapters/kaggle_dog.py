@@ -37,9 +37,11 @@ run = d2l.Chapter(
 # ## The files
 #
 # `labels.csv` has the columns `id` and `breed`; the pictures are `train/<id>.jpg` and
-# `test/<id>.jpg`. By default they are drawn; `--data book` downloads the book's sample,
-# and `--data FOLDER` reads a folder of that layout. Copies of them are sorted as in the
-# section on CIFAR-10; the folder itself stays as it is.
+# `test/<id>.jpg`. By default pictures of ten breeds are drawn; `--data book` downloads
+# the book's sample, and `--data FOLDER` reads a folder of that layout, such as the
+# competition's files after they are downloaded from its page and unpacked. Copies of them
+# are sorted as in the [section on CIFAR-10](kaggle_cifar10.py); the folder itself stays
+# as it is.
 
 # %%
 data_dir = d2l.dog_tiny_folder(run.data)

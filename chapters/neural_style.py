@@ -90,10 +90,13 @@ kinds = {
 print("network:", kinds.get(run.weights, f"VGG-19, its weights from {run.weights}"))
 
 # %% [markdown]
-# For the style we take the first convolution of each block, from fine to coarse: layers 0,
-# 5, 10, 19 and 28. For the content one layer is enough. With trained weights it is a deep
-# one, 25, which still knows what is there but not every pixel. The deep layers of a random
-# network just forget, so with random filters we take the content early, from layer 7.
+# For the style we take the first convolution of each block, from fine to coarse: layers
+# 0, 5, 10, 19 and 28. For the content one layer is enough. With trained weights it is a
+# deep one, 25, which still knows what is there but not every pixel. The deep layers of a
+# random network just forget, so with random filters we take the content early, from
+# layer 7. To find a layer, count from 0 in the order of the network: each convolution,
+# each ReLU and each pooling is one. The first pooling is layer 4, so the second block
+# begins at layer 5.
 
 # %%
 style_layers = [0, 5, 10, 19, 28]
@@ -309,6 +312,7 @@ print("the picture:", path)
 # 4. Set the weight of the total variation to 0. Why does the picture get noisy?
 # 5. Can the style of a text be transferred in the same way?
 # 6. Write `gram` and `tv_loss` yourself.
+# 7. Take a photograph and a painting of your own. What changes with the pair?
 #
 # ### Answer to exercise 1
 #
@@ -377,6 +381,13 @@ def tv_loss(Y_hat): ...  # (B, C, H, W) → a scalar
 # A solution is the code that runs: `gram` and `tv_loss` stand in this section in full,
 # where their losses are explained. `d2l.source(d2l.gram)` gives it once more, in the
 # framework that you use.
+#
+# ### Answer to exercise 7
+#
+# `--content FILE --style FILE` runs this page on them. The style picture is resized to
+# the size of the result, so its strokes are stretched if the shapes of the two pictures
+# differ. The losses of another pair have other sizes, so the weights of the three losses
+# may have to be chosen again.
 
 # %%
 before, after = log[0], log[-1]
