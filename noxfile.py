@@ -23,6 +23,8 @@ TYPES = "tests/grid/test_types.py"  # needs the type checker
 # a process for each core; groups share what they have made (tests/conftest.py), and the
 # longest, which are the chapters, stand first
 SPREAD = ["--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder"]
+# of a process that dies the tests fail; with another in its place the end is never reached
+SPREAD.append("--max-worker-restart=0")
 
 
 @nox.session
