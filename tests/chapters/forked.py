@@ -42,16 +42,14 @@ def _server():
 
 def load():
     """Import what scripts import; nothing is computed, for threads do not fork."""
-    import matplotlib.pyplot
+    import matplotlib.pyplot  # noqa: F401
 
-    import d2lcv
     from d2lcv import backends
 
     name = backends.use()
     folder = Path(backends.__file__).parent / name
     for module in pkgutil.iter_modules([str(folder)]):
         getattr(backends.backend, module.name)
-    return matplotlib, d2lcv
 
 
 def serve(jobs, answers):

@@ -73,10 +73,8 @@ class Optimizers:
     def __init__(self, optimizers, before_step=lambda: None):
         self.optimizers, self.before_step = optimizers, before_step
         self.steps = Counter()  # of each parameter by its name
-        self.every, self.count = (
-            1,
-            0,
-        )  # steps of an update, and those since the last one
+        # steps of an update, and those since the last one
+        self.every, self.count = 1, 0
 
     def step(self):
         self.count += 1
