@@ -99,7 +99,9 @@ class Scene:
         here, there = overlap(self.owner.shape, sprite.cover.shape, top, left)
         cover = sprite.cover[there]
         region = self.picture[(slice(None), *here)]
-        region += cover * (sprite.colour[there].transpose(2, 0, 1) - region)
+        change = sprite.colour[there].transpose(2, 0, 1) - region
+        change *= cover
+        region += change
         self.owner[here][cover >= 0.5] = self.count
         return self.count
 
@@ -138,10 +140,10 @@ class Scene:
             (out_w, out_h), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
         image = image.filter(ImageFilter.BoxBlur(soft))
-        shade = np.asarray(image, np.float32) * (dark / 255)
         row = top + height - low + round(0.3 * soft)
-        here, there = overlap(self.owner.shape, shade.shape, row, left - x0)
-        self.picture[(slice(None), *here)] *= 1 - shade[there]
+        here, there = overlap(self.owner.shape, (out_h, out_w), row, left - x0)
+        shade = np.asarray(image)[there] * np.float32(dark / 255)
+        self.picture[(slice(None), *here)] *= 1 - shade
 
     def photograph(self, noise: float | None = None) -> np.ndarray:
         """The picture as a camera gives it: exposure, cast, vignette, softness, noise."""
@@ -154,16 +156,17 @@ class Scene:
         noise = abs(rng.normal(0, 3)) if noise is None else noise
         rows = (np.arange(height) + rng.integers(512)) % 512
         columns = (np.arange(width) + rng.integers(512)) % 512
-        grain = noise * _grain()[rows[:, None], columns]
-        planes = []
-        for plane, much in zip(self.picture, gain.tolist(), strict=True):
-            level = plane * (much * light) + grain
-            np.clip(level, 0, 255, out=level)
-            planes.append(Image.fromarray(level.astype(np.uint8)))
-        image = Image.merge("RGB", planes)
+        grain = noise * _grain().take(rows, 0).take(columns, 1)
+        pixels = np.empty((height, width, 3), np.uint8)
+        for k, much in enumerate(gain.tolist()):
+            level = much * light
+            level *= self.picture[k]
+            level += grain
+            pixels[..., k] = np.clip(level, 0, 255, out=level)
         if (soft := rng.uniform(-0.5, 0.7)) > 0:
-            image = image.filter(ImageFilter.BoxBlur(soft))
-        return np.asarray(image)
+            blurred = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(soft))
+            return np.asarray(blurred)
+        return pixels
 
 
 def overlap(
@@ -320,8 +323,9 @@ def _place(
         x, y, near = _ground(shape, horizon)
         colour = surface(rng, x, y)
         mean = _planes(colour.mean((1, 2)))
-        sharp = np.clip(2.5 * near, 0, min(width / 128, 1))
-        picture[:, above:] = mean + sharp * (colour - mean)
+        colour -= mean
+        colour *= np.clip(2.5 * near, 0, min(width / 128, 1))
+        np.add(colour, mean, out=picture[:, above:])
     slope = np.linspace(-1, 1, width, dtype=np.float32) * sun
     picture *= 1 + rng.uniform(0.05, 0.22) * slope
     return Scene(rng, picture, horizon, (sun, -math.sqrt(1 - sun * sun)))

@@ -131,9 +131,8 @@ class Canvas:
     ) -> None:
         """A smooth line of this width, or of widths that change from start to end."""
         line = smooth(points, closed=False)
-        along = np.linspace(0, 1, len(line))
-        widths = np.atleast_1d(np.asarray(widths, float))
-        half = np.interp(along, np.linspace(0, 1, len(widths)), widths) / 2
+        widths = [widths] if isinstance(widths, int | float) else widths
+        half = np.interp(_even(len(line)), _even(len(widths)), widths) / 2
         ahead = np.concatenate([line[1:2] - line[:1], line[2:] - line[:-2]])
         ahead = np.concatenate([ahead, line[-1:] - line[-2:-1]])
         ahead /= np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
@@ -184,7 +183,7 @@ class Canvas:
         for dots in shapes:
             pen.polygon(((dots - low) * fine).ravel().tolist(), fill=255)
         image = image.reduce(fine)
-        mask = np.asarray(image, np.float32) / 255
+        mask = _values(image)
 
         if callable(paint):
             x = np.arange(low[0], high[0])[None, :] + 0.5 - side / 2
@@ -197,11 +196,15 @@ class Canvas:
             light = self._light(image, depth)
             colour = colour * light
             if gloss:
-                colour += 255 * gloss * np.maximum(5 * light - 5.4, 0) ** 2
+                light *= 5
+                light -= 5.4
+                colour += 255 * gloss * np.maximum(light, 0, out=light) ** 2
         part = slice(low[1], high[1]), slice(low[0], high[0])
-        below = self._premultiplied[(slice(None), *part)]
-        below += mask * (np.minimum(colour, 255) - below)
-        self._cover[part] += mask * (1 - self._cover[part])
+        below, cover = self._premultiplied[(slice(None), *part)], self._cover[part]
+        change = np.minimum(colour, 255) - below
+        change *= mask
+        below += change
+        cover += mask * (1 - cover)
 
     def _light(self, mask: Image.Image, depth: float) -> np.ndarray:
         """How bright a bulging surface is: dark to its rim, and away from the sun."""
@@ -209,12 +212,16 @@ class Canvas:
 
         reach = max(depth * self.scale, 0.5)
         blur = ImageFilter.BoxBlur(reach / 1.5)
-        soft = np.asarray(mask.filter(blur).filter(blur), np.float32) / 255
+        soft = _values(mask.filter(blur).filter(blur))
         slope = np.zeros_like(soft)
         slope[:, 1:-1] = self.sun[0] * (soft[:, 2:] - soft[:, :-2])
         slope[1:-1] += self.sun[1] * (soft[2:] - soft[:-2])
         slope *= 0.27 * reach
-        return 0.6 + 0.45 * soft - np.maximum(np.minimum(slope, 0.33), -0.33)
+        np.minimum(slope, 0.33, out=slope)
+        soft *= 0.45
+        soft += 0.6
+        soft -= np.maximum(slope, -0.33, out=slope)
+        return soft
 
 
 _TURN = np.linspace(0, 2 * math.pi, 40, endpoint=False)
@@ -222,22 +229,34 @@ _CIRCLE = np.cos(_TURN), np.sin(_TURN)
 _HALF = np.linspace(0, math.pi, 9)[1:-1, None]
 _BOW = np.cos(_HALF), np.sin(_HALF)
 _STEPS = np.linspace(0, 1, 6, endpoint=False)[:, None, None]
+_SQUARED, _CUBED = _STEPS**2, _STEPS**3
+
+
+@lru_cache(256)
+def _even(count: int) -> np.ndarray:
+    return np.linspace(0, 1, count)
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    """Those of a grey picture, 0 to 1; several times faster than `asarray(image) / 255`."""
+    grey = np.frombuffer(image.tobytes(), np.uint8).reshape(image.size[::-1])
+    return np.divide(grey, np.float32(255), dtype=np.float32)
 
 
 def smooth(points: Points, closed: bool = True) -> np.ndarray:
     """A smooth curve through all the points (Catmull and Rom, 1974); (n, 2)."""
     p = np.asarray(points, float)
     if closed:
-        before, after, last = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
+        around = np.concatenate([p[-1:], p, p[:2]])
+        before, after, last = around[:-3], around[2:-1], around[3:]
     else:
         before, after = np.concatenate([p[:1], p[:-2]]), p[1:]
         last, end, p = np.concatenate([p[2:], p[-1:]]), p[-1:], p[:-1]
-    t = _STEPS
     curve = 0.5 * (
         2 * p
-        + (after - before) * t
-        + (2 * before - 5 * p + 4 * after - last) * t**2
-        + (3 * p - before - 3 * after + last) * t**3
+        + (after - before) * _STEPS
+        + (2 * before - 5 * p + 4 * after - last) * _SQUARED
+        + (3 * p - before - 3 * after + last) * _CUBED
     )
     curve = curve.transpose(1, 0, 2).reshape(-1, 2)
     return curve if closed else np.concatenate([curve, end])
