@@ -393,8 +393,9 @@ def _heaven(rng: Generator, pen: ImageDraw.ImageDraw, w: int, h: int, low: int) 
     skies += [((110, 160, 216), (222, 230, 232)), ((120, 120, 160), (240, 190, 150))]
     top, bottom = (np.array(c) for c in skies[rng.choice(4, p=[0.4, 0.2, 0.3, 0.1])])
     low = max(low, 1)
-    for y in range(h):
-        pen.line((0, y, w, y), _rgb(top + min(y / low, 1) * (bottom - top)))
+    shares = np.minimum(np.arange(h) / low, 1)[:, None]
+    for y, row in enumerate(top + shares * (bottom - top)):
+        pen.line((0, y, w, y), _rgb(row))
     for _ in range(rng.integers(0, 7)):
         x, y, r = (
             rng.uniform(0, w),
@@ -452,7 +453,7 @@ def _shore(rng: Generator, pen: ImageDraw.ImageDraw, w: int, h: int, low: int) -
 
 
 def _rgb(colour: np.ndarray) -> tuple[int, ...]:
-    return tuple(np.clip(colour, 0, 255).astype(int).tolist())
+    return tuple(int(min(max(level, 0), 255)) for level in colour.tolist())
 
 
 def table(rng: Generator, shape: Shape) -> Scene:
