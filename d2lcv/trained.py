@@ -26,7 +26,7 @@ from .checks import (
 from .classification import ResNet, resnet18
 from .detection import multibox_detection
 from .exchange import GRAPHS, onnx_graph
-from .files import make_folder
+from .files import workspace
 from .rcnn import (
     INSTANCE_THRESHOLD,
     NUM_DETECTIONS,
@@ -217,7 +217,8 @@ def export(
     if finds:
         least = INSTANCE_THRESHOLD if kind == "TinyRCNN" else POS_THRESHOLD
         about |= {"nms_threshold": most, "pos_threshold": least}
-    make_folder(target.parent)
+    with workspace(target):  # can it be written to?
+        pass
     if to == "onnx":
         about["outputs"] = [[None, *shapes[0][1:]]]
         maps = [backend.tensors.numpy(Y) for Y in _several(outputs)]
@@ -240,6 +241,11 @@ def _check_form(kind: str | None, to: str | None) -> None:
             f"to: {to!r} is written by {forms[to].title}, the active backend is "
             f"{backend.entry.title}: save the weights and load them there, or use "
             f"`d2lcv export FILE --to {to}`, which does"
+        )
+    if to == "onnx" and kind == "TinyRCNN":
+        raise ValueError(
+            "to: the second stage of a TinyRCNN is not written in ONNX's operators; "
+            "the whole net is exported to torch, savedmodel and paddle"
         )
     if to == "onnx" and kind not in GRAPHS:
         raise ValueError(

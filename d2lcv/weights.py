@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,21 @@ def scaling_of(net: Any) -> tuple[np.ndarray, np.ndarray] | None:
     return mean, std
 
 
+@contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    if not check_path("path", path).is_file():
+        raise FileNotFoundError(f"no weights file at {path}")
+    try:
+        yield
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is not a whole safetensors file, as d2lcv.save_weights writes it "
+            f"({error})"
+        ) from error
+
+
 def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a file of `save_weights` says of its net.
 
@@ -212,15 +228,10 @@ def read_description(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is no whole safetensors file, or one of another program.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    if not check_path("path", path).is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    with _reading(path), safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
     if ENTRY not in metadata:
         raise ValueError(
             f"{path} was not written by d2lcv.save_weights, or by an early version: its "
@@ -272,17 +283,14 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         FileNotFoundError: there is no such file.
         ValueError: it is not a whole safetensors file of float32.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not check_path("path", path).is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    except (AttributeError, TypeError) as error:  # bfloat16, unless something adds it
-        raise ValueError(f"{path}: expected float32 tensors: {error}") from error
+    with _reading(path):
+        try:
+            weights = load_file(path)
+        except (AttributeError, TypeError) as error:
+            # bfloat16, unless something adds it
+            raise ValueError(f"{path}: expected float32 tensors: {error}") from error
     weights = {k: v for k, v in weights.items() if not k.endswith(COUNT)}
     for name, array in weights.items():
         if array.dtype != np.float32:

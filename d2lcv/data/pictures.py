@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageEnhance
+from PIL import ExifTags, Image, ImageEnhance, UnidentifiedImageError
 
 __all__ = [
     "SUFFIXES",
@@ -153,8 +153,9 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly everything
+        why = "it is none" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(
-            f"{path} cannot be read: expected a whole PNG or JPEG picture ({error})"
+            f"{path} cannot be read: expected a whole PNG or JPEG picture ({why})"
         ) from error
 
 

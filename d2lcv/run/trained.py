@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import REGISTRY, install_command, use
+from ..files import workspace
 from .options import Parser
 
 __all__ = ["COMMANDS", "export", "run"]
@@ -233,7 +234,8 @@ def run(name: str, argv: Sequence[str]) -> int:
     use(options.backend)
     net = command.net(options)
     work = _Work(command, net, options, Path(options.out or f"out/{name}"))
-    work.folder.mkdir(parents=True, exist_ok=True)
+    with workspace(work.folder / command.results):  # can it be written to?
+        pass
     for source in options.sources:
         try:
             for record in work.records(source):

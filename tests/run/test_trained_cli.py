@@ -12,6 +12,7 @@ from PIL import Image
 
 from d2lcv.drawn.bananas import draw_banana
 from d2lcv.run import command as cli
+from d2lcv.trained import DETECTOR
 
 
 @pytest.fixture
@@ -75,6 +76,25 @@ def test_sources_that_are_not_there(pictures, capsys):
     said = capsys.readouterr().err
     assert "nowhere.png" in said and "empty has no pictures" in said
     assert "no video nowhere.mp4" in said or "opencv" in said or "[video]" in said
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("command", ["detect", "export"])
+def test_no_folder_for_the_results(pictures, capsys, command):
+    """A file has its name: found out before anything is computed."""
+    given, place = pictures[0] / "0.png", pictures[0] / "0.png/out"
+    if command == "export":
+        given, place = DETECTOR, place / "net"
+    assert cli.main([command, str(given), "--out", str(place)]) == 1
+    said = capsys.readouterr()
+    assert "cannot make the folder" in said.err and ".png:" not in said.out
+
+
+@pytest.mark.once
+def test_text_named_as_a_picture(pictures, capsys):
+    (pictures[0].parent / "text.jpg").write_text("no picture")
+    assert cli.main(["detect", "text.jpg"]) == 1
+    assert "text.jpg cannot be read: expected a" in capsys.readouterr().err
 
 
 @pytest.mark.once

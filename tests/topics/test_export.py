@@ -111,6 +111,12 @@ def test_onnx_gives_the_same(d2l, tmp_path, name):
     assert about["input"] == [None, 64, 90, 3]
 
 
+@pytest.mark.once
+def test_onnx_lacks_a_second_stage(d2l, tmp_path):
+    with pytest.raises(ValueError, match="second stage of a TinyRCNN is not written"):
+        d2l.export(d2l.TinyRCNN(2), tmp_path / "net", to="onnx")
+
+
 def test_detector_is_the_same_in_every_form(d2l, native, tmp_path, drawn):
     """The detections of `detect` on twenty pictures."""
     net = d2l.load()
