@@ -70,9 +70,7 @@ def _labelled(classes: list[int | None], owner: np.ndarray) -> np.ndarray:
 
 def _laid(scene: Scene, thing, length: float) -> bool:
     """Lay a thing where it hides little of the others, if there is such a place."""
-    c = scene.canvas(length, scene.rng.uniform(0, 2 * np.pi))
-    thing(c)
-    sprite = c.sprite()
+    sprite = scene.drawn(thing, length, scene.rng.uniform(0, 2 * np.pi))
     h, w = sprite.cover.shape
     for _ in range(6):
         x, y = scene.rng.uniform((w / 2, h), (SIDE - w / 2, SIDE))

@@ -5,9 +5,8 @@ far, its horizon and its sun. A thing is drawn on a canvas with the scene's ligh
 where it touches the ground; those that are put later stand in front:
 
     scene = table(rng, (256, 256))
-    c = scene.canvas(90 * scene.near(200), turn=0.2)
-    lemon(c)
-    k = scene.put(c.sprite(), 120, 200)  # the middle of its lower edge
+    thing = scene.drawn(lemon, 90 * scene.near(200), turn=0.2)
+    k = scene.put(thing, 120, 200)       # the middle of its lower edge
     scene.owner == k                     # the pixels of the thing that are still visible
     picture = scene.photograph()         # uint8
 
@@ -71,14 +70,18 @@ class Scene:
     def near(self, y: float) -> float:
         return max(y - self.horizon, 1) / (len(self.owner) - self.horizon)
 
-    def canvas(
+    def drawn(
         self,
+        draw: Callable[[Canvas], None],
         length: float,
         turn: float = 0.0,
         mirror: bool = False,
         squeeze: tuple[float, float] = (1.0, 1.0),
-    ) -> Canvas:
-        return Canvas(self.rng, length, turn, mirror, squeeze, self.sun)
+    ) -> Sprite:
+        """The thing in the scene's light."""
+        c = Canvas(self.rng, length, turn, mirror, squeeze, self.sun)
+        draw(c)
+        return c.sprite()
 
     def put(
         self,
@@ -104,6 +107,19 @@ class Scene:
         region += change
         self.owner[here][cover >= 0.5] = self.count
         return self.count
+
+    def fill_gaps(self, k: int, gap: float) -> None:
+        """Thing k owns what lies in its gaps, of rows and of columns, too."""
+        own = self.owner == k
+        filled = np.ones_like(own)
+        for axis in (0, 1):
+            at = np.arange(own.shape[axis], dtype=np.float32)
+            at = at[:, None] if axis == 0 else at[None, :]
+            before = np.maximum.accumulate(np.where(own, at, -np.inf), axis)
+            after = np.flip(np.where(own, at, np.inf), axis)
+            after = np.flip(np.minimum.accumulate(after, axis), axis)
+            filled &= after - before < gap
+        self.owner[filled] = k
 
     def hidden(self, sprite: Sprite, x: float, y: float, k: int) -> float:
         """The share of what is visible of thing k that the sprite would hide at x, y."""

@@ -9,42 +9,23 @@ neither a colour threshold nor the outline alone finds it.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from ..checks import integers
 from .backdrops import Scene, kitchen, meadow, room, table
 from .canvas import Canvas, Sprite
-from .making import draw_all, make_set, save_png
-from .zoo.food import (
-    apple,
-    banana,
-    carrot,
-    courgette,
-    croissant,
-    cucumber,
-    lemon,
-    lemon_half,
-    moon,
-    orange,
-    pear,
-    pepper,
-    tomato,
-)
-from .zoo.household import ball, bottle, bowl, cup, glazed, jar, plate, toy_boat
-from .zoo.plants import dandelion, leaf, mushroom, tuft
+from .making import make_boxes
+from .zoo import food, household, plants
 
 __all__ = ["draw_banana", "make_bananas"]
 
 VERSION = 4  # count up when the pictures change: older sets are then not served again
 
 _SPLITS = ("train", "val")
-_HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
 
 
 def make_bananas(
@@ -73,30 +54,12 @@ def make_bananas(
         num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32), seed=(seed, 0)
     )
     counts = {"train": num_train, "val": num_val}
-    return make_set(folder, lambda content: _draw_set(content, counts, size, seed))
 
-
-def _draw_set(folder: Path, counts: dict[str, int], size: int, seed: int) -> None:
-    jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
-    for split in _SPLITS:
-        (folder / f"bananas_{split}" / "images").mkdir(parents=True)
-    (folder / "classes.txt").write_text("banana\n")
-
-    def draw(job: tuple[str, int]) -> np.ndarray:
-        split, index = job
+    def draw(split: str, index: int) -> tuple[dict[str, np.ndarray], list[list[int]]]:
         image, box, _ = draw_banana(index, split, size, seed)
-        save_png(image, folder / f"bananas_{split}" / "images" / f"{index}.png")
-        return box
+        return {"images": image}, [[0, *box.tolist()]]
 
-    boxes = draw_all("bananas", jobs, draw)
-    for split in _SPLITS:
-        rows = [
-            (f"{index}.png", 0, *box.tolist())
-            for (of, index), box in zip(jobs, boxes, strict=True)
-            if of == split
-        ]
-        with open(folder / f"bananas_{split}" / "label.csv", "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([_HEADER, *rows])
+    return make_boxes("bananas", folder, counts, ("banana",), draw)
 
 
 def draw_banana(
@@ -119,7 +82,7 @@ def draw_banana(
     place = (table, kitchen, meadow, room)[rng.choice(4, p=[0.45, 0.2, 0.2, 0.15])]
     scene = place(rng, (size, size))
     length = size * rng.uniform(0.38, 0.62)
-    fruit = _drawn(scene, banana, length, "lies")
+    fruit = _drawn(scene, food.banana, length, "lies")
     height, width = fruit.cover.shape
     in_bowl = place is not meadow and scene.horizon > 0 and rng.random() < 0.3
     first = max(scene.horizon, 0) + 0.2 * size  # the row of what is farthest
@@ -131,7 +94,10 @@ def draw_banana(
     known = 0
     for row in sorted([y, *rng.uniform(first, 1.1 * size, rng.integers(1, 6))]):
         if row == y:
-            known = (_in_bowl if in_bowl else _lying)(scene, fruit, x, y)
+            if in_bowl:
+                known = _in_bowl(scene, fruit, x, y)
+            else:
+                known = scene.put(fruit, x, y, lies=True)
             continue
         draw, lengths, pose = things[rng.integers(len(things))]
         reach = length * lengths * scene.near(row) / scene.near(y)
@@ -146,33 +112,25 @@ def draw_banana(
     return scene.photograph(), box, mask
 
 
-# Name, length in bananas, and pose: as it is turned, upright, or flat as a plate
+# The thing, its length in bananas, and its pose: as it is turned, upright, or flat
+_CUP, _TOY_BOAT = (household.cup, 0.6, "stands"), (household.toy_boat, 0.9, "stands")
+_COURGETTE = (food.courgette, 1.0, "lies")
 _HOUSE = [
-    (lemon, 0.5, "lies"),
-    (lemon_half, 0.4, "lies"),
-    (orange, 0.45, "lies"),
-    (apple, 0.48, "stands"),
-    (pear, 0.55, "lies"),
-    (tomato, 0.4, "stands"),
-    (cucumber, 1.2, "lies"),
-    (courgette, 1.0, "lies"),
-    (carrot, 0.9, "lies"),
-    (pepper, 0.8, "lies"),
-    (croissant, 0.75, "lies"),
-    (moon, 0.7, "lies"),
-    (cup, 0.6, "stands"),
-    (cup, 0.6, "stands"),
-    (bowl, 1.0, "stands"),
-    (plate, 1.3, "flat"),
-    (bottle, 1.6, "stands"),
-    (jar, 0.7, "stands"),
-    (toy_boat, 0.9, "stands"),
+    *((food.lemon, 0.5, "lies"), (food.lemon_half, 0.4, "lies")),
+    *((food.orange, 0.45, "lies"), (food.apple, 0.48, "stands")),
+    *((food.pear, 0.55, "lies"), (food.tomato, 0.4, "stands")),
+    *((food.cucumber, 1.2, "lies"), _COURGETTE, (food.carrot, 0.9, "lies")),
+    *((food.pepper, 0.8, "lies"), (food.croissant, 0.75, "lies")),
+    *((food.moon, 0.7, "lies"), _CUP, _CUP, (household.bowl, 1.0, "stands")),
+    *((household.plate, 1.3, "flat"), (household.bottle, 1.6, "stands")),
+    *((household.jar, 0.7, "stands"), _TOY_BOAT),
 ]
 _GARDEN = [
-    *((lemon, 0.5, "lies"), (apple, 0.48, "stands"), (ball, 0.8, "stands")),
-    *((dandelion, 0.9, "stands"), (dandelion, 0.7, "stands"), (tuft, 0.8, "stands")),
-    *((tuft, 0.6, "stands"), (leaf, 0.6, "lies"), (mushroom, 0.5, "stands")),
-    *((courgette, 1.0, "lies"), (toy_boat, 0.9, "stands"), (cup, 0.6, "stands")),
+    *((food.lemon, 0.5, "lies"), (food.apple, 0.48, "stands")),
+    *((household.ball, 0.8, "stands"), (plants.dandelion, 0.9, "stands")),
+    *((plants.dandelion, 0.7, "stands"), (plants.tuft, 0.8, "stands")),
+    *((plants.tuft, 0.6, "stands"), (plants.leaf, 0.6, "lies")),
+    *((plants.mushroom, 0.5, "stands"), _COURGETTE, _TOY_BOAT, _CUP),
 ]
 
 
@@ -185,29 +143,20 @@ def _drawn(
         turn = rng.integers(2) * math.pi + rng.normal(0, 0.4)
         turn = turn if scene.horizon > 0 else rng.uniform(0, 2 * math.pi)
     squeeze = (rng.uniform(0.9, 1), 0.45 if flat else rng.uniform(0.9, 1))
-    c = scene.canvas(length, turn, bool(rng.random() < 0.5), squeeze)
-    draw(c)
-    return c.sprite()
-
-
-def _lying(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
-    return scene.put(fruit, x, y, lies=True)
+    return scene.drawn(draw, length, turn, bool(rng.random() < 0.5), squeeze)
 
 
 def _in_bowl(scene: Scene, fruit: Sprite, x: float, y: float) -> int:
     """Other fruit and this one in a bowl, whose front hides the foot of it."""
-    rng, glaze = scene.rng, glazed(scene.rng)
-    c = scene.canvas(1.1 * max(fruit.cover.shape))
-    bowl(c, glaze)
-    scene.put(c.sprite(), x, y)
-    half = c.scale  # pixels of half the bowl
+    rng, glaze = scene.rng, household.glazed(scene.rng)
+    half = 0.55 * max(fruit.cover.shape)  # pixels of half the bowl
+    back = scene.drawn(lambda c: household.bowl(c, glaze), 2 * half)
+    scene.put(back, x, y)
     for at in rng.uniform(-0.5, 0.5, rng.integers(1, 4)):
-        other = _drawn(
-            scene, (lemon, orange, apple)[rng.integers(3)], 0.8 * half, "lies"
-        )
+        other = (food.lemon, food.orange, food.apple)[rng.integers(3)]
+        other = _drawn(scene, other, 0.8 * half, "lies")
         scene.put(other, x + at * half, y - 0.5 * half, 0.5, lies=True)
     known = scene.put(fruit, x, y - 0.5 * half, 0.5, lies=True)
-    c = scene.canvas(2 * half)
-    bowl(c, glaze, front=True)
-    scene.put(c.sprite(), x, y, shadow=0)
+    front = scene.drawn(lambda c: household.bowl(c, glaze, front=True), 2 * half)
+    scene.put(front, x, y, shadow=0)
     return known

@@ -15,17 +15,16 @@ mirror image, too.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
 from ..checks import integers
 from .backdrops import PLACES
 from .canvas import Canvas
-from .making import draw_all, make_classes, make_set, save_png
+from .making import make_classes, make_kaggle
 from .zoo import animals, vehicles
 
 __all__ = ["CLASSES", "draw_cifar10", "make_cifar10", "make_cifar10_tiny"]
@@ -95,29 +94,18 @@ def make_cifar10_tiny(
     Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(num_train=(num_train, 10), num_test=(num_test, 1), seed=(seed, 0))
+    counts = {"train": num_train, "test": num_test}
     labels = {
         split: np.random.default_rng([seed, code]).permutation(count) % len(CLASSES)
-        for code, (split, count) in enumerate(
-            (("train", num_train), ("test", num_test))
-        )
+        for code, (split, count) in enumerate(counts.items())
     }
 
-    def draw_set(content: Path) -> None:
-        jobs = [(split, i) for split in labels for i in range(len(labels[split]))]
-        for split in labels:
-            (content / split).mkdir()
+    def draw(split: str, i: int) -> tuple[str, str, np.ndarray]:
+        name = CLASSES[labels[split][i]]
+        return f"{i + 1}.png", name, draw_cifar10(name, i, f"tiny_{split}", seed)
 
-        def draw(job: tuple[str, int]) -> None:
-            split, i = job
-            image = draw_cifar10(CLASSES[labels[split][i]], i, f"tiny_{split}", seed)
-            save_png(image, content / split / f"{i + 1}.png")
-
-        draw_all("cifar10_tiny", jobs, draw)
-        rows = [(i + 1, CLASSES[label]) for i, label in enumerate(labels["train"])]
-        with open(content / "trainLabels.csv", "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("id", "label"), *rows])
-
-    return make_set(folder, draw_set)
+    table = "trainLabels.csv", "id", "label"
+    return make_kaggle("cifar10_tiny", folder, counts, table, draw)
 
 
 def draw_cifar10(
@@ -131,17 +119,15 @@ def draw_cifar10(
     place, thing = places[rng.integers(len(places))], things[rng.integers(len(things))]
     scene = PLACES[place](rng, (SIDE, SIDE))
     flies = place == "sky" or (place, name) == ("water", "airplane")
-    c = scene.canvas(
+    if flies and thing is animals.bird:
+        thing = partial(animals.bird, flies=True)
+    sprite = scene.drawn(
+        thing,
         SIDE * rng.uniform(0.65, 1.15),
         rng.normal(0, 0.25 if flies else 0.08),
         bool(rng.random() < 0.5),
         tuple(rng.uniform(0.85, 1, 2)),
     )
-    if flies and thing is animals.bird:
-        animals.bird(c, flies=True)
-    else:
-        thing(c)
-    sprite = c.sprite()
     low = (SIDE + len(sprite.cover)) / 2 + rng.normal(1, 3)
     scene.put(sprite, SIDE * rng.normal(0.5, 0.1), low, shadow=0 if flies else 1)
     return scene.photograph()

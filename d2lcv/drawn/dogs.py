@@ -11,16 +11,14 @@ dog of it varies in colour, pose, place and light. Pictures differ in size.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 
 from ..checks import integers
 from .backdrops import PLACES
-from .making import draw_all, make_set
+from .making import make_kaggle
 from .zoo import household, plants
 from .zoo.animals import BREEDS, dog
 
@@ -58,33 +56,13 @@ def make_dog_tiny(
         seed=(seed, 0),
     )
     counts = {"train": num_train, "test": num_test}
-    jobs = [(split, i) for split in _SPLITS for i in range(counts[split])]
 
-    def draw_set(content: Path) -> None:
-        for split in _SPLITS:
-            (content / split).mkdir()
+    def draw(split: str, i: int) -> tuple[str, str, np.ndarray]:
+        breed, text = BREEDS[i % len(BREEDS)], f"{seed} {split} {i}"
+        name = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return f"{name}.jpg", breed, draw_dog(breed, i, split, size, seed)
 
-        def draw(job: tuple[str, int]) -> tuple[str, str, str]:
-            from PIL import Image
-
-            split, i = job
-            breed = BREEDS[i % len(BREEDS)]
-            name = _identity(f"{seed} {split} {i}")
-            image = Image.fromarray(draw_dog(breed, i, split, size, seed))
-            image.save(content / split / f"{name}.jpg", quality=90)
-            return split, name, breed
-
-        drawn = draw_all("dogs", jobs, draw)
-        rows = sorted((name, breed) for split, name, breed in drawn if split == "train")
-        with open(content / "labels.csv", "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("id", "breed"), *rows])
-
-    return make_set(folder, draw_set)
-
-
-def _identity(text: str) -> str:
-    """32 hexadecimal digits, as Kaggle names pictures."""
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return make_kaggle("dogs", folder, counts, ("labels.csv", "id", "breed"), draw)
 
 
 def draw_dog(
@@ -101,11 +79,11 @@ def draw_dog(
     low = height * rng.uniform(0.84, 0.98)  # below any horizon
     for _ in range(rng.integers(0, 3)):
         y = rng.uniform(max(scene.horizon, 0) + 0.2 * height, low)
-        c = scene.canvas(short * rng.uniform(0.25, 0.5) * scene.near(y))
-        behind[rng.integers(4)](c)
-        scene.put(c.sprite(), rng.uniform(0, width), y)
+        length = short * rng.uniform(0.25, 0.5) * scene.near(y)
+        thing = scene.drawn(behind[rng.integers(4)], length)
+        scene.put(thing, rng.uniform(0, width), y)
     mirror = bool(rng.random() < 0.5)
-    c = scene.canvas(width * rng.uniform(0.7, 1.05), rng.normal(0, 0.05), mirror)
-    dog(c, breed)
-    scene.put(c.sprite(), width * rng.normal(0.5, 0.06), low)
+    length, turn = width * rng.uniform(0.7, 1.05), rng.normal(0, 0.05)
+    thing = scene.drawn(lambda c: dog(c, breed), length, turn, mirror)
+    scene.put(thing, width * rng.normal(0.5, 0.06), low)
     return scene.photograph()

@@ -21,27 +21,7 @@ from ..checks import integers
 from .backdrops import Scene, kitchen, meadow, table
 from .canvas import Canvas, Sprite
 from .making import make_classes
-from .zoo.food import (
-    banana,
-    bread,
-    burger,
-    carrot,
-    chips,
-    croissant,
-    donut,
-    empty_bun,
-    hot_dog,
-    lemon_half,
-    odd_bun,
-    pepper,
-    pizza,
-    sandwich,
-    sausage,
-    sausages,
-    tomato,
-)
-from .zoo.household import bottle, bowl, cup, jar, napkin, plate
-from .zoo.plants import leaf
+from .zoo import food, household, plants
 
 __all__ = ["CLASSES", "draw_hotdog", "make_hotdog"]
 
@@ -107,11 +87,11 @@ def draw_hotdog(
         scene.put(_drawn(scene, things, reach), rng.uniform(0, width), row)
     if rng.random() < 0.5:
         above = scene.horizon < 0
-        c = scene.canvas(1.15 * length, 0, False, (1.0, 1.0 if above else 0.45))
-        (napkin if above and rng.random() < 0.5 else plate)(c)
-        dish = c.sprite()
+        paper = above and rng.random() < 0.5
+        dish = household.napkin if paper else household.plate
+        dish = scene.drawn(dish, 1.15 * length, squeeze=(1, 1 if above else 0.45))
         scene.put(dish, x, y + 0.3 * len(dish.cover), lies=True)
-    thing = _drawn(scene, [hot_dog] if label == 0 else _OTHERS, length)
+    thing = _drawn(scene, [food.hot_dog] if label == 0 else _OTHERS, length)
     scene.put(thing, x, y, lies=True)
     return scene.photograph()
 
@@ -123,18 +103,23 @@ def _drawn(scene: Scene, things: list[Thing], length: float) -> Sprite:
     turn = rng.integers(2) * math.pi + rng.normal(0, 0.3)
     if scene.horizon < 0:
         turn = rng.uniform(0, 2 * math.pi)
-    if draw in _STANDING or draw is burger:
+    if draw in _STANDING or draw is food.burger:
         turn = rng.normal(0, 0.04)
-    c = scene.canvas(length, turn, bool(rng.random() < 0.5), (1, rng.uniform(0.85, 1)))
-    draw(c)
-    return c.sprite()
+    mirror, squeeze = bool(rng.random() < 0.5), (1, rng.uniform(0.85, 1))
+    return scene.drawn(draw, length, turn, mirror, squeeze)
 
 
 # What shares a hot dog's parts or colours comes more often
 _OTHERS: list[Thing] = [
-    *(sausages, sausages, sausage, *3 * [sandwich], *3 * [empty_bun], *3 * [odd_bun]),
-    *(burger, burger, bread, bread, banana, carrot, croissant),
-    *(pepper, donut, pizza, chips),
+    *(food.sausages, food.sausages, food.sausage, *3 * [food.sandwich]),
+    *(*3 * [food.empty_bun], *3 * [food.odd_bun], food.burger, food.burger),
+    *(food.bread, food.bread, food.banana, food.carrot, food.croissant),
+    *(food.pepper, food.donut, food.pizza, food.chips),
 ]
-_LYING: list[Thing] = [lemon_half, tomato, leaf, pepper, chips, donut, carrot]
-_STANDING: list[Thing] = [cup, bottle, jar, bowl]
+_LYING: list[Thing] = [
+    *(food.lemon_half, food.tomato, plants.leaf, food.pepper, food.chips),
+    *(food.donut, food.carrot),
+]
+_STANDING: list[Thing] = [
+    *(household.cup, household.bottle, household.jar, household.bowl)
+]

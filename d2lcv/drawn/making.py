@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from ..files import workspace
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_BOXES = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
 
 
 def make_set(folder: str | os.PathLike[str], draw: Callable[[Path], Any]) -> str:
@@ -76,17 +79,87 @@ def make_classes(
     jobs = [(s, name, i) for s in counts for name in classes for i in range(counts[s])]
 
     def fill(content: Path) -> None:
-        for split in counts:
-            for name in classes:
-                (content / split / name).mkdir(parents=True)
-
         def one(job: tuple[str, str, int]) -> None:
             split, name, index = job
-            save_png(draw(*job), content / split / name / f"{index}.png")
+            _save(draw(*job), content / split / name / f"{index}.png")
 
         draw_all(what, jobs, one)
 
     return make_set(folder, fill)
+
+
+def make_boxes(
+    what: str,
+    folder: str | os.PathLike[str],
+    counts: dict[str, int],
+    classes: Sequence[str],
+    draw: Callable[[str, int], tuple[dict[str, np.ndarray], list[list[int]]]],
+) -> str:
+    """A set of WHAT_SPLIT/label.csv and WHAT_SPLIT/images/0.png …, and classes.txt.
+
+    `draw(split, index)` gives the pictures, each with the name of its folder, and rows
+    of class, xmin, ymin, xmax, ymax.
+    """
+    jobs = [(split, i) for split in counts for i in range(counts[split])]
+
+    def fill(content: Path) -> None:
+        def one(job: tuple[str, int]) -> list[tuple[Any, ...]]:
+            part, name = content / f"{what}_{job[0]}", f"{job[1]}.png"
+            pictures, rows = draw(*job)
+            for kind, pixels in pictures.items():
+                _save(pixels, part / kind / name)
+            return [(name, *row) for row in rows]
+
+        drawn = list(zip(jobs, draw_all(what, jobs, one), strict=True))
+        for split in counts:
+            rows = [row for (of, _), rows in drawn for row in rows if of == split]
+            _write_table(content / f"{what}_{split}" / "label.csv", [_BOXES, *rows])
+        (content / "classes.txt").write_text("\n".join(classes) + "\n")
+
+    return make_set(folder, fill)
+
+
+def make_kaggle(
+    what: str,
+    folder: str | os.PathLike[str],
+    counts: dict[str, int],
+    table: tuple[str, str, str],
+    draw: Callable[[str, int], tuple[str, str, np.ndarray]],
+) -> str:
+    """A set of train/NAME, test/NAME and a table of the former, as in a competition.
+
+    `table` is the table's file and its columns; `draw(split, index)` gives the picture's
+    file name, its label and the picture.
+    """
+    jobs = [(split, i) for split in counts for i in range(counts[split])]
+
+    def fill(content: Path) -> None:
+        def one(job: tuple[str, int]) -> tuple[str, str, str]:
+            name, label, pixels = draw(*job)
+            _save(pixels, content / job[0] / name)
+            return job[0], name.split(".")[0], label
+
+        drawn = draw_all(what, jobs, one)
+        rows = [(name, label) for split, name, label in drawn if split == "train"]
+        rows.sort(key=lambda row: (len(row[0]), row[0]))  # 2 comes before 10
+        _write_table(content / table[0], [table[1:], *rows])
+
+    return make_set(folder, fill)
+
+
+def _write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    with open(path, "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _save(pixels: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        save_png(pixels, path)
+    else:
+        from PIL import Image
+
+        Image.fromarray(pixels).save(path, quality=90)
 
 
 def save_png(pixels: np.ndarray, path: Path) -> None:

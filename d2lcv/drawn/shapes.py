@@ -15,17 +15,15 @@ needs the masks besides. Nothing but paths and boxes is held in memory.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..checks import integers
 from .backdrops import overlap
-from .making import draw_all, make_set, save_png
+from .making import make_boxes
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -37,7 +35,6 @@ MAX_OBJECTS = 3
 VERSION = 1  # count up when the pictures change: older sets are then not served again
 
 _SPLITS = ("train", "val")
-_HEADER = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
 
 
 def make_shapes(
@@ -61,30 +58,12 @@ def make_shapes(
         num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 32), seed=(seed, 0)
     )
 
-    def draw(content: Path) -> None:
-        for split, count in zip(_SPLITS, (num_train, num_val), strict=True):
-            _draw_split(content / f"shapes_{split}", split, count, size, seed)
-        (content / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    def draw(split: str, index: int) -> tuple[dict[str, np.ndarray], list[list[int]]]:
+        image, rows, number = draw_shapes(index, split, size, seed)
+        return {"images": image, "masks": number}, rows.tolist()
 
-    return make_set(folder, draw)
-
-
-def _draw_split(folder: Path, split: str, count: int, size: int, seed: int) -> None:
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-
-    def draw(i: int) -> np.ndarray:
-        image, rows, number = draw_shapes(i, split, size, seed)
-        for kind, pixels in (("images", image), ("masks", number)):
-            save_png(pixels, folder / kind / f"{i}.png")
-        return rows
-
-    pictures = draw_all(f"shapes, {split}", range(count), draw)
-    with open(folder / "label.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_HEADER)
-        for i, rows in enumerate(pictures):
-            writer.writerows((f"{i}.png", *row) for row in rows.tolist())
+    counts = {"train": num_train, "val": num_val}
+    return make_boxes("shapes", folder, counts, CLASSES, draw)
 
 
 def draw_shapes(

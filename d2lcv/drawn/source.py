@@ -122,6 +122,4 @@ def _drawn(scene: Scene, draw: Thing, length: float) -> Sprite:
     rng = scene.rng
     turn = rng.uniform(0, 2 * math.pi) if draw in _LYING else rng.normal(0, 0.1)
     squeeze = rng.uniform(0.8, 1), rng.uniform(0.8, 1)
-    c = scene.canvas(length, turn, bool(rng.random() < 0.5), squeeze)
-    draw(c)
-    return c.sprite()
+    return scene.drawn(draw, length, turn, bool(rng.random() < 0.5), squeeze)

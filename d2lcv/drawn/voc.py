@@ -77,13 +77,7 @@ def make_voc(
         size: about the longer side of a picture in pixels, at least 64.
         seed: chooses the pictures, at least 0.
 
-    Returns:
-        The path of the folder, the counterpart of `VOC2012`. It appears when it is
-        complete, and not before.
-
-    Raises:
-        FileExistsError: there is something in `folder` already.
-        ValueError: a number is too small.
+    Returns, Raises: as `d2lcv.drawn.making.make_set`.
     """
     integers(
         num_train=(num_train, 1), num_val=(num_val, 1), size=(size, 64), seed=(seed, 0)
@@ -166,9 +160,7 @@ def _stand(
         if length < 0.25 * width:
             continue
         turn = rng.normal(0, 0.25 if in_the_air else 0.03)
-        c = scene.canvas(length, turn, mirror=bool(rng.random() < 0.5))
-        draw(c)
-        sprite = c.sprite()
+        sprite = scene.drawn(draw, length, turn, mirror=bool(rng.random() < 0.5))
         if name == "boat":  # its keel is under water
             under = len(sprite.cover) // 14
             sprite = Sprite(sprite.colour[:-under], sprite.cover[:-under])
@@ -177,22 +169,8 @@ def _stand(
         scene.put(sprite, x, y, shadow=0 if in_the_air else 1)
         numbers.append(VOC_CLASSES.index(name))
         if name == "bicycle":
-            own = _closed(scene.owner == scene.count, 0.45 * length)
-            scene.owner[own] = scene.count
+            scene.fill_gaps(scene.count, 0.45 * length)
     return np.array(numbers, np.uint8)
-
-
-def _closed(own: np.ndarray, gap: float) -> np.ndarray:
-    """The mask, with what lies in gaps of its rows and of its columns filled."""
-    filled = np.ones_like(own)
-    for axis in (0, 1):
-        at = np.arange(own.shape[axis], dtype=np.float32)
-        at = at[:, None] if axis == 0 else at[None, :]
-        before = np.maximum.accumulate(np.where(own, at, -np.inf), axis)
-        after = np.flip(np.where(own, at, np.inf), axis)
-        after = np.flip(np.minimum.accumulate(after, axis), axis)
-        filled &= after - before < gap
-    return filled
 
 
 def _label(owner: np.ndarray, numbers: np.ndarray) -> np.ndarray:

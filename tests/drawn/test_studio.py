@@ -16,10 +16,8 @@ def empty(height=80, width=120):
 
 
 def square(scene, length, colour=(90, 60, 40)):
-    c = scene.canvas(length)
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    c.polygon(corners, colour, 0)
-    return c.sprite()
+    return scene.drawn(lambda c: c.polygon(corners, colour, 0), length)
 
 
 def extent(mask):

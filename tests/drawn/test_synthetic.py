@@ -117,12 +117,12 @@ def test_boxes_are_where_the_pixels_change(monkeypatch):
     """Paint the same bananas in another colour: the change fills the box."""
     plain = [draw_banana(index)[0] for index in range(12)]
 
-    def painted(c, draw=bananas.banana):
+    def painted(c, draw=bananas.food.banana):
         draw(c)
         purple = np.array([200, 0, 255])[:, None, None]
         c._premultiplied[:] = purple * c._cover
 
-    monkeypatch.setattr(bananas, "banana", painted)
+    monkeypatch.setattr(bananas.food, "banana", painted)
     for index, before in enumerate(plain):
         after, box, _ = draw_banana(index)
         y, x = np.nonzero((np.abs(after.astype(int) - before) > 30).any(2))
