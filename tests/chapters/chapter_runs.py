@@ -90,7 +90,7 @@ CHAPTERS = {
     "image_augmentation": Small(
         "cat horizontal vertical crops brightness hue jitter composed own pictures"
         " with-augmentation without-augmentation",
-        f"{TRAINED} 3 --batch-size 16 --width 4 --num-epochs 2",
+        f"{TRAINED} 3 --batch-size 20 --width 4 --num-epochs 2",
         lambda folder: make_cifar10(folder, num_train=4, num_test=2),
         solved="flips-and-hue random-crops",
     ),
@@ -151,7 +151,7 @@ CHAPTERS = {
     ),
     "kaggle_cifar10": Small(
         "pictures validation all-pictures predictions",
-        f"{TRAINED} 3 --batch-size 16 --width 4 --num-epochs 2 --lr 0.01",
+        f"{TRAINED} 3 --batch-size 10 --width 4 --num-epochs 2 --lr 0.01",
         lambda folder: make_cifar10_tiny(folder, num_train=60, num_test=12),
         solved="without-augmentation",
     ),

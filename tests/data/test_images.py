@@ -3,13 +3,12 @@
 import io
 import os
 import struct
-import subprocess
-import sys
 import tarfile
 import tracemalloc
 
 import numpy as np
 import pytest
+from forked import run_script
 from PIL import Image
 
 from d2lcv.data import pictures
@@ -320,19 +319,12 @@ if __name__ == "__main__":
 """
 
 
-def run_with_workers(d2l, tmp_path, count, *arguments):
-    (tmp_path / "script.py").write_text(WORKERS)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "script.py"), *map(str, arguments)],
-        env={
-            **os.environ,
-            "D2L_BACKEND": d2l.backend_name(),
-            "D2L_WORKERS": str(count),
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run_with_workers(tmp_path, count, *arguments):
+    script, cwd = tmp_path / "script.py", tmp_path / "cwd"
+    script.write_text(WORKERS)
+    cwd.mkdir(exist_ok=True)
+    env = {"D2L_WORKERS": str(count)}
+    done = run_script(script, *arguments, cwd=cwd, timeout=300, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -341,17 +333,17 @@ def test_workers_draw_the_same(d2l, tmp_path):
     """Whoever reads an example draws what belongs to it, in this epoch."""
     for i in range(7):
         save(tmp_path / "set" / "a" / f"{i}.png", seed=i, height=20, width=20)
-    none = run_with_workers(d2l, tmp_path, 0, tmp_path / "set")[-2:]
+    none = run_with_workers(tmp_path, 0, tmp_path / "set")[-2:]
     assert len(none[0].split()) == 7 and none[0] != none[1]
     assert len(set(none[0].split())) == 7
-    assert run_with_workers(d2l, tmp_path, 2, tmp_path / "set")[-2:] == none
+    assert run_with_workers(tmp_path, 2, tmp_path / "set")[-2:] == none
 
 
 def test_corrupt_picture_out_of_a_worker(d2l, tmp_path):
     for i in range(5):
         save(tmp_path / "set" / "a" / f"{i}.png")
     broken(tmp_path / "set" / "a" / "bad.png", "cut")
-    lines = run_with_workers(d2l, tmp_path, 2, tmp_path / "set", "broken")
+    lines = run_with_workers(tmp_path, 2, tmp_path / "set", "broken")
     assert "raised True" in lines
 
 

@@ -1,14 +1,12 @@
 """A chapter's native program trains as the package does, and does not import it."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import program
 import pytest
+from forked import run_script
 from PIL import Image
 
 EPOCHS, BATCH, SIDE = 2, 4, 64
@@ -23,19 +21,13 @@ def run(d2l, tmp_path):
         assert "d2lcv" not in text and "d2l." not in text and "backend." not in text
         names = [name for name, _ in bound(text)]
         assert len(set(names)) == len(names)  # none stands for two things
-        file = tmp_path / f"{chapter}.py"
+        cwd = tmp_path / "cwd"
+        cwd.mkdir()
+        file = cwd / f"{chapter}.py"
         file.write_text(text, encoding="utf-8")
-        # an empty folder in the package's place: importing it would end the program
-        (tmp_path / "d2lcv.py").write_text("raise SystemExit('imported')")
-        done = subprocess.run(
-            [sys.executable, file, *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=500,
-        )
+        # in the package's place: importing it would end the program
+        (cwd / "d2lcv.py").write_text("raise SystemExit('imported')")
+        done = run_script(file, *arguments, cwd=cwd, timeout=500, without="d2lcv")
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 
@@ -154,8 +146,8 @@ def test_neural_style(d2l, run, tmp_path):
         for name in ("cat_and_dog", "autumn_painting")
     )
     output = run(
-        "neural_style", "cat_and_dog.png", "autumn_painting.png", "result.png",
-        "--height=48", "--steps=12",
+        "neural_style", tmp_path / "cat_and_dog.png", tmp_path / "autumn_painting.png",
+        tmp_path / "result.png", "--height=48", "--steps=12",
     )  # fmt: skip
 
     net, layers = d2l.style_network(), ([7], [0, 5, 10, 19, 28])

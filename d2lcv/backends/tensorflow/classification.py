@@ -43,7 +43,7 @@ class Residual(keras.Model):
 
 def resnet18(num_classes, in_channels=1, width=64):
     w = width
-    return keras.Sequential(
+    net = keras.Sequential(
         [
             keras.Sequential(
                 [_conv(in_channels, w, 3), BatchNorm2d(w), keras.layers.ReLU()]
@@ -57,6 +57,9 @@ def resnet18(num_classes, in_channels=1, width=64):
             dense(8 * w, num_classes),
         ]
     )
+    # else the first step would make it, and be compiled twice
+    net.build((None, in_channels, None, None))
+    return net
 
 
 class BasicBlock(Residual):

@@ -16,12 +16,17 @@ import sys
 from pathlib import Path
 
 
-def run_script(script, *options, cwd, timeout):
-    """What `subprocess.run` gives for `python script options`, with its texts."""
+def run_script(script, *options, cwd, timeout, env=(), without=""):
+    """What `subprocess.run` gives for `python script options`, with its texts.
+
+    `env` is what is added to the environment; a package `without` which the script runs
+    is imported anew, from where the script's folder has it.
+    """
     streams = [cwd.parent / f"std{kind}-of-{cwd.name}" for kind in ("out", "err")]
     command, server = [str(script), *map(str, options)], _server()
     job = {"command": command, "cwd": str(cwd), "streams": [*map(str, streams)]}
-    print(json.dumps({**job, "seconds": timeout}), file=server.stdin, flush=True)
+    job |= {"seconds": timeout, "env": dict(env), "without": without}
+    print(json.dumps(job), file=server.stdin, flush=True)
     status = int(server.stdout.readline())
     texts = [stream.read_text(encoding="utf-8") for stream in streams]
     return subprocess.CompletedProcess(command, status, *texts)
@@ -71,6 +76,10 @@ def become(job):
     for number, file in enumerate([null, *(os.open(f, flags) for f in job["streams"])]):
         os.dup2(file, number)
     os.chdir(job["cwd"])
+    os.environ.update(job["env"])
+    for name in list(sys.modules):
+        if name.partition(".")[0] == job["without"]:
+            del sys.modules[name]
     sys.argv = job["command"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     return sys.argv[0]
