@@ -192,6 +192,8 @@ final = train(net, train_valid_iter, None, "all-pictures")
 
 # %%
 d2l.show_source(d2l.write_submission, fold="How the file is written")
+
+# %%
 predictions = []
 for X, _ in run.progress(test_iter, "predictions"):
     scores = d2l.predict(net, d2l.to(X, run.device))

@@ -270,21 +270,21 @@ def ssd(c: Canvas) -> None:
     before = c.box(88, 30, "picture 256 × 256", "data")
     names = ["base network", "block 1", "block 2", "block 3", "global max pooling"]
     sides, pixels = (58, 44, 32, 22, 12), (32, 16, 8, 4, 1)
-    joined = Part(520, 225, 150, 60)
+    joined = Part(546, 225, 150, 60)
     for i, (name, side, n) in enumerate(zip(names, sides, pixels, strict=True)):
         y = 92 + 72 * i
         layer = c.box(88, y, name, "layer", 150, 34)
         c.arrow(before, layer)
         maps = c.maps(212, y, side, "")
-        c.text(264, y, f"{n}²", 14)
-        heads = c.box(350, y, "classes, offsets", "layer", 130, 32)
+        c.text(262, y, f"{n}²", 14)
+        heads = c.box(374, y, "classes, offsets", "layer", 130, 32)
         c.arrow(layer, maps)
-        c.arrow(Part(268, y, 26, 18), heads)
+        c.arrow(Part(266, y, 26, 18), heads)
         c.arrow(heads, joined)
         before = layer
-    joined = c.box(520, 225, "5444 anchors:\nscores, offsets", "data", 140, 56)
-    nms = c.box(520, 318, "move, suppress", "rule")
-    found = c.box(520, 388, "boxes", "result")
+    joined = c.box(546, 225, "5444 anchors:\nscores, offsets", "data", 140, 56)
+    nms = c.box(546, 318, "move, suppress", "rule")
+    found = c.box(546, 388, "boxes", "result")
     c.chain(joined, nms, found)
 
 

@@ -13,7 +13,7 @@ from d2lcv.drawn.cifar10 import CLASSES
 @pytest.mark.chapter("image_augmentation")
 def test_augmentation_accuracies_are_shares_of_the_pictures(run):
     assert f"40 pictures to train on, {', '.join(CLASSES)}\n" in run.output
-    assert "a batch: (16, 3, 32, 32) (16,)\n" in run.output
+    assert "a batch: (20, 3, 32, 32) (20,)\n" in run.output
     found = run.result["metrics"]
     for name in ("train_acc", "test_acc", "train_acc_without", "test_acc_without"):
         size = 40 if name.startswith("train") else 20
