@@ -78,8 +78,8 @@ def roi_pool(
     The corners are scaled and rounded to whole pixels, halves away from zero; both belong
     to the region, which has at least one pixel. It is cut into h × w cells; where their
     borders fall between pixels, a cell takes both. A cell outside the map is 0. Borders are
-    computed in float32: with 7, 11, 13 or 14 cells, the last one of a region of some sizes
-    (57 pixels in 7 cells is the first) reaches a pixel further.
+    computed in float32, which rounds: with 7, 11, 13 or more cells a cell of some regions
+    reaches a pixel further (the last of 7 cells in 57 pixels, the 21st of 28 in 4).
 
     Args:
         X: (B, C, H, W).

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import weakref
 from collections import deque
@@ -319,6 +320,7 @@ def main(name: str) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         use(name)
         assert backend.entry.name in REGISTRY
@@ -336,6 +338,13 @@ def main(name: str) -> None:
             _send(answers, answer)
         except Exception:
             _send(answers, ["error", traceback.format_exc()])
+
+
+def _end_with(parent: int) -> None:
+    """End this process, also in the middle of a call, when its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

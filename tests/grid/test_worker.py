@@ -66,6 +66,12 @@ def slow(seconds):
     time.sleep(seconds)
     return "slow"
 
+def hold(path):
+    with open(path, "w") as line:
+        print("here", file=line, flush=True)
+        time.sleep(20)
+        print("still here", file=line)
+
 def beside():
     return helper_beside_it.VALUE
 """
@@ -407,6 +413,22 @@ def test_dropped_worker_ends(light, functions):
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
     pytest.fail("the process outlived its handle")
+
+
+@posix
+def test_a_worker_ends_with_its_parent(light, functions, tmp_path):
+    """In the middle of a call, too. A pipe ends when nobody holds it any more."""
+    os.mkfifo(tmp_path / "line")
+    call = f"call({functions + ':hold'!r}, {str(tmp_path / 'line')!r})"
+    program = (
+        f"from d2lcv.backends.worker import Worker\nWorker({NAME!r}, {light!r}).{call}"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    with open(tmp_path / "line") as line:
+        assert line.readline() == "here\n"
+        parent.kill()
+        parent.wait()
+        assert line.read() == ""
 
 
 # ---- what does not come up -----------------------------------------------------------
