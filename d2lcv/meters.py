@@ -171,6 +171,8 @@ def _check_scalar(i: int, value: Any) -> None:
             f"add: expected a number or a tensor of one element as value {i}, "
             f"got {type(value).__module__}.{type(value).__qualname__}"
         )
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind not in "biuf":
+        raise TypeError(f"add: expected a number as value {i}, got {value.dtype}")
     if any(size != 1 for size in shape):
         raise ValueError(
             f"add: expected one element as value {i}, got shape {tuple(shape)}"

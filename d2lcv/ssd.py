@@ -193,7 +193,8 @@ def calc_loss(
         bbox_masks=(bbox_masks, "B 4A"),
     )
     scores = _scores(cls_preds, cls_labels)
-    offsets = floats(
+    scores, *offsets = floats(
+        cls_preds=(scores, "B A C"),
         bbox_preds=(bbox_preds, "B 4A"),
         bbox_labels=(bbox_labels, "B 4A"),
         bbox_masks=(bbox_masks, "B 4A"),

@@ -371,12 +371,16 @@ def compute_loss(
     styles = _layers(
         "styles_Y_hat", styles_Y_hat, "1 C H W", "styles_Y_gram", styles_Y_gram, "C C"
     )
+    t, layers = backend.tensors, [[X], *contents, *styles]
+    if any(x.dtype == t.float64 for xs in layers for x in xs):  # all losses are added
+        layers = [[t.astype(x, t.float64) for x in xs] for xs in layers]
+    [[X], contents_Y_hat, contents_Y, styles_Y_hat, styles_Y_gram] = layers
     return backend.style.compute_loss(
         X,
-        contents[0],
-        styles[0],
-        contents[1],
-        styles[1],
+        contents_Y_hat,
+        styles_Y_hat,
+        contents_Y,
+        styles_Y_gram,
         not_negative("content_weight", content_weight),
         not_negative("style_weight", style_weight),
         not_negative("tv_weight", tv_weight),

@@ -159,6 +159,7 @@ def test_accumulator_is_not_changed_through_the_tensor(d2l):
         ((1, 2, 3), ValueError, "expected n = 2 values, got 3"),
         ((1, np.ones(3)), ValueError, r"value 1, got shape \(3,\)"),
         ((1, "2"), TypeError, r"value 1, got builtins\.str"),
+        ((1, np.array("2")), TypeError, "value 1, got <U1"),
         ((None, 2), TypeError, r"value 0, got builtins\.NoneType"),
     ],
 )

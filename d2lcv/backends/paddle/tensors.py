@@ -1,40 +1,59 @@
 """The vocabulary in PaddlePaddle."""
 
+import functools
+
 import numpy as np
 import paddle
 from paddle import (
     abs,
-    arange,
-    clip,
     cos,
     exp,
-    eye,
     float32,
     float64,
     int32,
     int64,
     is_tensor,
-    linspace,
     log,
     matmul,
     maximum,
     meshgrid,
     minimum,
-    ones,
-    rand,
-    randn,
-    reshape,
     sin,
     sqrt,
     tanh,
     where,
-    zeros,
 )
-from paddle.nn.functional import relu, sigmoid, softmax
+from paddle.nn.functional import relu, sigmoid
 
 from ...tensors import FOR_TOPICS, VOCABULARY, forget, often
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
+
+
+def plain(function):
+    """An array where a number belongs ends Paddle's process: it becomes numbers."""
+
+    def number(value):
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+    @functools.wraps(function)
+    def call(*values, **named):
+        named = {name: number(value) for name, value in named.items()}
+        return function(*map(number, values), **named)
+
+    return call
+
+
+arange = plain(paddle.arange)
+clip = plain(paddle.clip)
+eye = plain(paddle.eye)
+linspace = plain(paddle.linspace)
+ones = plain(paddle.ones)
+rand = plain(paddle.rand)
+randn = plain(paddle.randn)
+reshape = plain(paddle.reshape)
+zeros = plain(paddle.zeros)
+softmax = plain(paddle.nn.functional.softmax)
 
 
 def is_module(x):
@@ -57,14 +76,17 @@ def normal(mean=0.0, std=1.0, size=()):
     return paddle.normal(mean, std, size)
 
 
+@plain
 def transpose(x, axes=None):
     return x.transpose(list(reversed(range(x.ndim))) if axes is None else axes)
 
 
+@plain
 def stack(tensors, axis=0):
     return paddle.stack(list(tensors), axis)
 
 
+@plain
 def concat(tensors, axis=0):
     return paddle.concat(list(tensors), axis)
 
@@ -73,14 +95,17 @@ def size(x):
     return int(x.size)
 
 
+@plain
 def reduce_sum(x, axis=None):
     return x.sum(axis)
 
 
+@plain
 def reduce_mean(x, axis=None):
     return x.mean(axis)
 
 
+@plain
 def argmax(x, axis=None):
     return x.argmax(axis)
 

@@ -109,7 +109,7 @@ def yolo_loss(preds, classes, boxes, num_classes, coord_weight, noobj_weight):
 @torch.no_grad()
 def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     boxes, confidence, classes = yolo_decode(preds, num_classes)
-    B, N = len(boxes), confidence[0].numel()
+    B, N = len(boxes), confidence.shape[1:].numel()
     best, label = classes.max(-1)  # (B, H, W)
     scores = (confidence * best[..., None]).reshape(B, N)
     labels = label[..., None].expand_as(confidence).reshape(B, N)

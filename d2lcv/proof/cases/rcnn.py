@@ -127,6 +127,13 @@ def roi_pool_cells_whose_borders_float32_moves(d2l):
     return {"out": d2l.numpy(d2l.roi_pool(X, rois, (11, 7), 1.0))}
 
 
+@case("rcnn", lambda: {"out": np.zeros((2, 3, 2, 2), np.float32)}, atol=0.0)
+def roi_align_of_no_pixels(d2l):
+    """All points lie outside of the map, where it is 0."""
+    rois = d2l.tensor(f32([[0, 0, 0, 4, 4], [0, 1, 1, 2, 3]]))
+    return {"out": d2l.numpy(d2l.roi_align(d2l.zeros((1, 3, 5, 0)), rois, 2, 1.0, 2))}
+
+
 # --- the two-stage detector -------------------------------------------------------
 
 

@@ -186,7 +186,15 @@ def _number(d2l, value):
     },
 )
 def ssd_loss(d2l):
-    return {"mean": _number(d2l, d2l.calc_loss(*_ssd_inputs(d2l)))}
+    """Whichever argument is a double, too: they are computed in the widest type."""
+    inputs = _ssd_inputs(d2l)
+    losses = [d2l.calc_loss(*inputs)]
+    for i, array in {0: _LOGITS, 2: _OFFSET_PREDS, 3: _OFFSETS, 4: _MASKS}.items():
+        double = d2l.tensor(array.astype(np.float64))
+        losses.append(d2l.calc_loss(*inputs[:i], double, *inputs[i + 1 :]))
+    means = [_number(d2l, loss) for loss in losses]
+    assert np.ptp(means) < 1e-6, means
+    return {"mean": means[0]}
 
 
 @case(

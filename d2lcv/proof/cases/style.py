@@ -53,7 +53,7 @@ def content_and_style_loss(d2l):
 @case("style", weighted_losses, rtol=1e-5)
 def compute_loss_of_two_style_layers(d2l):
     contents, styles, tv, total = d2l.compute_loss(
-        d2l.tensor(PICTURE),
+        d2l.tensor(PICTURE.astype(np.float64)),
         [d2l.tensor(Y_HAT)],
         [d2l.tensor(a) for a, _ in OTHERS],
         [d2l.tensor(Y)],
