@@ -53,6 +53,12 @@ def workspace(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def check_writable(target: Path) -> None:
+    """Make the folder of `target` and write beside it, before work is done that is lost."""
+    with workspace(target):
+        pass
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that appears, or replaces the one there is, when it is whole."""
     if path.is_dir():

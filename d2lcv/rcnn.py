@@ -98,6 +98,8 @@ def roi_pool(
     """
     given = X
     X, rois, output_size, spatial_scale = _checked(X, rois, output_size, spatial_scale)
+    if 0 in X.shape[2:]:
+        return as_given(_nothing(X, rois, output_size), given)
     pool = backend.rcnn.roi_pool
     out = backend.tensors.often(pool, X, rois, output_size, spatial_scale)
     return as_given(out, given)
@@ -142,9 +144,8 @@ def roi_align(
     given = X
     X, rois, output_size, spatial_scale = _checked(X, rois, output_size, spatial_scale)
     sampling_ratio = at_least("sampling_ratio", sampling_ratio, 0)
-    if 0 in X.shape[2:]:  # where compiled operators end the process
-        zeros = backend.tensors.zeros((rois.shape[0], X.shape[1], *output_size))
-        return as_given(backend.tensors.astype(zeros, X.dtype), given)
+    if 0 in X.shape[2:]:
+        return as_given(_nothing(X, rois, output_size), given)
     if not sampling_ratio and rois.shape[0] != 0:
         _check_sizes(X, rois, spatial_scale)
         if aligned:
@@ -198,6 +199,12 @@ def _checked(
         rois = backend.tensors.concat([rois[:, :1], rois[:, 1:] * scale], axis=1)
         scale = 1.0
     return X, rois, sizes, scale
+
+
+def _nothing(X: Any, rois: Any, output_size: tuple[int, int]) -> Any:
+    """What a map without pixels gives: frameworks refuse it, or end the process."""
+    zeros = backend.tensors.zeros((rois.shape[0], X.shape[1], *output_size))
+    return backend.tensors.astype(zeros, X.dtype)
 
 
 def _check_images(rois: Any, num_images: int) -> None:

@@ -26,7 +26,7 @@ from .checks import (
 from .classification import ResNet, resnet18
 from .detection import multibox_detection
 from .exchange import GRAPHS, onnx_graph
-from .files import workspace
+from .files import check_writable
 from .rcnn import (
     INSTANCE_THRESHOLD,
     NUM_DETECTIONS,
@@ -217,8 +217,7 @@ def export(
     if finds:
         least = INSTANCE_THRESHOLD if kind == "TinyRCNN" else POS_THRESHOLD
         about |= {"nms_threshold": most, "pos_threshold": least}
-    with workspace(target):  # can it be written to?
-        pass
+    check_writable(target)
     if to == "onnx":
         about["outputs"] = [[None, *shapes[0][1:]]]
         maps = [backend.tensors.numpy(Y) for Y in _several(outputs)]

@@ -21,7 +21,7 @@ from ..backends import backend
 from ..checkpoints import Checkpoint, Epochs
 from ..checks import check_kind, check_text, texts
 from ..distributed import join_processes, rank, world_size
-from ..files import workspace, write_file
+from ..files import check_writable, write_file
 from ..lesson.page import page
 from ..meters import progress
 from ..notebook import kernel
@@ -100,8 +100,8 @@ class Chapter:
         self._kept = self.out  # where checkpoints are, which all processes read
         if rank():
             self.out = _private()
-        with workspace(self.out / "result.json"):  # can it be written to?
-            set_output(self.out)
+        check_writable(self.out / "result.json")
+        set_output(self.out)
         # an earlier run's result would be taken for this one's if this one fails
         (self.out / "result.json").unlink(missing_ok=True)
         seed(self.seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import REGISTRY, install_command, use
-from ..files import workspace
+from ..files import check_writable
 from .options import Parser
 
 __all__ = ["COMMANDS", "export", "run"]
@@ -234,8 +234,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     use(options.backend)
     net = command.net(options)
     work = _Work(command, net, options, Path(options.out or f"out/{name}"))
-    with workspace(work.folder / command.results):  # can it be written to?
-        pass
+    check_writable(work.folder / command.results)
     for source in options.sources:
         try:
             for record in work.records(source):

@@ -1,5 +1,8 @@
 """PaddlePaddle, as its readers write it."""
 
+import subprocess
+import sys
+
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
@@ -164,3 +167,29 @@ def mode(net):
 
 def parts(net):
     return net.sublayers(include_self=True)
+
+
+ARRAYS = """
+import numpy as np
+import d2lcv as d2l
+
+X = d2l.tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
+half, one, three = np.array(0.5), np.array(1), np.array(3)
+for found, expected in [
+    (d2l.linspace(half, one, three), [0.5, 0.75, 1]),
+    (d2l.clip(X, half, np.array(2.0)), [[0.5, 1, 2], [2, 2, 2]]),
+    (d2l.argmax(X, one), [2, 2]),
+    (d2l.concat([X, X], one), [[0, 1, 2, 0, 1, 2], [3, 4, 5, 3, 4, 5]]),
+    (d2l.transpose(X, np.array([1, 0])), [[0, 3], [1, 4], [2, 5]]),
+    (d2l.zeros(np.array([1, 2])), [[0, 0]]),
+]:
+    np.testing.assert_array_equal(d2l.numpy(found), expected)
+"""
+
+
+def test_an_array_may_stand_for_a_number():
+    """Paddle's own functions end the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", ARRAYS], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -28,10 +28,10 @@ class Examples:
         )
 
 
-SETTINGS = {"num_epochs": 2, "batch_size": 8, "lr": 0.5, "fail": False}
+SETTINGS = {"num_epochs": 2, "batch_size": 8, "lr": 0.5, "fail": ""}
 run = d2l.Chapter("small", SETTINGS, SETTINGS, data=())
 if run.fail and d2l.rank():
-    sys.exit("on purpose")
+    sys.exit("on purpose") if run.fail == "exit" else 1 / 0
 train_iter = d2l.loader(Examples(0), run.batch_size, shuffle=True)
 test_iter = d2l.loader(Examples(1), 8)
 print("batches", len(train_iter), "of", len(next(iter(train_iter))[0]))

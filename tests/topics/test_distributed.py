@@ -173,8 +173,10 @@ def test_two_processes_are_as_one(name, tmp_path):
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", installed())
-def test_failing_process_ends_the_others(name, tmp_path):
+@pytest.mark.parametrize("how", ["exit", "error"])
+def test_failing_process_ends_the_others(name, how, tmp_path):
     """Within the time limit: nobody waits for ever for the one that is gone."""
-    status, _, result, _ = run(name, "--processes", "2", "--fail", tmp_path=tmp_path)
+    options = "--processes", "2", "--fail", how
+    status, _, result, _ = run(name, *options, tmp_path=tmp_path)
     assert status not in (0, 2)
     assert result is None or result["interrupted"]

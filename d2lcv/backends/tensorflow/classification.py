@@ -57,7 +57,7 @@ def resnet18(num_classes, in_channels=1, width=64):
             dense(8 * w, num_classes),
         ]
     )
-    # else the first step would make it, and be compiled twice
+    # the variables are made here: a first step that makes them is compiled twice
     net.build((None, in_channels, None, None))
     return net
 

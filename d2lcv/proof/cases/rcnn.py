@@ -127,11 +127,27 @@ def roi_pool_cells_whose_borders_float32_moves(d2l):
     return {"out": d2l.numpy(d2l.roi_pool(X, rois, (11, 7), 1.0))}
 
 
-@case("rcnn", lambda: {"out": np.zeros((2, 3, 2, 2), np.float32)}, atol=0.0)
-def roi_align_of_no_pixels(d2l):
+@case("rcnn", lambda: {"out": f32(_OF_28_CELLS)[None, None, :, None]}, atol=0.0)
+def roi_pool_inner_cell_whose_border_float32_moves(d2l):
+    """Rows 1 to 4 in 28 cells: the 21st ends at 20 · 4 / 28 + 1/7 = 3, and takes row 4."""
+    X = d2l.tensor(f32(np.arange(8)).reshape(1, 1, 8, 1))
+    rois = d2l.tensor(f32([[0, 0, 1, 0, 4]]))
+    return {"out": d2l.numpy(d2l.roi_pool(X, rois, (28, 1), 1.0))}
+
+
+_OF_28_CELLS = 7 * [1] + 7 * [2] + 6 * [3] + 8 * [4]
+
+
+_NOTHING = np.zeros((2, 3, 2, 2), np.float32)
+
+
+@case("rcnn", lambda: {"align": _NOTHING, "pool": _NOTHING}, atol=0.0)
+def roi_of_a_map_without_pixels(d2l):
     """All points lie outside of the map, where it is 0."""
+    X = d2l.zeros((1, 3, 5, 0))
     rois = d2l.tensor(f32([[0, 0, 0, 4, 4], [0, 1, 1, 2, 3]]))
-    return {"out": d2l.numpy(d2l.roi_align(d2l.zeros((1, 3, 5, 0)), rois, 2, 1.0, 2))}
+    align, pool = d2l.roi_align(X, rois, 2, 1.0, 2), d2l.roi_pool(X, rois, 2, 1.0)
+    return {"align": d2l.numpy(align), "pool": d2l.numpy(pool)}
 
 
 # --- the two-stage detector -------------------------------------------------------
