@@ -12,11 +12,21 @@ __all__ = [
     "Conv2d",
     "MaxPool2d",
     "StridedConv2d",
+    "channels_first",
+    "channels_last",
     "convolution",
     "dense",
     "forget",
     "often",
 ]
+
+
+def channels_last(X):
+    return tf.transpose(X, (0, 2, 3, 1))
+
+
+def channels_first(X):
+    return tf.transpose(X, (0, 3, 1, 2))
 
 
 class BatchNorm2d(keras.layers.BatchNormalization):
@@ -28,17 +38,20 @@ class BatchNorm2d(keras.layers.BatchNormalization):
 
 
 class Conv2d(keras.layers.Conv2D):
-    """Channels first. Keras (3.15) adds the bias along a width equal to the channels."""
+    """Channels first outside: on every CPU TensorFlow has it for channels last only."""
 
     def __init__(self, filters, kernel_size, **options):
         options = {"padding": "same", "data_format": "channels_first", **options}
         super().__init__(filters, kernel_size, **options)
 
     def call(self, inputs):
-        outputs = self.convolution_op(inputs, self.kernel)
-        if not self.use_bias:
-            return outputs
-        return tf.nn.bias_add(outputs, self.bias, data_format="NCHW")
+        X, padding = channels_last(inputs), self.padding.upper()
+        Y = tf.nn.conv2d(
+            X, self.kernel, self.strides, padding, "NHWC", self.dilation_rate
+        )
+        if self.use_bias:
+            Y = tf.nn.bias_add(Y, self.bias)
+        return channels_first(Y)
 
 
 class StridedConv2d(Conv2d):
@@ -51,7 +64,7 @@ class StridedConv2d(Conv2d):
 
     def call(self, inputs):
         size, stride = self.kernel_size[0] // 2, self.strides[0]
-        # TensorFlow's gradient (2.21, oneDNN) writes past its memory where a stride leaves
+        # TensorFlow's gradient (2.21, AVX-512) writes past its memory where a stride leaves
         # out the last rows of few channels: they are not padded, or are cut off
         *_, rows, columns = tf.unstack(tf.shape(inputs))
         below, right = (size - (n - 1) % stride for n in (rows, columns))

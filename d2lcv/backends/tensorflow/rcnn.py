@@ -86,10 +86,15 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     least = None if aligned else 1
     rows = _weights(y1, y2 - y1, output_size[0], sampling_ratio, least, H)
     columns = _weights(x1, x2 - x1, output_size[1], sampling_ratio, least, W)
-    # a single image is not copied for each region
-    maps = X if X.shape[0] == 1 else tf.gather(X, tf.cast(rois[:, 0], tf.int32))
-    # bilinear samples and their mean are linear in the rows and in the columns
-    return rows[:, None] @ maps @ tf.linalg.matrix_transpose(columns)[:, None]
+    # bilinear samples and their mean are linear in the rows and in the columns; no product
+    # of stacks of unlike shapes, with which TensorFlow 2.21 writes past its memory
+    maps = tf.transpose(X, (0, 2, 1, 3))  # (B, H, C, W)
+    if X.shape[0] == 1:  # a single image is not copied for each region
+        sums = tf.einsum("nhy,ycx->nhcx", rows, maps[0])
+    else:
+        maps = tf.gather(maps, tf.cast(rois[:, 0], tf.int32))
+        sums = tf.einsum("nhy,nycx->nhcx", rows, maps)
+    return tf.transpose(tf.einsum("nhcx,nwx->nhcw", sums, columns), (0, 2, 1, 3))
 
 
 def _weights(start, length, cells, samples, least, size):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from ...segmentation import IGNORE
 from .classification import Features, cross_entropy
-from .layers import Conv2d
+from .layers import Conv2d, channels_first, channels_last
 
 __all__ = [
     "CHANNEL_AXIS",
@@ -90,19 +90,14 @@ class ConvTranspose2d(keras.layers.Conv2DTranspose):
         (H, W), (h, w) = inputs.shape[2:], self.kernel_size
         down, across = self.strides
         height, width = down * (H - 1) + h, across * (W - 1) + w
-        outputs = tf.nn.conv2d_transpose(
-            inputs,
-            self.kernel,
-            (tf.shape(inputs)[0], self.filters, height, width),
-            self.strides,
-            "VALID",  # on a CPU, padding in numbers is for channels last only
-            data_format="NCHW",
-        )
+        shape = tf.shape(inputs)[0], height, width, self.filters
+        X = channels_last(inputs)
+        Y = tf.nn.conv2d_transpose(X, self.kernel, shape, self.strides, "VALID")
         p = self.margin
-        outputs = outputs[:, :, p : height - p, p : width - p]
-        if not self.use_bias:
-            return outputs
-        return tf.nn.bias_add(outputs, self.bias, data_format="NCHW")
+        Y = Y[:, p : height - p, p : width - p]
+        if self.use_bias:
+            Y = tf.nn.bias_add(Y, self.bias)
+        return channels_first(Y)
 
 
 def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True):
