@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..backends import backend
@@ -54,7 +55,27 @@ def launch(n: int, script: Sequence[str], hosts: Sequence[str] = ()) -> int:
         commands = backend.launch.commands(
             n, list(script), list(hosts), number, port, folder
         )
-        return together(commands, environment)
+        status = together(commands, environment)
+        if status:
+            show_logs(Path(folder))
+        return status
+
+
+def show_logs(folder: Path) -> None:
+    """The end of what each process but the first wrote, where a launcher kept that.
+
+    The launcher shows the log of the process that failed first, and where two fail at
+    once, that may be the one that only lost its partner.
+    """
+    for log in sorted(folder.glob("workerlog.[1-9]*")):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        number = log.suffix[1:]
+        print(
+            f"\nprocess {number}, its last lines:",
+            *lines[-12:],
+            sep="\n",
+            file=sys.stderr,
+        )
 
 
 def together(

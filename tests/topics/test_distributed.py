@@ -177,6 +177,7 @@ def test_two_processes_are_as_one(name, tmp_path):
 def test_failing_process_ends_the_others(name, how, tmp_path):
     """Within the time limit: nobody waits for ever for the one that is gone."""
     options = "--processes", "2", "--fail", how
-    status, _, result, _ = run(name, *options, tmp_path=tmp_path)
+    status, said, result, _ = run(name, *options, tmp_path=tmp_path)
     assert status not in (0, 2)
+    assert {"exit": "on purpose", "error": "ZeroDivisionError"}[how] in said
     assert result is None or result["interrupted"]
