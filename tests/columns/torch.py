@@ -1,10 +1,12 @@
 """PyTorch, as its readers write it."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
+from d2lcv.backends.torch.layers import GappedConv2d
 from d2lcv.classification import DATA
 
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
@@ -177,3 +179,30 @@ def parts(net):
 def test_imagenet_classes_are_torchvisions(d2l):
     ours = (DATA / "imagenet_classes.txt").read_text(encoding="utf-8")
     assert ours.splitlines() == _IMAGENET_CATEGORIES
+
+
+@pytest.mark.parametrize("kernel_size, stride", [(1, 2), (1, 3), (2, 3)])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("size", [8, 9, 16])
+def test_a_stride_that_leaves_rows_out_keeps_to_its_memory(
+    kernel_size, stride, padding, size
+):
+    """PyTorch's own layer ends the process here, then or later; in float64 it is right."""
+    torch.manual_seed(0)
+    layer = GappedConv2d(4, 8, kernel_size, stride, padding)
+    layer.to(memory_format=torch.channels_last)
+    right = nn.Conv2d(4, 8, kernel_size, stride, padding).double()
+    right.load_state_dict(layer.state_dict())
+    for _ in range(10):
+        X = torch.randn(2, 4, size, size + 1)
+        inputs = X.to(memory_format=torch.channels_last), X.double()
+        Ys = []
+        for X, f in zip(inputs, (layer, right), strict=True):
+            f.zero_grad()
+            Ys.append(f(X.requires_grad_()))
+            Ys[-1].square().sum().backward()
+        torch.testing.assert_close(Ys[0].double(), Ys[1], rtol=0, atol=1e-5)
+        for a, b in zip(layer.parameters(), right.parameters(), strict=True):
+            torch.testing.assert_close(a.grad.double(), b.grad, rtol=1e-4, atol=1e-4)
+        a, b = (X.grad for X in inputs)
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)

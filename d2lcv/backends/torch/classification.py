@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 from ...classification import BLOCKS
-from .layers import BatchNorm2d
+from .layers import BatchNorm2d, GappedConv2d
 
 __all__ = [
     "ResNet",
@@ -36,7 +36,7 @@ class Residual(nn.Module):
         self.bn2 = BatchNorm2d(num_channels)
         self.downsample = None
         if use_1x1conv:
-            self.downsample = nn.Conv2d(in_channels, num_channels, 1, strides)
+            self.downsample = GappedConv2d(in_channels, num_channels, 1, strides)
 
     def forward(self, X):
         Y = F.relu(self.bn1(self.conv1(X)))

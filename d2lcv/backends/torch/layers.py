@@ -1,8 +1,9 @@
 """Layers in PyTorch, where its conventions are not those of the others."""
 
+import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["BatchNorm2d"]
+__all__ = ["BatchNorm2d", "GappedConv2d"]
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -30,3 +31,17 @@ class BatchNorm2d(nn.BatchNorm2d):
         return (input - mean[:, None, None]) * scale[:, None, None] + self.bias[
             :, None, None
         ]
+
+
+class GappedConv2d(nn.Conv2d):
+    """Its stride may be larger than its kernel, and leave rows and columns out."""
+
+    def forward(self, input):
+        (k, s), p = (self.kernel_size[0], self.stride[0]), self.padding[0]
+        if k >= s:
+            return super().forward(input)
+        # where the last rows of few channels are left out, the gradient of PyTorch (2.15,
+        # channels last) writes past its memory: they are not padded, or are cut off
+        below, right = (p - (n + 2 * p - k) % s for n in input.shape[2:])
+        around = F.pad(input, (p, right, p, below))
+        return F.conv2d(around, self.weight, self.bias, s)

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ...segmentation import IGNORE
 from .classification import Features
+from .layers import GappedConv2d
 
 __all__ = [
     "CHANNEL_AXIS",
@@ -61,7 +62,9 @@ def kernel2matrix(K, input_size=(3, 3)):
 
 
 def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True):
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
+    return GappedConv2d(
+        in_channels, out_channels, kernel_size, stride, padding, bias=bias
+    )
 
 
 def conv_transpose2d(
