@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _conv(in_channels, out_channels, kernel_size, strides=1):
-    return nn.Conv2d(
+    return GappedConv2d(
         in_channels, out_channels, kernel_size, strides, kernel_size // 2, bias=False
     )
 

@@ -1,7 +1,7 @@
 """Layers in PyTorch, where its conventions are not those of the others."""
 
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional as F
 
 __all__ = ["BatchNorm2d", "GappedConv2d"]
 
