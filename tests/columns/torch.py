@@ -206,3 +206,15 @@ def test_a_stride_that_leaves_rows_out_keeps_to_its_memory(
             torch.testing.assert_close(a.grad.double(), b.grad, rtol=1e-4, atol=1e-4)
         a, b = (X.grad for X in inputs)
         torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_readers_layer_with_gaps_keeps_to_its_memory(d2l):
+    """A layout that the trainer chose would end the process in its gradient."""
+    net = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 8, 1, 2))
+    trainer = d2l.Trainer(net, "sgd", lr=0.1)
+    X = torch.randn(2, 4, 16, 16)
+    losses = [
+        float(trainer.step(lambda X: (net(X).square().mean(), ()), X)[0])
+        for _ in range(20)
+    ]
+    assert 0 < losses[-1] < losses[0]

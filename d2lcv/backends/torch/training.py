@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from .distributed import average
+from .layers import GappedConv2d
 from .weights import Slot, slots
 
 __all__ = [
@@ -208,10 +209,22 @@ def set_state(net, optimizer, state):
 
 
 def _gains(net):
-    """Whether the layout makes steps of the net faster."""
+    """Whether the layout makes steps of the net faster, and all layers bear it."""
+    if any(map(_has_gaps, net.modules())):
+        return False
     parameters = list(net.parameters())
     on_cpu = all(p.device.type == "cpu" for p in parameters)
     return not on_cpu or sum(p.numel() for p in parameters) <= MOST_WEIGHTS
+
+
+def _has_gaps(layer):
+    # its gradient would write past its memory: see GappedConv2d
+    return (
+        isinstance(layer, nn.Conv2d)
+        and not isinstance(layer, GappedConv2d)
+        and layer.in_channels < 16
+        and any(k < s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
+    )
 
 
 def _channels_last(x):
