@@ -6,6 +6,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from d2lcv.backends import backend
@@ -211,6 +212,7 @@ def test_evaluation_is_made_once(d2l):
         assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)
 
 
+PROCESSORS = [("TF_ENABLE_ONEDNN_OPTS", "0"), ("ONEDNN_MAX_CPU_ISA", "DEFAULT")]
 STRIDED = """
 import tensorflow as tf
 from d2lcv.backends.tensorflow.layers import convolution
@@ -226,13 +228,14 @@ for layer in [*layers, conv_transpose2d(8, 16, 3, stride=2, padding=1)]:
 """
 
 
-def test_a_processor_without_onednn():
-    """TensorFlow has convolutions with the channels first in oneDNN only."""
+@pytest.mark.parametrize("name, value", PROCESSORS)
+def test_gradients_of_a_stride_on_every_processor(name, value):
+    """TensorFlow's own layer ends the process, or has the channels first in oneDNN only."""
     done = subprocess.run(
         [sys.executable, "-c", STRIDED],
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"},
+        env={**os.environ, name: value},
     )
     assert done.returncode == 0, done.stderr[-2000:]

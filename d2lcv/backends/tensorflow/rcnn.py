@@ -87,7 +87,7 @@ def roi_align(X, rois, output_size, spatial_scale, sampling_ratio, aligned):
     rows = _weights(y1, y2 - y1, output_size[0], sampling_ratio, least, H)
     columns = _weights(x1, x2 - x1, output_size[1], sampling_ratio, least, W)
     # bilinear samples and their mean are linear in the rows and in the columns; no product
-    # of stacks of unlike shapes, with which TensorFlow 2.21 writes past its memory
+    # of stacks of unlike shapes, which may write past their memory (docs/frameworks.md)
     maps = tf.transpose(X, (0, 2, 1, 3))  # (B, H, C, W)
     if X.shape[0] == 1:  # a single image is not copied for each region
         sums = tf.einsum("nhy,ycx->nhcx", rows, maps[0])
