@@ -21,18 +21,16 @@ __all__ = [
 ]
 
 
-def _conv(in_channels, out_channels, kernel_size, strides=1):
-    return GappedConv2d(
-        in_channels, out_channels, kernel_size, strides, kernel_size // 2, bias=False
-    )
+def _conv(in_channels, out_channels, strides=1):
+    return nn.Conv2d(in_channels, out_channels, 3, strides, padding=1, bias=False)
 
 
 class Residual(nn.Module):
     def __init__(self, in_channels, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
-        self.conv1 = _conv(in_channels, num_channels, 3, strides)
+        self.conv1 = _conv(in_channels, num_channels, strides)
         self.bn1 = BatchNorm2d(num_channels)
-        self.conv2 = _conv(num_channels, num_channels, 3)
+        self.conv2 = _conv(num_channels, num_channels)
         self.bn2 = BatchNorm2d(num_channels)
         self.downsample = None
         if use_1x1conv:
@@ -49,7 +47,7 @@ class Residual(nn.Module):
 def resnet18(num_classes, in_channels=1, width=64):
     w = width
     return nn.Sequential(
-        nn.Sequential(_conv(in_channels, w, 3), BatchNorm2d(w), nn.ReLU()),
+        nn.Sequential(_conv(in_channels, w), BatchNorm2d(w), nn.ReLU()),
         nn.Sequential(Residual(w, w), Residual(w, w)),  # (B, w, H, W)
         nn.Sequential(Residual(w, 2 * w, True, 2), Residual(2 * w, 2 * w)),
         nn.Sequential(Residual(2 * w, 4 * w, True, 2), Residual(4 * w, 4 * w)),
@@ -67,7 +65,8 @@ class BasicBlock(Residual):
         super().__init__(in_channels, num_channels, False, strides)
         if strides > 1:
             self.downsample = nn.Sequential(
-                _conv(in_channels, num_channels, 1, strides), BatchNorm2d(num_channels)
+                GappedConv2d(in_channels, num_channels, 1, strides, bias=False),
+                BatchNorm2d(num_channels),
             )
 
 
@@ -82,7 +81,7 @@ class Features(nn.Module):
     def __init__(self, depth=18, in_channels=3, width=64):
         super().__init__()
         n, w = BLOCKS[depth], width
-        self.conv1 = _conv(in_channels, w, 7, 2)
+        self.conv1 = nn.Conv2d(in_channels, w, 7, 2, padding=3, bias=False)
         self.bn1 = BatchNorm2d(w)
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = _stage(n[0], w, w, 1)
