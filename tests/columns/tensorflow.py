@@ -212,6 +212,41 @@ def test_evaluation_is_made_once(d2l):
         assert result.test_acc == d2l.evaluate_accuracy_gpu(net, batches)
 
 
+def test_a_tensor_decides_in_a_readers_python(d2l):
+    """An `if` and a loop of Python become TensorFlow's, in a step and in a net."""
+    net = d2l.initialize(d2l.conv2d(1, 1, 1))
+    net.set_weights([np.full((1, 1, 1, 1), 3.0), np.zeros(1)])
+    trainer = d2l.Trainer(net, "sgd", lr=0.1)
+
+    def step(X):
+        loss = d2l.reduce_mean(net(X))
+        if loss > 0:
+            loss = 2 * loss
+        for _ in range(tf.cast(X[0, 0, 0, 0], tf.int32)):
+            loss = loss + 1
+        return loss, ()
+
+    ones = np.ones((1, 1, 2, 2), np.float32)
+    losses = [float(trainer.step(step, d2l.tensor(k * ones))[0]) for k in (1, 1, -1, 2)]
+    w, b, expected = 3.0, 0.0, []
+    for k in (1, 1, -1, 2):
+        y = w * k + b
+        factor = 2 if y > 0 else 1
+        expected.append(factor * y + max(k, 0))
+        w, b = w - 0.1 * factor * k, b - 0.1 * factor
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+    class Sign(keras.Model):
+        def call(self, X, training=None):
+            return X if tf.reduce_sum(X) > 0 else -X
+
+    sign = Sign()
+    for k in (1, -2) * 5:  # the first calls run line by line, the others as a graph
+        np.testing.assert_array_equal(
+            d2l.numpy(d2l.predict(sign, d2l.tensor(k * ones))), abs(k) * ones
+        )
+
+
 PROCESSORS = [("TF_ENABLE_ONEDNN_OPTS", "0"), ("ONEDNN_MAX_CPU_ISA", "DEFAULT")]
 STRIDED = """
 import tensorflow as tf

@@ -9,6 +9,7 @@ the process:
 """
 
 import argparse
+import contextlib
 import decimal
 import fractions
 import json
@@ -884,6 +885,7 @@ def outcome(d2l: Any, entry: Entry, name: str, argument: str | None, how: str | 
     given = arguments.get(argument)
     try:
         entry.call(**arguments)
+        d2l.synchronize()  # what a framework computes later fails in its own call
     except SystemExit as error:  # of the reader of options, with a line of usage
         return "error" if name == "Chapter" and error.code == 2 else "ends the program"
     except Exception as error:
@@ -938,6 +940,8 @@ def child(options: argparse.Namespace) -> None:
         say("begin", i, name, argument, how)
         with np.errstate(all="ignore"):
             say("end", i, outcome(d2l, table[name], name, argument, how))
+        with contextlib.suppress(Exception):  # what is left of a call that failed
+            d2l.synchronize()
         d2l.plt.close("all")
     say("done")
 

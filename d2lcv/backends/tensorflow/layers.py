@@ -14,6 +14,7 @@ __all__ = [
     "StridedConv2d",
     "channels_first",
     "channels_last",
+    "compiled",
     "convolution",
     "dense",
     "forget",
@@ -109,6 +110,24 @@ def dense(in_features, out_features):
 
 # ---- compiled where it pays ----------------------------------------------------------
 
+
+def compiled(function):
+    """A graph of the function; AutoGraph, which doubles the time, only where it must."""
+    # each a function of its own: TensorFlow warns of one that it traces often
+    function = functools.partial(function)
+    graph = tf.function(function, autograph=False)
+
+    def call(*args):
+        nonlocal graph
+        try:
+            return graph(*args)
+        except TypeError:  # a tensor decides an `if` or counts a loop of Python
+            graph = tf.function(function)
+            return graph(*args)
+
+    return call
+
+
 CALLS_BEFORE, MOST_KEPT = 4, 32  # of one function or net
 _kept = weakref.WeakKeyDictionary()
 
@@ -121,19 +140,18 @@ def often(function, *args):
     try:
         forms = _kept.setdefault(owner, OrderedDict())
         key = function.__qualname__, *map(_likeness, args)
-        count, compiled = forms.pop(key, (0, None))
+        count, graph = forms.pop(key, (0, None))
     except TypeError:  # what has no hash is like nothing else
         return function(*args)
     if count == CALLS_BEFORE:
-        # each a function of its own: TensorFlow warns of one that it traces often
-        compiled = tf.function(functools.partial(function))
-    forms[key] = count + 1, compiled
+        graph = compiled(function)
+    forms[key] = count + 1, graph
     if len(forms) > MOST_KEPT:
         forms.popitem(last=False)
-    if compiled is None:
+    if graph is None:
         return function(*args)
     try:
-        return compiled(*args)
+        return graph(*args)
     except Exception:
         # it does not compile, or the plain form says better what is wrong
         forms[key] = CALLS_BEFORE + 1, None

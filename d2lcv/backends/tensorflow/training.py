@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from .distributed import average
+from .layers import compiled
 from .weights import Slot, slots
 
 __all__ = [
@@ -272,8 +273,8 @@ class Stepper:
 
     def step(self, function, *batch):
         self.count = (self.count + 1) % self.optimizer.every
-        compiled = self._compiled(function, self.count == 0)
-        return Mode()(function=lambda _: compiled(*batch), training=True)
+        step = self._compiled(function, self.count == 0)
+        return Mode()(function=lambda _: step(*batch), training=True)
 
     def update(self):
         if self.count:
@@ -291,4 +292,4 @@ class Stepper:
             self.optimizer.is_last = is_last
             return train_step(self.net, loss_of, self.optimizer, *batch)
 
-        return step if self.eager else tf.function(step)
+        return step if self.eager else compiled(step)
