@@ -86,17 +86,19 @@ class Adam(keras.optimizers.Adam):
         super().__init__(*args, **options)
         self.decay = decay
 
+    def apply(self, gradients, variables=None):
+        t = tf.cast(self.iterations + 1, tf.float64)
+        self.first, self.second = 1 - self.beta_1**t, 1 - self.beta_2**t
+        super().apply(gradients, variables)
+
     def update_step(self, gradient, variable, learning_rate):
         gradient = gradient + self.decay * variable
         m = self._momentums[self._get_variable_index(variable)]
         v = self._velocities[self._get_variable_index(variable)]
         m.assign(self.beta_1 * m + (1 - self.beta_1) * gradient)
         v.assign(self.beta_2 * v + (1 - self.beta_2) * gradient**2)
-        t = tf.cast(self.iterations + 1, tf.float64)
-        first, second = (
-            tf.cast(1 - beta**t, variable.dtype) for beta in (self.beta_1, self.beta_2)
-        )
-        mean, square = m / first, v / second
+        mean = m / tf.cast(self.first, variable.dtype)
+        square = v / tf.cast(self.second, variable.dtype)
         variable.assign_sub(learning_rate * mean / (tf.sqrt(square) + self.epsilon))
 
 
