@@ -45,7 +45,10 @@ def end_plainly(program: str) -> None:
     def hook(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, KeyboardInterrupt):
+            # first, for Python ends by that signal unless something is imported here
+            print(f"{program}: interrupted", file=sys.stderr)
+        elif isinstance(error, BrokenPipeError):
             leave_pipe()
         elif is_said_by_us(error):
             print(f"{program}: {error}", file=sys.stderr)

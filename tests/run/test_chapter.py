@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,11 @@ CHAPTER = "import d2lcv; d2lcv.Chapter('c', {}, {}, argv=['--out', 'file'])"
             "c.py: n:",
         ),
         (END + "1 / 0", 1, "Traceback"),
+        (
+            END + "import os, signal; os.kill(os.getpid(), signal.SIGINT); input()",
+            -signal.SIGINT,
+            "c.py: interrupted",
+        ),
     ],
 )
 def test_a_program_ends_with_a_sentence(tmp_path, code, status, said):
