@@ -114,6 +114,9 @@ def soft_nms(
     taken (Bodla et al., "Soft-NMS", ICCV 2017). "gaussian": by exp(−IoU²/σ). "linear": by
     1 − IoU where the IoU is at least `iou_threshold`.
 
+    It waits for each number before it takes the next box: a step that is compiled cannot
+    have it inside, as it can have `nms`.
+
     Args:
         boxes: (n, 4) corner boxes.
         scores: (n,), not negative.
@@ -127,12 +130,18 @@ def soft_nms(
         int64 (int32 in MXNet).
 
     Raises:
-        TypeError: not a tensor of the active framework.
+        TypeError: not a tensor of the active framework, or one of a step that is being
+            compiled.
         ValueError: a wrong shape, a box or score that is not finite, a negative score, an
             unknown method, or a number out of its range.
     """
     given = scores
     boxes, scores = floats(boxes=(boxes, "n 4"), scores=(scores, "n"))
+    if backend.tensors.extent(boxes) is None:
+        raise TypeError(
+            "boxes, scores: soft_nms needs their numbers, which a step that is being "
+            "compiled does not have yet; call it after the step, or take nms"
+        )
     finite(boxes=boxes, scores=scores)
     (boxes,) = with_areas(boxes)
     sigma = positive("sigma", sigma)

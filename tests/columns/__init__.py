@@ -10,6 +10,8 @@
 - `COMPILES`: steps are compiled; `MUTABLE`: tensors can be written into;
   `CHANNELS_FIRST`: the framework reads a picture as (3, H, W)
 - `exported(path)`: an exported program; `compiled(net)`: the net compiled
+- `compiled_functions(function)`: a function in every form that the framework compiles;
+  none in MXNet, which compiles nets
 - `mode(net)`: what of its modes an export could change
 - `parts(net)`: a net and its layers, if each is in a mode of its own; else None
 - `test_…`: what only this framework has; `topics/test_columns.py` collects it

@@ -161,6 +161,10 @@ def compiled(net):
     return paddle.no_grad()(paddle.jit.to_static(net.eval(), full_graph=True))
 
 
+def compiled_functions(function):
+    return [paddle.jit.to_static(function, full_graph=True)]
+
+
 def mode(net):
     return [layer.training for layer in net.sublayers(include_self=True)]
 

@@ -168,6 +168,15 @@ def compiled(net):
     return tf.function(lambda X: net(X, training=False))
 
 
+def compiled_functions(function):
+    def any_length(*inputs):
+        """Compiled for any number of rows."""
+        specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in inputs]
+        return tf.function(function, input_signature=specs)(*inputs)
+
+    return [tf.function(function, jit_compile=True), any_length]
+
+
 def mode(net):
     return net.trainable
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from d2lcv.drawn.shapes import draw_shapes
+from d2lcv.proof import inputs, oracle
 from d2lcv.proof.inputs import f32, uniform, whole
 
 NETS = {
@@ -96,6 +97,71 @@ def test_compiled_net_gives_the_same(d2l, native, name):
     net, X = NETS[name](d2l), d2l.tensor(f32(255 * uniform(600, 2, 3, 64, 96)))
     expected = arrays(d2l, d2l.predict(net, X))
     same(arrays(d2l, native.compiled(net)(X)), expected)
+
+
+def rows_of(n):
+    return inputs.grid_boxes(610, n), inputs.scores(611, n)
+
+
+PROBS = np.stack([p / p.sum(0) for p in 0.1 + uniform(613, 2, 3, 12)])
+# Of public functions: their arguments, and the right answer
+COMPILED = {
+    "box_iou": ((inputs.boxes(612, 5), inputs.boxes(614, 7)), oracle.box_iou),
+    "box_corner_to_center": ((inputs.boxes(612, 5),), oracle.corner_to_center),
+    "multibox_prior": (
+        (f32(uniform(615, 2, 3, 4, 6)),),
+        lambda X: oracle.multibox_prior(4, 6, [0.5, 0.3], [1, 2]),
+    ),
+    "offset_boxes": (
+        (inputs.boxes(612, 5), inputs.boxes(614, 5)),
+        oracle.offset_boxes,
+    ),
+    "offset_inverse": (
+        (inputs.boxes(612, 5), f32(uniform(616, 5, 4))),
+        oracle.offset_inverse,
+    ),
+    "nms": (rows_of(20), lambda boxes, scores: oracle.nms(boxes, scores, 0.3)),
+    "multibox_detection": (
+        (f32(PROBS), f32(uniform(617, 2, 48) - 0.5), inputs.boxes(618, 12)[None]),
+        oracle.multibox_detection,
+    ),
+}
+
+
+def to_compile(d2l, name):
+    """The function, with fixed numbers where it takes some."""
+    function = getattr(d2l, name)
+
+    def prior(X):
+        return function(X, [0.5, 0.3], [1, 2])
+
+    def nms(boxes, scores):
+        return function(boxes, scores, 0.3)
+
+    return {"multibox_prior": prior, "nms": nms}.get(name, function)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_function_gives_the_right_answer(d2l, native, name):
+    given, answer = COMPILED[name]
+    right = np.asarray(answer(*given))
+    function = to_compile(d2l, name)
+    function(*map(d2l.tensor, given))  # its file is imported at its first call
+    for compiled in native.compiled_functions(function):
+        found = d2l.numpy(compiled(*map(d2l.tensor, given)))
+        np.testing.assert_allclose(found, right, atol=1e-5, rtol=0)
+
+
+def test_soft_nms_says_that_it_cannot_be_compiled(d2l, native):
+    soft_nms = d2l.soft_nms
+
+    def function(boxes, scores):
+        return soft_nms(boxes, scores)
+
+    # the last one: `torch.compile` says it in words of its own
+    for compiled in native.compiled_functions(function)[-1:]:
+        with pytest.raises(TypeError, match="being compiled does not have yet"):
+            compiled(*map(d2l.tensor, rows_of(5)))
 
 
 @pytest.mark.once  # the graph is written from the weights, which are the same

@@ -1,7 +1,24 @@
 """The PaddlePaddle column: the only place of the package that imports paddle."""
 
 import warnings
+from pathlib import Path
+from types import ModuleType
 
 # Paddle warns of a missing compiler cache, and at every batch norm in training
 warnings.filterwarnings("ignore", message="No ccache found")
 warnings.filterwarnings("ignore", message="When training, we now always track global")
+
+import paddle  # noqa: E402
+
+
+def _leave_as_it_is():
+    """`paddle.jit.to_static` is not to rewrite this package, but to record its operators.
+
+    It does not know all of Python: `zip(strict=True)`.
+    """
+    package = ModuleType("d2lcv")
+    package.__file__ = str(Path(__file__).parents[2] / "__init__.py")
+    paddle.jit.ignore_module([package])
+
+
+_leave_as_it_is()
