@@ -56,8 +56,8 @@ VOCABULARY = {
     "to": "(x, device): a tensor or a net, on a device.",
     "is_tensor": "(x): whether x is a tensor of the active framework.",
     "as_float": "(x): x; integers become float32.",
-    "try_gpu": "(i=0): GPU number i, or the CPU if there is none.",
-    "try_all_gpus": "(): all GPUs, or the CPU alone, in a list.",
+    "try_gpu": "(i=0): GPU number i of those to be used (`use`), or the CPU.",
+    "try_all_gpus": "(): all GPUs that are to be used, or the CPU alone, in a list.",
     "device_name": "(device=None): the name of a device, by default the first, as text.",
     "synchronize": "(): wait until the devices have computed what was asked for.",
 }

@@ -21,6 +21,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ __all__ = [
     "backend",
     "backend_name",
     "choice",
+    "chosen",
+    "device_of",
     "framework_of",
     "install_command",
     "installed",
@@ -47,6 +50,8 @@ Module: TypeAlias = Any
 Tensor: TypeAlias = Any
 
 ENVIRONMENT_VARIABLE = "D2L_BACKEND"
+DEVICE_VARIABLE = "D2L_DEVICE"
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # read by all frameworks when they are loaded
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,48 @@ def resolve(name: str) -> str:
     known = ", ".join(
         "/".join((entry.name, *entry.aliases)) for entry in REGISTRY.values()
     )
-    raise ValueError(f"unknown backend {name!r}; the known ones are {known}")
+    from difflib import get_close_matches
+
+    names = [n for e in REGISTRY.values() for n in (e.name, *e.aliases)]
+    near = get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"unknown backend {name!r}; {hint}the known ones are {known}")
+
+
+def device_of(text: Any) -> str:
+    """The device that a text names: `cpu`, `gpu` or a number of these, `gpu:1`.
+
+    Raises `ValueError` for another text, `TypeError` for what is none.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"device: expected text, got {text!r}")
+    device = text.strip().lower()
+    if not re.fullmatch("cpu|gpu(:[0-9]{1,3})?", device):
+        raise ValueError(
+            f"device: expected 'cpu', 'gpu' or the number of one such as 'gpu:1', got "
+            f"{text!r}"
+        )
+    return device
+
+
+def chosen(gpus: list[Any]) -> list[Any]:
+    """Those of a framework's GPUs that are to be used, of a kind that no variable hides."""
+    device = os.environ.get(DEVICE_VARIABLE, "").strip().lower()
+    number = device.partition(":")[2]
+    if device == "cpu":
+        return []
+    return gpus[int(number) :][:1] if number else gpus
+
+
+def _hide(device: str) -> None:
+    """Let the framework that is loaded next see no other GPU of NVIDIA than the chosen."""
+    given = os.environ.get(VISIBLE)
+    number = device.partition(":")[2]
+    if device == "cpu":
+        os.environ[VISIBLE] = "-1"
+    elif number:
+        named = None if given is None else [*given.split(","), *[""] * 1000]
+        os.environ[VISIBLE] = number if named is None else named[int(number)]
 
 
 def installed() -> list[str]:
@@ -189,6 +235,17 @@ def _usable(name: str) -> str:
             f"install it with: {entry.install_command}"
         )
     return entry.name
+
+
+def _check_gpu(name: str, device: str) -> None:
+    """Raise `RuntimeError` if a GPU was asked for and is not there: never in its place
+    another one."""
+    column = importlib.import_module(f"{__name__}.{name}.tensors")
+    if column.device_name() == "cpu":
+        raise RuntimeError(
+            f"device: {device} was asked for, and {REGISTRY[name].title} sees no such GPU "
+            f"here; `d2lcv --devices` shows what it sees"
+        )
 
 
 class _Active:
@@ -215,6 +272,22 @@ class _Active:
         self._chosen, self._why = _usable(name), why
         return name
 
+    def choose_device(self, device: str) -> None:
+        device = device_of(device)
+        before = os.environ.get(DEVICE_VARIABLE, "").strip().lower()
+        if self._loaded is not None and device != before:
+            if device.startswith("gpu"):
+                _check_gpu(self._loaded, device)
+            if ":" in device or (device == "cpu") != (
+                self.tensors.device_name() == "cpu"
+            ):
+                raise RuntimeError(
+                    f"device: {self.entry.title} is already at work in this process; "
+                    f"choose before the first call that computes, or start a new process "
+                    f"with {DEVICE_VARIABLE}={device}"
+                )
+        os.environ[DEVICE_VARIABLE] = device  # for processes that this one starts, too
+
     def choice(self) -> tuple[str, str]:
         if self._chosen is not None:
             return self._chosen, self._why
@@ -239,7 +312,12 @@ class _Active:
     def _load(self) -> str:
         if self._loaded is None:
             name = self._chosen or self.choose(*self.choice())
+            device = os.environ.get(DEVICE_VARIABLE, "").strip()
+            if device:
+                _hide(device_of(device))
             importlib.import_module(f"{__name__}.{name}")
+            if device.lower().startswith("gpu"):
+                _check_gpu(name, device)
             self._loaded = name
         return self._loaded
 
@@ -254,23 +332,31 @@ class _Active:
 backend = _Active()
 
 
-def use(name: str | None = None) -> str:
-    """Choose the backend of this process, before the first call that computes.
+def use(name: str | None = None, device: str | None = None) -> str:
+    """Choose backend and device of this process, before the first call that computes.
 
     Args:
         name: `torch`, `mxnet`, `paddle`, `tensorflow` or an alias (`pytorch`,
             `paddlepaddle`, `tf`). Without it: the environment variable `D2L_BACKEND`,
             else the first one installed in that order.
+        device: what `try_gpu` and `try_all_gpus` give: `cpu`; `gpu`, all that the
+            framework sees, at least one; or `gpu:1`, this one alone, counted from 0.
+            Without it: the variable `D2L_DEVICE`, else all GPUs, or the CPU if there is
+            none.
 
     Returns:
         The registered name. Nothing is imported yet.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or no such device.
         ModuleNotFoundError: its framework is not installed (says how to install it).
-        RuntimeError: another backend is already at work in this process.
+        RuntimeError: another backend, or another device, is already at work in this
+            process; or at the first call: there is no such GPU.
     """
-    return backend.choose(name if name is not None else backend.default())
+    found = backend.choose(name if name is not None else backend.default())
+    if device is not None:
+        backend.choose_device(device)
+    return found
 
 
 def choice() -> tuple[str, str]:

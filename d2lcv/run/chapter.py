@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..backends import backend
+from ..backends import DEVICE_VARIABLE, backend, use
 from ..checkpoints import Checkpoint, Epochs
 from ..checks import check_kind, check_text, texts
 from ..distributed import join_processes, rank, world_size
@@ -46,10 +46,10 @@ class Chapter:
     run.report({"mAP@0.5": 0.9}, num_examples=6000, seconds=120.0)
     ```
 
-    Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--code`, `--out`,
-    and one option for each setting of the presets); in a notebook, the variable `D2L_ARGS`
-    instead, unless `argv` is given. Then chooses the backend, joins the processes that a
-    launcher started, seeds, and prints what is used.
+    Reads the command line (`--preset quick|book`, `--data`, `--seed`, `--device`, `--code`,
+    `--out`, and one option for each setting of the presets); in a notebook, the variable
+    `D2L_ARGS` instead, unless `argv` is given. Then chooses the backend, joins the
+    processes that a launcher started, seeds, and prints what is used.
 
     Of several processes the first one prints and writes; what the others write is thrown
     away. `batch_size` is then each one's share of a batch.
@@ -64,7 +64,8 @@ class Chapter:
 
     Attributes:
         preset, data, seed, out: the options; each setting is an attribute, too.
-        device: where nets and batches go: the first GPU, of several processes each its own.
+        device: where nets and batches go: that of `--device`, or else the first GPU; of
+            several processes each has its own.
     """
 
     def __init__(
@@ -95,6 +96,8 @@ class Chapter:
         from ..figures import set_output
         from ..randomness import seed
 
+        if options.device is not None:
+            use(device=options.device)
         self._join()
         self.out = Path(options.out or Path("out") / f"{name}-{backend.entry.name}")
         self._kept = self.out  # where checkpoints are, which all processes read
@@ -139,6 +142,7 @@ class Chapter:
             default=0,
             help="where the random numbers begin (default: 0)",
         )
+        parser.add_device()
         parser.add_argument(
             "--code", action="store_true", help="print the framework's code, too"
         )
@@ -168,6 +172,12 @@ class Chapter:
         n = join_processes()[1]
         if n == 1:
             return
+        device = os.environ.get(DEVICE_VARIABLE, "")
+        if ":" in device:
+            raise ValueError(
+                f"--device: expected cpu or gpu for {n} processes, which take a GPU each, "
+                f"got {device}"
+            )
         if "num_epochs" not in self.settings["quick"]:
             raise ValueError(
                 f"--processes: {self.name} does not train on batches, which several "

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..backends import device_of, resolve
 from ..classification import BLOCKS
 from ..training import OPTIMIZERS
 
-__all__ = ["Parser", "did_you_mean", "named_or_there", "number"]
+__all__ = ["Parser", "backend_choice", "did_you_mean", "named_or_there", "number"]
 
 CHOICES = {
     "depth": tuple(BLOCKS),
@@ -78,6 +79,14 @@ class Parser(argparse.ArgumentParser):
         hint = did_you_mean(given, known)
         super().error(f"{message}; {hint}" if hint else message)
 
+    def add_device(self) -> None:
+        self.add_argument(
+            "--device",
+            type=_device,
+            metavar="NAME",
+            help="cpu, gpu, or one of several: gpu:1 (default: a GPU if there is one)",
+        )
+
     def add_setting(self, key: str, quick: Any, book: Any) -> None:
         """An option for a setting of the presets, which reads a value like theirs."""
         there = partial(named_or_there, (quick, book))
@@ -93,6 +102,21 @@ class Parser(argparse.ArgumentParser):
             const=alone,
             help=said.replace("%", "%%"),
         )
+
+
+def backend_choice(text: str) -> str:
+    """The backend that an option names."""
+    try:
+        return resolve(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _device(text: str) -> str:
+    try:
+        return device_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("device: ")) from None
 
 
 def named_or_there(named: Iterable[str], text: str) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backends import REGISTRY, install_command, use
+from ..backends import REGISTRY, backend, install_command, use
 from ..files import check_writable
-from .options import Parser
+from ..weights import kind_of
+from .options import Parser, backend_choice
 
 __all__ = ["COMMANDS", "export", "run"]
 
@@ -35,6 +37,7 @@ class Command:
     ask: Callable[[Any, Any, argparse.Namespace], Any]
     say: Callable[[Any], tuple[str, Objects]]
     results: str  # the name of the JSON file
+    kinds: tuple[str, ...] = ()  # of nets that it takes from files
     takes_videos: bool = True
 
 
@@ -44,11 +47,17 @@ class Command:
 def _load(options: argparse.Namespace) -> Any:
     from ..trained import load
 
-    net = load(options.weights)
-    return _named(net)
+    return _named(load(options.weights), options)
 
 
-def _named(net: Any) -> Any:
+def _named(net: Any, options: argparse.Namespace) -> Any:
+    kind, taken = kind_of(net), COMMANDS[options.command].kinds
+    if kind not in taken:
+        fitting = next(name for name, c in COMMANDS.items() if kind in c.kinds)
+        raise ValueError(
+            f"{options.weights}: expected a net for `d2lcv {options.command}`, "
+            f"{' or '.join(taken)}, got a {kind}, which is for `d2lcv {fitting}`"
+        )
     names = getattr(net, "classes", None) or [str(i) for i in range(net.num_classes)]
     print("looking for:", ", ".join(names))
     return net
@@ -59,14 +68,16 @@ def _load_classifier(options: argparse.Namespace) -> Any:
         return _load(options)
     from ..classification import pretrained
 
-    return _named(pretrained())
+    return _named(pretrained(), options)
 
 
 def _style_network(options: argparse.Namespace) -> Any:
+    from ..data.pictures import read_picture
     from ..style import style_network
 
     if not Path(options.style).is_file():
-        raise FileNotFoundError(f"there is no picture {options.style}")
+        raise FileNotFoundError(f"--style: there is no picture {options.style}")
+    read_picture(options.style)  # one that cannot be read is no fault of the sources
     return style_network(options.weights or "random")
 
 
@@ -78,6 +89,12 @@ def _fraction(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
     return number
+
+
+def _source(text: str) -> str:
+    if not text:  # the path of the current folder, and more likely an unset variable
+        raise argparse.ArgumentTypeError("expected a path, got ''")
+    return text
 
 
 def _number(least: int) -> Callable[[str], int]:
@@ -192,6 +209,7 @@ COMMANDS = {
         _detect,
         _say_boxes,
         "detections",
+        ("TinySSD", "TinyYOLO", "TinyRCNN"),
     ),
     "classify": Command(
         "tell what photographs show",
@@ -201,6 +219,7 @@ COMMANDS = {
         _classify,
         _say_classes,
         "classes",
+        ("ResNet", "resnet18"),
     ),
     "segment": Command(
         "give each pixel of photographs a class",
@@ -210,6 +229,7 @@ COMMANDS = {
         _segment,
         _say_shares,
         "segments",
+        ("FCN",),
     ),
     "stylize": Command(
         "paint photographs in the style of another picture",
@@ -231,7 +251,9 @@ def run(name: str, argv: Sequence[str]) -> int:
     """One of `COMMANDS`: 0, or 1 if a source could not be read."""
     command = COMMANDS[name]
     options = _parser(name, command).parse_args(argv)
-    use(options.backend)
+    use(options.backend, options.device)
+    entry = backend.entry
+    print(f"{entry.title} {entry.version} on {backend.tensors.device_name()}")
     net = command.net(options)
     work = _Work(command, net, options, Path(options.out or f"out/{name}"))
     check_writable(work.folder / command.results)
@@ -259,7 +281,9 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     sources = "a picture, a folder of pictures"
     if command.takes_videos:
         sources += ", a video, or the number of a camera (0)"
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=sources)
+    parser.add_argument(
+        "sources", nargs="+", type=_source, metavar="SOURCE", help=sources
+    )
     parser.add_argument(
         "--weights",
         metavar="FILE",
@@ -271,7 +295,14 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", metavar="DIR", help=f"folder for the results (default: out/{name})"
     )
-    parser.add_argument("--backend", metavar="NAME", help="the framework that computes")
+    parser.add_argument(
+        "--backend",
+        type=backend_choice,
+        metavar="NAME",
+        help="the framework that computes",
+    )
+    parser.add_device()
+    parser.set_defaults(command=name)
     return parser
 
 
@@ -344,6 +375,8 @@ class _Work:
         import numpy as np
         from tqdm import tqdm
 
+        # what it has to say of a torn file is said once, in our words
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         try:
             import cv2  # type: ignore[import-not-found, unused-ignore]
         except ModuleNotFoundError as error:
@@ -351,11 +384,16 @@ class _Work:
                 "videos and cameras need OpenCV; install it with: "
                 + install_command("video")
             ) from error
+        cv2.setLogLevel(0)
         if not source.isdecimal() and not Path(source).is_file():
             raise FileNotFoundError(f"there is no video {source}")
         stream = cv2.VideoCapture(int(source) if source.isdecimal() else source)
         if not stream.isOpened():
-            raise OSError(f"{source}: the video or camera cannot be opened")
+            raise OSError(
+                f"there is no camera {source}"
+                if source.isdecimal()
+                else f"{source} cannot be read: expected a whole video"
+            )
         name = f"camera-{source}" if source.isdecimal() else Path(source).stem
         target = self.folder / f"{name}.mp4"
         writer = None
@@ -379,7 +417,7 @@ class _Work:
                 bar.update()
                 yield record
             if not number:
-                raise OSError(f"{source}: no frame can be read")
+                raise OSError(f"{source} cannot be read: it has no frame")
             promised = int(stream.get(cv2.CAP_PROP_FRAME_COUNT))
             if number < 0.95 * promised:  # many containers promise a few too many
                 raise OSError(
@@ -450,7 +488,10 @@ def export(argv: Sequence[str]) -> int:
         help="of its pictures (default: what the net says)",
     )
     parser.add_argument(
-        "--backend", metavar="NAME", help="for onnx, the framework that reads the net"
+        "--backend",
+        type=backend_choice,
+        metavar="NAME",
+        help="for onnx, the framework that reads the net",
     )
     options = parser.parse_args(argv)
     use(options.backend or writers.get(options.to))

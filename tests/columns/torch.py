@@ -168,12 +168,40 @@ def compiled(net):
     return torch.no_grad()(torch.compile(net.eval(), fullgraph=True, backend="eager"))
 
 
+def compiled_functions(function):
+    def exported(*inputs):
+        module = nn.Module()
+        module.forward = function
+        return torch.export.export(module, inputs).module()(*inputs)
+
+    return [torch.compile(function, fullgraph=True, backend="eager"), exported]
+
+
 def mode(net):
     return [module.training for module in net.modules()]
 
 
 def parts(net):
     return net.modules()
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xpu", "mps"])
+@pytest.mark.parametrize("choice", ["", "cpu", "gpu:1"])
+def test_accelerators_of_every_maker(d2l, monkeypatch, kind, choice):
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda: torch.device(kind)
+    )
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.setenv("D2L_DEVICE", choice)
+    both, cpu = [torch.device(kind, 0), torch.device(kind, 1)], torch.device("cpu")
+    if kind == "cuda":  # hidden before PyTorch is loaded
+        expected = both
+    else:
+        expected = {"": both, "cpu": [cpu], "gpu:1": both[1:]}[choice]
+    assert d2l.try_all_gpus() == expected
+    assert d2l.try_gpu() == expected[0] and d2l.try_gpu(2) == d2l.try_gpu(-1) == cpu
+    if kind == "mps" and choice != "cpu":
+        assert d2l.device_name() == "Apple GPU"
 
 
 def test_imagenet_classes_are_torchvisions(d2l):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -204,6 +205,82 @@ def test_active_backend_is_the_one_asked_for(d2l):
     assert d2l.backend_name() == expected
     module = type(d2l.zeros((1,))).__module__
     assert module.partition(".")[0] in REGISTRY[expected].packages
+
+
+# ---- devices -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["cpu", "gpu", "gpu:0", "gpu:12", " GPU:1 "])
+def test_device_of_value(given):
+    assert backends.device_of(given) == given.strip().lower()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "tpu", "cuda:0", "gpu:", "gpu:-1", "gpu1", "cpu:0"]
+)
+def test_device_of_exception(given):
+    with pytest.raises(ValueError, match="device: expected 'cpu', 'gpu' or"):
+        backends.device_of(given)
+
+
+@pytest.mark.parametrize(
+    "device,given,left",
+    [
+        ("cpu", None, "-1"),
+        ("cpu", "4,7", "-1"),
+        ("gpu", None, None),
+        ("gpu", "4,7", "4,7"),
+        ("gpu:1", None, "1"),
+        ("gpu:1", "4,7", "7"),
+        ("gpu:2", "4,7", ""),
+    ],
+)
+def test_others_are_hidden_before_the_framework_is_loaded(
+    fresh, have, monkeypatch, device, given, left
+):
+    have(*NAMES)
+    if given is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.setenv("D2L_DEVICE", "")
+    seen = []
+
+    def load(name):
+        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        return types.SimpleNamespace(device_name=lambda: "a GPU")
+
+    monkeypatch.setattr(backends.importlib, "import_module", load)
+    fresh.choose(SECOND)
+    fresh.choose_device(device)
+    assert os.environ["D2L_DEVICE"] == device  # for processes that this one starts
+    assert fresh.entry.name == SECOND and seen[0] == left
+
+
+def test_a_gpu_that_is_not_there_exception(fresh, have, monkeypatch):
+    have(*NAMES)
+    monkeypatch.setenv("D2L_DEVICE", "gpu:3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    column = types.SimpleNamespace(device_name=lambda: "cpu")
+    monkeypatch.setattr(backends.importlib, "import_module", lambda name: column)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="gpu:3 was asked for, and"):
+            fresh.entry  # noqa: B018
+
+
+def test_device_after_the_first_call(d2l, monkeypatch):
+    monkeypatch.setenv("D2L_DEVICE", "")
+    here = "cpu" if d2l.device_name() == "cpu" else "gpu"
+    assert d2l.use(device=here) == d2l.backend_name()  # as it is
+    monkeypatch.setenv("D2L_DEVICE", "")
+    with pytest.raises(RuntimeError, match=r"(asked for, and|already at work)"):
+        d2l.use(device="gpu:7" if here == "cpu" else "cpu")
+
+
+def test_cpu_alone_is_seen():
+    code = "import d2lcv as d2l; d2l.use(device='cpu'); "
+    code += "print(d2l.device_name(), len(d2l.try_all_gpus()))"
+    assert run(code).split() == ["cpu", "1"]
 
 
 # ---- importing -----------------------------------------------------------------------

@@ -92,6 +92,7 @@ def test_overrides_value(make):
         ("--num-epochs 0", "expected at least 1, got 0"),
         ("--lr nan", "expected at least 0, got nan"),
         ("--seed -1", "expected at least 0, got -1"),
+        ("--device cuda", "expected 'cpu', 'gpu' or the number of one"),
         ("--optimizer best", "'sgd', 'adam'"),
         ("--flip perhaps", "expected true or false, got 'perhaps'"),
         ("--preset slow", "'quick', 'book'"),

@@ -2,6 +2,8 @@
 what cannot be read is named."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -10,9 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d2lcv.backends import REGISTRY
 from d2lcv.drawn.bananas import draw_banana
 from d2lcv.run import command as cli
 from d2lcv.trained import DETECTOR
+
+LAST = [*REGISTRY][-1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -104,6 +110,64 @@ def test_weights_of_another_program(pictures, capsys):
     assert "not a whole safetensors file" in capsys.readouterr().err
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "command,fitting", [("segment", "FCN"), ("classify", "ResNet")]
+)
+def test_net_of_another_command(pictures, capsys, command, fitting):
+    line = [command, str(pictures[0]), "--weights", str(DETECTOR)]
+    assert cli.main(line) == 1
+    said = capsys.readouterr()
+    assert f"expected a net for `d2lcv {command}`, {fitting}" in said.err
+    assert "got a TinySSD, which is for `d2lcv detect`" in said.err
+    assert str(DETECTOR) in said.err and "looking for" not in said.out
+
+
+@pytest.mark.once
+def test_what_computes_is_said(d2l, pictures, capsys):
+    entry = REGISTRY[d2l.backend_name()]
+    assert cli.main(["detect", str(pictures[0] / "0.png")]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"{entry.title} {entry.version} on {d2l.device_name()}"
+
+
+@pytest.mark.once
+def test_style_that_cannot_be_read(pictures, capsys):
+    """It is said once, not of each picture."""
+    folder = pictures[0]
+    line = ["stylize", str(folder), "--style", str(folder / "1.png")]
+    assert cli.main(line) == 1
+    said = capsys.readouterr()
+    assert said.err.count("1.png cannot be read") == 1 and "could not" not in said.out
+
+
+@pytest.mark.once
+def test_torn_videos_of_opencv(pictures):
+    """One sentence each, and none of the library's own."""
+    cv2 = pytest.importorskip("cv2")
+    writer = cv2.VideoWriter("a.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (256, 256))
+    for i in range(8):
+        writer.write(np.ascontiguousarray(draw_banana(i, "val")[0][:, :, ::-1]))
+    writer.release()
+    whole = Path("a.avi").read_bytes()
+    Path("torn.avi").write_bytes(whole[: len(whole) // 2])
+    Path("text.mp4").write_text("no video")
+    line = ["detect", "a.avi", "torn.avi", "text.mp4", "99"]
+    done = subprocess.run(  # OpenCV reads its settings once
+        [sys.executable, "-m", "d2lcv", *line],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    said = [x for x in done.stderr.splitlines() if x.startswith(("d2l", "["))]
+    assert len(said) == 3, said
+    assert "torn.avi: it ends after " in said[0] and " of 8 frames" in said[0]
+    assert said[1] == "d2lcv: text.mp4 cannot be read: expected a whole video"
+    assert said[2] == "d2lcv: there is no camera 99"
+
+
 def test_classify(pictures, capsys):
     folder, _ = pictures
     assert cli.main(["classify", str(folder), "--json", "--out", "out"]) == 1
@@ -166,6 +230,9 @@ def test_export(d2l, pictures, capsys):
         (["export", "--to", "onx"], "did you mean 'onnx'?"),
         (["stylize", "x.png", "--style", "y", "--height", "8"], "at least 32, got '8'"),
         (["segment", "x.png"], "--weights"),
+        (["detect", "x.png", "--device", "tpu"], "'cpu', 'gpu' or the number of one"),
+        (["detect", "x.png", "--backend", f"{LAST}x"], f"did you mean '{LAST}'?"),
+        (["detect", ""], "SOURCE: expected a path, got ''"),
     ],
 )
 def test_usage(line, said, capsys):
@@ -181,6 +248,9 @@ class Video:
 
     def __init__(self, frames, promised):
         self.frames, self.promised, self.written = list(frames), promised, []
+
+    def setLogLevel(self, level):
+        pass
 
     def VideoCapture(self, source):
         return self

@@ -576,7 +576,7 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
     )
     # backends and source
     add("backend_name")
-    add("use", name=d2l.backend_name())
+    add("use", name=d2l.backend_name(), device=None)
     add("worker", name=d2l.backend_name(), python="no-such-python", is_run=False)
     add("source", function=fn(d2l.box_iou), is_run=False)
     add(

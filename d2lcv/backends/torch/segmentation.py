@@ -135,7 +135,9 @@ def segmentation_loss(preds, labels, ignore_index=IGNORE):
 @torch.no_grad()
 def predict_tiles(net, X, rows, columns):
     # rows and columns are slices that cover the picture
-    total, count = 0, X.new_zeros(X.shape[2:], dtype=torch.float64)
+    # Apple's GPUs have no float64
+    exact = torch.float32 if X.device.type == "mps" else torch.float64
+    total, count = 0, X.new_zeros(X.shape[2:], dtype=exact)
     for down in rows:
         for across in columns:
             scores = net(X[:, :, down, across])  # (B, classes, h, w)

@@ -34,6 +34,7 @@ from torch import (
 )
 
 from ...tensors import FOR_TOPICS, VOCABULARY, forget, often
+from .. import chosen
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 
@@ -127,20 +128,29 @@ def extent(x):
 
 
 def try_gpu(i=0):
-    return torch.device(f"cuda:{i}" if torch.cuda.device_count() > i else "cpu")
+    gpus = _gpus()
+    return gpus[i] if 0 <= i < len(gpus) else torch.device("cpu")
 
 
 def try_all_gpus():
-    return [torch.device(f"cuda:{i}") for i in range(torch.cuda.device_count())] or [
-        torch.device("cpu")
-    ]
+    return _gpus() or [torch.device("cpu")]
+
+
+def _gpus():
+    # NVIDIA's, Intel's ("xpu") or Apple's ("mps")
+    kind = torch.accelerator.current_accelerator()
+    gpus = [torch.device(kind.type, i) for i in range(torch.accelerator.device_count())]
+    # those of NVIDIA are hidden before PyTorch is loaded
+    return gpus if kind is None or kind.type == "cuda" else chosen(gpus)
 
 
 def device_name(device=None):
     device = try_gpu() if device is None else torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    if device.type in ("cuda", "xpu"):
+        return getattr(torch, device.type).get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else device.type
 
 
 def synchronize():
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if torch.accelerator.device_count():
+        torch.accelerator.synchronize()
