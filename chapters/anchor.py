@@ -9,11 +9,12 @@
 # %% [markdown]
 # # Anchor boxes
 #
-# A network has a fixed number of outputs, but a picture may show any number of objects, at
-# any place. How can the one find the other? Many detectors use the same idea. They lay
-# thousands of boxes over the picture beforehand, the **anchor boxes**, or anchors for
-# short. Then the network answers two questions about each anchor: which class of object
-# does it hold, if any, and how must it be moved and stretched to fit that object?
+# A network has a fixed number of outputs, but a picture may show any number of objects,
+# at any place. How can a fixed number of outputs describe them all? Many detectors use
+# the same idea. They lay thousands of boxes over the picture beforehand, the **anchor
+# boxes**, or anchors for short. Then the network answers two questions about each anchor:
+# which class of object does it hold, if any, and how must it be moved and stretched to
+# fit that object?
 #
 # This section goes the whole way by hand: we lay anchors over a picture, measure how much
 # boxes overlap, find the right answers for the training, and turn the answers of a network

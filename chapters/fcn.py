@@ -56,7 +56,7 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 # A transposed convolution of stride $s$ with padding $s/2$ and kernel $2s$ enlarges the
 # map by $s$ exactly: $(h - 1)s - s + 2s = hs$. Its start matters. If the kernel has the
 # weights of *bilinear interpolation*, the layer begins as a plain enlargement of the map,
-# and training makes of it what is better. A pixel of the output lies between four pixels
+# and training improves it. A pixel of the output lies between four pixels
 # of the input, and each of them counts the more the closer it is: the weight falls in a
 # straight line with the distance, in both directions. Bilinear interpolation takes three
 # steps for each pixel of the output:
@@ -101,10 +101,11 @@ print("scores:", tuple(d2l.predict(net, X).shape))
 # %% [markdown]
 # ## The data
 #
-# Labelled pixels in the layout of Pascal VOC, as in the section on semantic segmentation:
-# drawn by default, the original with `--data book`, your own with `--data FOLDER`. All
-# crops have one size. The thin border that VOC draws around objects belongs to no class;
-# here it has the label 255, and gives neither a loss nor an error.
+# The data are labelled pixels in the layout of Pascal VOC, as in the [section on semantic
+# segmentation](semantic_segmentation.py): drawn by default, the original with `--data
+# book`, your own with `--data FOLDER`. All crops have one size. The thin border that VOC
+# draws around objects belongs to no class; here it has the label 255, and gives neither a
+# loss nor an error.
 
 # %%
 folder = d2l.voc_folder(run.data)
@@ -166,10 +167,10 @@ result = train(net, "curves")
 confusion = evaluate(net)
 
 # %% [markdown]
-# Most pixels are background, and whoever answers nothing else is often right. The *mean
-# IoU* is not so easily pleased: for each class, it divides the pixels that are this class
-# in both the label and the prediction by those that are in either, and averages over the
-# classes.
+# Most pixels are background, and a network that answers nothing else is often right. The
+# **mean IoU** shows that it has learned nothing: for each class, it divides the pixels
+# that are this class in both the label and the prediction by those that are in either,
+# and averages over the classes.
 
 # %%
 background = d2l.Confusion(len(d2l.VOC_CLASSES))
@@ -188,9 +189,9 @@ for name, iou in zip(d2l.VOC_CLASSES, confusion.iou):
 # %% [markdown]
 # ## Prediction
 #
-# The class of a pixel is the one with the highest score. `label2image` gives each class its
-# colour. Rows: the crops, what the network says, the labels. The net is called in
-# evaluation mode, and no gradients are kept:
+# The class of a pixel is the one with the highest score. `label2image` gives each class
+# its colour. The rows show the crops, what the network says, and the labels. The net is
+# called in evaluation mode, and no gradients are kept:
 
 # %%
 d2l.show_source("training.predict")
@@ -256,10 +257,10 @@ print("weights in", d2l.save_weights(net, run.out / "fcn.safetensors"))
 #
 # The last map knows what there is, but only roughly where: each of its pixels stands for
 # 32 × 32. Earlier maps have seen less of the surroundings and know the place better.
-# *Skip connections* let both speak. FCN-16s doubles the scores of the last map and adds
-# those that a 1 × 1 convolution makes of the map of stride 16; FCN-8s doubles the sum once
-# more and adds the scores of the map of stride 8. What remains is enlarged by 16 or by 8.
-# The added scores start at zero: the finer network begins as coarse as the other one. The
+# **Skip connections** use both. FCN-16s doubles the scores of the last map and adds those
+# that a 1 × 1 convolution makes of the map of stride 16; FCN-8s doubles the sum once more
+# and adds the scores of the map of stride 8. What remains is enlarged by 16 or by 8. The
+# added scores start at zero: the finer network begins as coarse as the other one. The
 # exercises train both.
 
 # %%
@@ -287,8 +288,8 @@ for stride in (32, 16, 8):
 #
 # ## Exercises
 #
-# 1. Start the transposed convolution from random weights instead. What
-#    becomes of the curves?
+# 1. Start the transposed convolution from random weights instead. What becomes of the
+#    curves?
 # 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
 # 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
 # 4. The scores come from the last map. Could earlier layers help, too?

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # Fine-tuning
 #
-# Suppose that you want to tell a hundred kinds of mushrooms apart. You may find a few dozen
-# pictures of each, and it costs time and money to label more. A large network would learn
-# these few by heart. But a network that was trained on a million pictures of *other* things
-# already knows edges, textures and shapes, and mushrooms consist of these as well. To use
-# what was learned for one task in another one is called **transfer learning** ([Yosinski et
-# al., 2014](https://arxiv.org/abs/1411.1792), measured how far each layer carries over).
-# Its most common form is **fine-tuning**:
+# Suppose that you want to tell a hundred kinds of mushrooms apart. You may find a few
+# dozen pictures of each, and it costs time and money to label more. A large network would
+# learn these few by heart. But a network that was trained on a million pictures of
+# *other* things already knows edges, textures and shapes, and mushrooms consist of these
+# as well. To use what was learned for one task in another one is called **transfer
+# learning**. ([Yosinski et al., 2014](https://arxiv.org/abs/1411.1792) measured how far
+# each layer carries over.) Its most common form is **fine-tuning**:
 #
 # 1. Train a network on a large **source** set.
 # 2. Make a new one for the **target** set: copy all layers but the output layer, which
@@ -61,7 +61,7 @@ print(len(train_pictures), "pictures to train on,", len(test_pictures), "to test
 print("classes:", train_pictures.classes)
 
 # %% [markdown]
-# Some pictures of each class. Their sizes and shapes differ.
+# Here are some pictures of each class. Their sizes and shapes differ.
 
 # %%
 number = min(8, *np.bincount(train_pictures.labels))
@@ -73,12 +73,12 @@ d2l.show("pictures")
 print("width × height:", ", ".join(f"{im.width} × {im.height}" for im in shown[:4]))
 
 # %% [markdown]
-# In training we cut out a part of random area and shape, resize it, and flip it in half of
-# the cases. The part is at least `min_area` of the picture: a small one may miss the hot
-# dog, and a short training has no time for that. For testing, the picture is resized and
-# its centre cut out. In both, the three colours are shifted and scaled by the mean and the
-# standard deviation of ImageNet, as they were for the source network. It would not
-# recognise its own inputs otherwise.
+# In training we cut out a part of random area and shape, resize it, and flip it in half
+# of the cases. The part is at least `min_area` of the picture: a small one may miss the
+# hot dog, and a short training has no time for that. For testing, the picture is resized
+# and its centre cut out. In both, the three colours are shifted and scaled by the mean
+# and the standard deviation of ImageNet, as they were for the source network, whose
+# features expect inputs of this scale.
 
 # %%
 normalize = d2l.Normalize(d2l.IMAGENET_MEAN, d2l.IMAGENET_STD)
@@ -102,7 +102,7 @@ test_augs = d2l.Compose(
 # %% [markdown]
 # ## The source network
 #
-# The source is a ResNet-18 ([He et al., 2015](https://arxiv.org/abs/1512.03385)). The
+# The source is a ResNet-18 ([He et al., 2016](https://arxiv.org/abs/1512.03385)). The
 # default, `--weights source`, is a small one that comes with this package; it was trained
 # on drawn pictures of thirty-two kinds of things. `--weights imagenet` takes the
 # framework's own, trained on a million photographs (Keras has none of this kind: on

@@ -12,13 +12,14 @@
 # A camera gives a computer millions of numbers. **Computer vision** turns them into
 # something that a person would say: this is a cat, a pedestrian stands on the left, these
 # pixels are road. Phones focus on faces with it, doctors look for tumours, farmers count
-# fruit, and cars keep their lane. Since about 2012 nearly all of it is done by **deep
-# learning**: a network with millions of weights learns from examples what to answer.
+# fruit, and cars keep their lane. Since about 2012 ([Krizhevsky et al.,
+# 2012](https://doi.org/10.1145/3065386)) nearly all of it is done by **deep learning**: a
+# network with millions of weights learns from examples what to answer.
 #
 # This course builds the main methods from their parts, in the framework that you choose:
 # PyTorch, MXNet, PaddlePaddle or TensorFlow. It follows the computer-vision chapter of
-# [*Dive into Deep Learning*](https://d2l.ai) (its thirteenth chapter in most editions, from
-# which functions such as `train_ch13` have their names).
+# [*Dive into Deep Learning*](https://d2l.ai). In the book's earlier editions this was the
+# thirteenth chapter, and functions such as `train_ch13` have their names from it.
 
 # %%
 import numpy as np
@@ -77,11 +78,12 @@ print("the device of this run:", d2l.device_name(run.device))
 # %% [markdown]
 # ## One language and four frameworks
 #
-# A picture is a **tensor**, a block of numbers with axes. Functions that begin with `d2l.`
-# are the same in all four frameworks: they take and give the framework's own tensors, and
-# tests hold all four to the same numbers. Behind each stands code in your framework's own
-# words, and the sections show it where they teach it. Here is a first one: the overlap of
-# two lists of boxes, as the section on anchors explains it.
+# A picture is a **tensor**, a block of numbers with axes. Functions that begin with
+# `d2l.` are the same in all four frameworks: they take and give the framework's own
+# tensors, and tests hold all four to the same numbers. Behind each stands code in your
+# framework's own words, and the sections show it where they teach it. Here is a first
+# one: the overlap of two lists of boxes, as the [section on anchors](anchor.py) explains
+# it.
 
 # %%
 d2l.show_source(d2l.box_iou)
@@ -132,19 +134,76 @@ d2l.show("channels")
 # ## On which machine?
 #
 # All sections run on an ordinary processor. A GPU does the same sums much faster, because
-# it does thousands of them at once. What changes with it: batches become larger, since
-# small ones leave most of a GPU idle, and with the batch the learning rate may grow.
-# Pictures have to be decoded fast enough to keep it busy. `run.device` is a GPU where your
-# framework finds one, and the code stays the same.
+# it does thousands of them at once. `run.device` is a GPU where your framework finds one,
+# and the code stays the same. What changes is the size of the batches: small ones leave
+# most of a GPU idle, so batches become larger, and with the batch the learning rate may
+# grow.
+#
+# ## Where the time goes
+#
+# Before you look for a faster machine, measure where yours spends the time. To train is
+# to repeat two things: pictures are read from files, changed and put into a batch, and
+# then the network takes a step on this batch. We put 32 copies of our picture on the
+# disk, as a data set would have them, and take the network of the [section on image
+# augmentation](image_augmentation.py), a small ResNet.
 
 # %%
-n, timer = 256, d2l.Timer()
-A = d2l.to(d2l.ones((n, n)), run.device)
-for _ in range(3):  # the first product warms up
-    timer.start()
-    d2l.numpy(d2l.matmul(A, A))
-    timer.stop()
-print(f"a product of two {n} × {n} matrices: {timer.times[-1] * 1e3:.2f} ms")
+folder = run.out / "copies" / "scene"  # a folder for each class; here there is one
+folder.mkdir(parents=True, exist_ok=True)
+for i in range(32):
+    d2l.Image.fromarray(np.asarray(img)).save(folder / f"{i}.jpg")
+change = d2l.Compose([d2l.RandomResizedCrop(64), d2l.ToTensor()])
+batches = d2l.loader(d2l.ImageFolder(folder.parent, change), batch_size=32)
+net = d2l.to(d2l.resnet18(num_classes=2, in_channels=3, width=8), run.device)
+trainer = d2l.Trainer(net, "sgd", lr=0.01)
+X, y = (d2l.to(part, run.device) for part in next(iter(batches)))
+
+
+def step(X, y):
+    return d2l.reduce_mean(d2l.cross_entropy(net(X), y)), ()
+
+
+# %% [markdown]
+# A framework may compile a function when it is first called, and a GPU goes on computing
+# while Python is already in the next line. So the first call is not counted, and each
+# call ends with `d2l.numpy`, which waits for the result. Of three calls we take the
+# fastest.
+
+
+# %%
+def milliseconds(call):
+    call()  # warms up
+    timer = d2l.Timer()
+    for _ in range(3):
+        timer.start()
+        call()
+        timer.stop()
+    return 1e3 * min(timer.times)
+
+
+times = {
+    "read a batch of 32 pictures": lambda: next(iter(batches)),
+    "predict one picture": lambda: d2l.numpy(d2l.predict(net, X[:1])),
+    "predict the batch": lambda: d2l.numpy(d2l.predict(net, X)),
+    "a training step on the batch": lambda: d2l.numpy(trainer.step(step, X, y)[0]),
+}
+times = {name: milliseconds(call) for name, call in times.items()}
+for name, time in times.items():
+    print(f"{name}: {time:.1f} ms")
+read, single, batch, train = times.values()
+print(f"one by one, the batch would take {32 * single / batch:.1f} times as long")
+print(f"the step takes {train / batch:.1f} times as long as the prediction")
+print(f"reading is {read / (read + train):.0%} of reading and training")
+
+# %% [markdown]
+# These are the numbers of the machine and the framework of this run; yours will differ.
+# One by one the predictions take longer, because each call has costs of its own and one
+# picture does not keep all of a device busy. The step contains a prediction, and then
+# computes the gradients of all layers and changes all weights. The last line tells what
+# to do first. If reading is the larger part, a faster network or a GPU does not help
+# much: store smaller pictures, or let other processes read ahead (`D2L_WORKERS=4` in the
+# environment). If it is the smaller part, the network is what a GPU or a smaller size
+# makes faster.
 
 # %% [markdown]
 # ## Summary
@@ -156,11 +215,13 @@ print(f"a product of two {n} × {n} matrices: {timer.times[-1] * 1e3:.2f} ms")
 # - `d2l.` functions are the same in four frameworks. The code behind them is shown in
 #   yours.
 # - A picture is a tensor; networks take batch × channels × height × width.
+# - A GPU speeds up the network, but not the reading of files. Measure both before you
+#   change one.
 #
 # ## Exercises
 #
 # 1. Which of the five parts would you need to count the apples on a tree, to blur the
-#    background of a video call, to sort photographs of birds by species?
+#    background of a video call, and to sort photographs of birds by species?
 # 2. How many numbers does a colour picture of 12 million pixels have, and how many bytes
 #    of memory do 32 of them take as 32-bit floats?
 #
@@ -171,6 +232,8 @@ print(f"a product of two {n} × {n} matrices: {timer.times[-1] * 1e3:.2f} ms")
 # classification, with fine-tuning, since photographs of rare birds are few.
 #
 # ### Answer to exercise 2
+#
+# Each pixel has three numbers, and a 32-bit float takes four bytes.
 
 # %%
 numbers = 3 * 12_000_000

@@ -56,10 +56,10 @@ print(num_valid, "of each to validate")
 # %% [markdown]
 # ## Augmentation
 #
-# The pictures are larger than those of CIFAR-10, so more can be done to them: a crop of 8 %
-# to 100 % of the area and of many shapes, flips, and changes of brightness, contrast and
-# saturation. A leg is harder to recognise than a dog: expect fewer right answers in
-# training than in validation, which shows the centre of each picture.
+# The pictures are larger than those of CIFAR-10, so more can be done to them: a crop of 8
+# to 100 % of the area and of many shapes, flips, and changes of brightness, contrast
+# and saturation. Such a crop may show only a leg, so there are fewer right answers in
+# training than in validation, where the centre of each picture is shown.
 
 # %%
 normalize = d2l.Normalize(d2l.IMAGENET_MEAN, d2l.IMAGENET_STD)
@@ -160,8 +160,9 @@ result = train(net, train_iter, valid_iter, "validation")
 
 # %% [markdown]
 # The competition does not count right answers. Its measure is the cross-entropy of the
-# probabilities: to be sure and wrong is expensive. It is evaluated without random changes
-# and in evaluation mode, and compared with equal probabilities for all breeds.
+# probabilities, in which an answer that is sure and wrong costs much. It is evaluated
+# without random changes and in evaluation mode, and compared with equal probabilities for
+# all breeds.
 
 
 # %%
@@ -221,22 +222,22 @@ d2l.show("top-five")
 #
 # - When a set is a part of what a source network has seen, or like it, its features can be
 #   used as they are. A small network on top is quickly trained.
-# - A measure of probabilities is not satisfied with the right order of the classes.
+# - The cross-entropy judges the probabilities, and not only which class comes first.
 #
 # ## Exercises
 #
 # 1. With all of the competition's pictures, larger batches and more epochs: how low does
 #    the validation loss go?
 # 2. Use a deeper source network, `--depth 34 --weights imagenet`.
-# 3. Train the features as well, at a tenth of the rate, as in the section on fine-tuning.
-#    Is it worth it?
+# 3. Train the features as well, at a tenth of the rate, as in the [section on
+#    fine-tuning](fine_tuning.py). Is it worth it?
 #
 # ### Answers to exercises 1 and 2
 #
 # With all pictures take batches of 128, a learning rate of 0.01 that falls by a factor of
 # 0.1 every ten epochs, and more epochs. This needs the original photographs, ImageNet
-# weights and a GPU, and we could not measure it here. In the small sample the book reports
-# a validation loss of about 2.1 with a ResNet-34. A deeper source network has better
+# weights and a GPU, and we could not measure it here. On its small sample the book
+# reports a validation loss of 2.15 with a ResNet-34. A deeper source network has better
 # features and costs more time for each picture.
 #
 # ### Answer to exercise 3

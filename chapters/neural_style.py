@@ -74,12 +74,13 @@ print("a picture again:", tuple(d2l.postprocess(X).shape))
 # layers see larger pieces, and they know less exactly where these are.
 #
 # Which weights? `--weights imagenet`, as the preset `book` has it, takes those that were
-# trained on ImageNet, from the framework's own collection (on TensorFlow give a file: Keras
-# has others, whose features are of another size), and `--weights FILE` reads a file. The
-# default needs no download: its filters are **random**, in a network of an eighth of the
-# width. It has never seen a picture. That this works at all says something about style: to
-# compare how colours and small shapes go together you need many different filters, but not
-# particular ones. What training adds is an eye for objects, and a random network has none.
+# trained on ImageNet, from the framework's own collection (on TensorFlow give a file:
+# Keras has others, whose features are of another size), and `--weights FILE` reads a
+# file. The default needs no download: its filters are **random**, in a network of an
+# eighth of the width. It has never seen a picture. That this works at all says something
+# about style: to compare how colours and small shapes go together you need many different
+# filters, but not particular ones. What training adds is knowledge of objects, and a
+# random network has none.
 
 # %%
 net = d2l.to(d2l.style_network(run.weights), run.device)
@@ -93,7 +94,7 @@ print("network:", kinds.get(run.weights, f"VGG-19, its weights from {run.weights
 # For the style we take the first convolution of each block, from fine to coarse: layers
 # 0, 5, 10, 19 and 28. For the content one layer is enough. With trained weights it is a
 # deep one, 25, which still knows what is there but not every pixel. The deep layers of a
-# random network just forget, so with random filters we take the content early, from
+# random network know neither, so with random filters we take the content early, from
 # layer 7. To find a layer, count from 0 in the order of the network: each convolution,
 # each ReLU and each pooling is one. The first pooling is layer 4, so the second block
 # begins at layer 5.
@@ -136,12 +137,12 @@ d2l.show_source(d2l.content_loss)
 # %% [markdown]
 # **Style.** A style has no place: strokes are the same wherever they are. Let a layer's
 # output be a matrix $\mathbf{X}$ with a row for each of its $c$ channels and a column for
-# each of its $n$ pixels. The *Gram matrix* $\mathbf{X}\mathbf{X}^\top$ has at $(i, j)$ the
-# product of channels $i$ and $j$, summed over all pixels: how often and how strongly they
-# are active together. It has forgotten where. Since its numbers grow with the size of the
-# layer, we divide by $c n$; the style loss is the mean squared difference of these. One can
-# say that the content is described by the features themselves, and the style by products of
-# two features: statistics of the first and of the second order.
+# each of its $n$ pixels. The *Gram matrix* $\mathbf{X}\mathbf{X}^\top$ has at $(i, j)$
+# the product of channels $i$ and $j$, summed over all pixels: how often and how strongly
+# they are active together. It does not say where. Since its numbers grow with the size of
+# the layer, we divide by $c n$; the style loss is the mean squared difference of these.
+# One can say that the content is described by the features themselves, and the style by
+# products of two features: statistics of the first and of the second order.
 
 # %%
 d2l.show_source(d2l.gram, d2l.style_loss)
@@ -273,7 +274,9 @@ d2l.show("curves")
 # %% [markdown]
 # ## The result
 #
-# From the content picture on, every tenth step. Most of it happens early.
+# Here is the content picture, and what it has become after every tenth step. The style
+# loss above tells the same as the pictures: most of the change happens in the first fifty
+# steps.
 
 # %%
 stages = {0: d2l.postprocess(content_X), **stages}

@@ -265,12 +265,12 @@ d2l.show("mirrored")
 # %% [markdown]
 # ### Answer to exercise 3
 #
-# In classification the class of a picture stays what it is. In detection an object may lie
-# outside of the crop, and then its row must go. Or only a part of it is left. Its box must
-# then be cut at the border of the crop, and one must decide whether the rest is still the
-# object: a tail is no banana. A usual rule keeps an object if a certain share of its area
-# is left, or if its centre lies inside the crop. Here the right 60 % of the first picture
-# of our own set are cropped, and a third of an object must be left.
+# In classification the class of a picture stays what it is. In detection an object may
+# lie outside of the crop, and then its row must go. Or only a part of it is left. Its box
+# must then be cut at the border of the crop, and one must decide whether the rest still
+# counts as the object. A usual rule keeps an object if a certain share of its area is
+# left, or if its centre lies inside the crop. Here the right 60 % of the first picture of
+# our own set are cropped, and a third of an object must be left.
 
 # %%
 crop = np.array([0.4, 0.0, 1.0, 1.0])

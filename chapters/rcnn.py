@@ -10,11 +10,11 @@
 # # Region-based detectors: the R-CNN family
 #
 # A single-shot detector looks at a picture once and answers for every anchor. The family
-# of this chapter takes two looks. The first one finds *regions* that may hold something;
-# the second one looks at each region closely and says what it is, where exactly its border
-# runs and, in the last member, which pixels belong to it. Four papers made the family. The
-# second shares the features among all regions, the third gets the regions from these
-# features as well, and the fourth adds masks.
+# of this section takes two looks. The first one finds *regions* that may hold something;
+# the second one looks at each region closely and says what it is, where exactly its
+# border runs and, in the last member, which pixels belong to it. Four papers made the
+# family. The second shares the features among all regions, the third gets the regions
+# from these features as well, and the fourth adds masks.
 #
 # We go through the four, look at the operation that they depend on, and then build a small
 # version of the last one: a two-stage detector that finds discs, squares and triangles and
@@ -572,9 +572,10 @@ for n in counts:
 # ### Answer to exercise 2
 #
 # The values of our map grow by one from column to column, so those of a region that moves
-# by $d$ should grow by $d$. RoI align's do. RoI pooling's stay where they are and then jump
-# by one: up to half a pixel of the map, eight pixels of a picture at a stride of 16, does
-# not show in its result, and a mask made from it cannot know where its border is.
+# by $d$ should grow by $d$. RoI align's do. RoI pooling's stay where they are and then
+# jump by one, because corners are rounded. A corner is therefore wrong by up to half a
+# pixel of the map, which is eight pixels of a picture at a stride of 16, and a mask that
+# is made from the result cannot know where its border is.
 
 # %%
 X = d2l.reshape(d2l.tensor(np.arange(16, dtype=np.float32)), (1, 1, 4, 4))
@@ -611,9 +612,9 @@ if run.exercises:
 # %% [markdown]
 # ### Answer to exercise 4
 #
-# The second look. The second stage corrects the boxes once more, from features that were
-# cut out of the region itself, and scores them again; and there would be no masks. With one
-# class and easy pictures the difference is small.
+# The second look would be lost. The second stage corrects the boxes once more, from
+# features that were cut out of the region itself, and scores them again. There would be
+# no masks either.
 #
 # ### Answer to exercise 5
 #

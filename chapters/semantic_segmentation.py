@@ -14,9 +14,9 @@
 # it follows outlines that no box can. Video calls blur the background with it, and cars
 # find out which pixels are road.
 #
-# Two neighbours have similar names. **Image segmentation** cuts a picture into regions of
-# similar pixels, without labels and without naming them. **Instance segmentation** also
-# tells the pixels of one cat from those of the cat beside it, as the [two-stage
+# Two related tasks have similar names. **Image segmentation** cuts a picture into regions
+# of similar pixels, without labels and without naming them. **Instance segmentation**
+# also tells the pixels of one cat from those of the cat beside it, as the [two-stage
 # detector](rcnn.py) does. In semantic segmentation all cats are "cat".
 #
 # This section is about the best known data set for it, Pascal VOC 2012 ([Everingham et al.,
@@ -49,8 +49,8 @@ print("data from", voc_dir)
 # %% [markdown]
 # ## On disk
 #
-# Three folders: pictures, labels of the same names, and lists of the names that are for
-# training and for validation.
+# There are three folders: lists of the names that are for training and for validation,
+# the pictures, and labels of the same names.
 
 # %%
 for part in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
@@ -135,8 +135,8 @@ share = (d2l.numpy(ignoring) == 255).mean()
 print(f"void: {share:.1%} of the pixels")
 
 # %% [markdown]
-# How much of the pictures has which class? Most pixels are background: a net that says
-# "background" everywhere has a high accuracy, and has learned nothing. That is why
+# What share of the pixels does each class have? Most pixels are background: a net that
+# says "background" everywhere has a high accuracy, and has learned nothing. That is why
 # segmentation is measured by the mean IoU over the *classes* as well.
 
 # %%
@@ -217,8 +217,8 @@ values = d2l.numpy(X)
 print(f"channels' means: {values.mean((0, 2, 3))}, deviations: {values.std((0, 2, 3))}")
 
 # %% [markdown]
-# Back to something to look at: undo the normalisation, and let `label2image` colour the
-# classes. Whatever goes wrong in a pipeline, such as a label cut elsewhere than its
+# To look at a batch we undo the normalisation, and let `label2image` colour the classes.
+# Whatever goes wrong in a pipeline, such as a label cut elsewhere than its
 # picture, shows in this figure at once. The way back to colours is one line:
 
 # %%
@@ -244,8 +244,9 @@ d2l.show("batch")
 # ## Exercises
 #
 # 1. Where is segmentation of pixels of use? Which of them need to tell instances apart?
-# 2. Which augmentations of the chapter on image augmentation can be used here as they are,
-#    which must be applied to the label, too, and which make no sense for it?
+# 2. Which augmentations of the [section on image augmentation](image_augmentation.py) can
+#    be used here as they are, which must be applied to the label, too, and which make no
+#    sense for it?
 # 3. Write a mirrored version of `voc_rand_crop`: picture and label are flipped together,
 #    with a probability of one half.
 # 4. A label was resized with bilinear interpolation of its class numbers. What may stand

@@ -231,13 +231,13 @@ def step(X, Y):
 # ### Finding objects
 #
 # To use the detector we turn scores into probabilities and let
-# [`multibox_detection`](anchor.py) move the anchors by their predicted offsets and keep one
-# box per object. We judge it by the **mean average precision** at an IoU of 0.5 (mAP@0.5):
-# a detection counts as right if it overlaps an object of its class by at least that much
-# and no surer detection has claimed the object already. For each class the precision is
-# averaged over all recalls, and the mean over the classes is the result: 1 is perfect. An
-# untrained net is our baseline. To predict is to switch to evaluation and to keep no
-# gradients:
+# [`multibox_detection`](anchor.py) move the anchors by their predicted offsets and keep
+# one box per object. We judge it by the **mean average precision** at an IoU of 0.5
+# (mAP@0.5): a detection counts as right if it overlaps an object of its class by at least
+# that much and no surer detection has claimed the object already. For each class the
+# precision is averaged over all recalls, and the mean over the classes is the result: 1
+# is perfect. An untrained net is our baseline. For predictions the net is switched to
+# evaluation mode, and no gradients are kept:
 
 # %%
 d2l.show_source("training.predict")
@@ -248,7 +248,7 @@ d2l.show_source(d2l.multibox_detection, fold="From predictions to boxes")
 def detect(X):
     anchors, cls_preds, bbox_preds = d2l.predict(net, d2l.to(X, run.device))
     cls_probs = d2l.transpose(d2l.softmax(cls_preds, -1), (0, 2, 1))
-    # the objects only: what is likelier background is not compared with all the others
+    # anchors that are most likely background are left out before suppression
     return d2l.multibox_detection(cls_probs, bbox_preds, anchors, background=False)
 
 
@@ -265,10 +265,10 @@ print(f"mAP@0.5 before training: {untrained:.3f}")
 
 # %% [markdown]
 # Now the loop itself. The quick preset uses Adam with a learning rate that rises over the
-# first tenth of the steps and then falls along a cosine; it gets by with few steps, and
-# goes through a small set more often to take as many. The book's preset uses stochastic
-# gradient descent without momentum, at a constant rate. `run.epochs` counts the epochs, and
-# writes a checkpoint after each: `--resume` goes on from there.
+# first tenth of the steps and then falls along a cosine, and so needs few steps: 600, for
+# which a small set is gone through more often (`--min-steps`). The book's preset uses
+# stochastic gradient descent without momentum, at a constant rate. `run.epochs` counts
+# the epochs, and writes a checkpoint after each: `--resume` goes on from there.
 
 # %%
 schedules = {"cosine": d2l.warmup_cosine, "constant": lambda progress: 1.0}

@@ -13,8 +13,8 @@
 # the class of every pixel must come back up: from a small map of many channels to a map
 # as large as the picture. The **transposed convolution** does that ([Dumoulin and Visin,
 # 2016](https://arxiv.org/abs/1603.07285)). It is a layer with weights like any other, and
-# it undoes what a convolution does to the size. It is also called *deconvolution* or
-# *fractionally strided convolution*.
+# it undoes what a convolution does to the size. It is also called **deconvolution** or
+# **fractionally strided convolution**.
 
 # %%
 import numpy as np
@@ -149,7 +149,7 @@ print("g(f(X)):", tuple(g(f(batch)).shape))
 assert tuple(g(f(batch)).shape) == tuple(batch.shape)
 
 # %% [markdown]
-# The values of $X$ do not come back: $g$ is not the inverse of $f$. The next section shows
+# The values of $X$ do not come back: $g$ is not the inverse of $f$. The next part shows
 # what it is, and why it is called transposed.
 #
 # ## Why "transposed"?
@@ -202,11 +202,11 @@ for ax, matrix, title in zip(
 d2l.show("matrices")
 
 # %% [markdown]
-# This is also why every framework has had the code for it from the start.
-# Backpropagation through $\mathbf{y} = \mathbf{W}\mathbf{x}$ multiplies by
-# $\mathbf{W}^\top$: the *gradient* of a convolution with respect to its input is a
-# transposed convolution, and the other way round: the forward pass of the one is the
-# backward pass of the other. The framework's own gradient shows it:
+# This is also why every framework has had the code for it from the start. Backpropagation
+# through $\mathbf{y} = \mathbf{W}\mathbf{x}$ multiplies by $\mathbf{W}^\top$. The
+# *gradient* of a convolution with respect to its input is therefore a transposed
+# convolution, and the other way round: the forward pass of the one is the backward pass
+# of the other. The framework's own gradient shows it.
 
 # %%
 (gradient,) = d2l.gradients(lambda x: d2l.reduce_sum(Y * d2l.corr2d(x, K)), X)
@@ -254,7 +254,7 @@ d2l.show("enlarged")
 #
 # - A transposed convolution spreads each input element over the output by a copy of the
 #   kernel; its stride sets the copies apart, its padding is cut off the output.
-# - Shapes are those of a convolution, the other way round; values are not.
+# - It brings back the shape that a convolution was given, but not the values.
 # - As matrices, the two are transposes of each other, and so each is the other's gradient.
 # - With a bilinear kernel a transposed convolution enlarges a picture smoothly.
 #
