@@ -55,7 +55,8 @@ print("data from", voc_dir)
 # %%
 for part in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
     files = sorted(path.name for path in Path(voc_dir, part).iterdir())
-    print(f"{part}: {len(files)} files, {', '.join(files[:3])}, …")
+    first = files[:3] + ["…"] * (len(files) > 3)
+    print(f"{part}: {len(files)} files, {', '.join(first)}")
 
 # %% [markdown]
 # A label is itself a picture, as large as the photograph, and its colours are classes.

@@ -453,6 +453,13 @@ print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0
 # `smooth_l1_loss` the offsets, and both are divided by the number of anchors with an
 # object. The fourth, `focal_cls_loss`, keeps all anchors and counts the easy ones less.
 # The errors are those on the pictures that were not trained on.
+#
+# In our run on PyTorch (quick preset, `--num-epochs 1 --min-steps 0`) the mean absolute
+# error was 0.0038 with each of the first three losses, and 0.0039 with the focal loss.
+# The mAP@0.5 was 0.252 with $L_1$, 0.275 with smooth $L_1$ and 0.270 with hard negatives.
+# One run is not enough to say which of these three is best. With the focal loss it was
+# 0.113: after one pass this loss is behind. One reason may be that it counts an anchor
+# less as soon as the net is a little sure of it, so that the steps are smaller.
 
 
 # %%

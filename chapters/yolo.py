@@ -301,8 +301,11 @@ for width in (0.1, 0.8):
 # ### Answer to exercise 3
 #
 # `--exercises true` trains both for one pass over the pictures, beside the settings of
-# the paper. With one box a cell has no choice, and its box must serve all shapes. A weight
-# of 1 for empty cells makes the net timid: confidences stay low for longer.
+# the paper. In our run on PyTorch (quick preset, `--num-epochs 1 --min-steps 0`) the
+# mAP@0.5 was 0.151 with the settings of the paper, 0.239 with one box and 0.054 with the
+# weight 1. A second box can serve other shapes, but it also has to be learned, and in one
+# pass it did not pay. The weight 1 lets the many empty cells outweigh the few others even
+# more, which may keep the confidences low for longer.
 
 
 # %%
