@@ -294,6 +294,8 @@ d2l.show("data")
 # %%
 d2l.seed(run.seed)
 net = d2l.to(d2l.TinyRCNN(train_set.num_classes), run.device)
+# they go into its files, which `d2lcv detect` reads
+net.classes, net.image_size = tuple(train_set.classes), tuple(X.shape[2:])
 d2l.show_source(d2l.TinyRCNN)
 
 # %% [markdown]

@@ -215,6 +215,8 @@ d2l.show_source("training.make_optimizer", fold="How the optimizer is made")
 # %%
 d2l.seed(run.seed)
 net = d2l.to(d2l.TinySSD(train_set.num_classes), run.device)
+# they go into its files, which `d2lcv detect` reads
+net.classes, net.image_size = tuple(train_set.classes), size
 trainer = d2l.Trainer(net, run.optimizer, lr=run.lr, weight_decay=run.weight_decay)
 
 
@@ -323,7 +325,6 @@ d2l.show("detections")
 
 # %%
 print(f"mAP@0.5: {untrained:.3f} before training, {trained:.3f} after")
-net.classes = tuple(train_set.classes)  # they go into the file
 print("weights in", d2l.save_weights(net, run.out / "tinyssd.safetensors"))
 
 # %% [markdown]

@@ -89,6 +89,8 @@ d2l.show_source(d2l.yolo_target)
 # %%
 d2l.seed(run.seed)
 net = d2l.to(d2l.TinyYOLO(train_set.num_classes), run.device)
+# they go into its files, which `d2lcv detect` reads
+net.classes, net.image_size = tuple(train_set.classes), size
 d2l.show_source(d2l.TinyYOLO)
 preds = d2l.predict(net, d2l.to(X, run.device))
 print("numbers of the cells:", tuple(preds.shape))

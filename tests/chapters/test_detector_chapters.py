@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from chapter_runs import CHAPTERS, Run
+from safetensors import safe_open
 
 from d2lcv.proof.inputs import WORKED
 
@@ -63,6 +64,25 @@ def test_ssd_weights(run, d2l):
     assert (after["blocks.0.0.1.weight"] != before["blocks.0.0.1.weight"]).all()
     _, cls_preds, _ = d2l.predict(net, d2l.zeros((1, 3, 64, 64)))
     assert np.isfinite(d2l.numpy(cls_preds)).all()
+
+
+FILES = {
+    "ssd": ["tinyssd", "banana"],
+    "yolo": ["tinyyolo", "banana"],
+    "rcnn": ["tinyrcnn", "disc", "square", "triangle"],
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.chapter(n)) for n in FILES]
+)
+def test_detectors_say_what_they_were_trained_on(run, name):
+    """In their weights and their checkpoint: names, and the size of the pictures."""
+    for file in (FILES[name][0], "checkpoint"):
+        with safe_open(run.folder / f"{file}.safetensors", "numpy") as opened:
+            about = json.loads(opened.metadata()["d2lcv"])
+        assert about["classes"] == FILES[name][1:]
+        assert about["image_size"] == [64, 64]
 
 
 @pytest.mark.chapter("ssd")
