@@ -248,7 +248,10 @@ print(f"test accuracy before any training: {accuracy_before:.3f}")
 #
 # ### Answer to exercise 3
 #
-# The accuracies after each epoch, with a fresh output layer and with the reused row:
+# It starts above a guess, as the number before any training shows. In our run on PyTorch
+# this was 0.66, and after ten epochs it had 0.80 where a fresh output layer had 0.77.
+# These are nine of 400 pictures, so the head start is surer than the end. Here are the
+# accuracies after each epoch, with a fresh output layer and with the reused row:
 
 # %%
 reused = train_fine_tuning(reused_net, run.lr, "reused")

@@ -390,11 +390,16 @@ for name, result in {"with": augmented, "without": plain}.items():
 #
 # ### Answers to exercises 1 and 2
 #
-# `--exercises true` trains twice more. With any hue a bird may become green or purple.
-# Then the colour no longer tells some classes apart, and the network cannot use it. On
-# the original CIFAR-10 with the settings of the preset `book`, the reference results on a
-# GPU are a test accuracy of 0.806 without augmentation, 0.856 with flips, and 0.820 with
-# flips and hue. So the hue takes away more than half of what flips alone gain there.
+# `--exercises true` trains twice more. In our run of the quick preset on PyTorch, flips
+# with hue had a test accuracy of 0.868 and flips alone 0.870, so hue gained nothing.
+# Random crops had 0.846, as little as no augmentation (0.847), but the smallest gap:
+# 0.038 instead of 0.128 without and 0.094 with flips.
+#
+# With any hue a bird may become green or purple. Then the colour no longer tells some
+# classes apart, and the network cannot use it. On the original CIFAR-10 with the settings
+# of the preset `book`, the reference results on a GPU are a test accuracy of 0.806
+# without augmentation, 0.856 with flips, and 0.820 with flips and hue. So the hue takes
+# away more than half of what flips alone gain there.
 
 # %%
 solutions = {
