@@ -36,7 +36,6 @@ __all__ = [
     "backend",
     "backend_name",
     "choice",
-    "chosen",
     "device_of",
     "framework_of",
     "install_command",
@@ -194,15 +193,6 @@ def device_of(text: Any) -> str:
             f"{text!r}"
         )
     return device
-
-
-def chosen(gpus: list[Any]) -> list[Any]:
-    """Those of a framework's GPUs that are to be used, of a kind that no variable hides."""
-    device = os.environ.get(DEVICE_VARIABLE, "").strip().lower()
-    number = device.partition(":")[2]
-    if device == "cpu":
-        return []
-    return gpus[int(number) :][:1] if number else gpus
 
 
 def _hide(device: str) -> None:

@@ -1,5 +1,7 @@
 """The vocabulary in PyTorch."""
 
+import os
+
 import numpy as np
 import torch
 from torch import (
@@ -34,7 +36,6 @@ from torch import (
 )
 
 from ...tensors import FOR_TOPICS, VOCABULARY, forget, often
-from .. import chosen
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 
@@ -140,8 +141,10 @@ def _gpus():
     # NVIDIA's, Intel's ("xpu") or Apple's ("mps")
     kind = torch.accelerator.current_accelerator()
     gpus = [torch.device(kind.type, i) for i in range(torch.accelerator.device_count())]
-    # those of NVIDIA are hidden before PyTorch is loaded
-    return gpus if kind is None or kind.type == "cuda" else chosen(gpus)
+    wanted, _, number = os.environ.get("D2L_DEVICE", "").lower().partition(":")
+    if gpus and number and kind.type != "cuda":  # of NVIDIA's the others are hidden
+        gpus = gpus[int(number) :][:1]
+    return [] if wanted == "cpu" else gpus
 
 
 def device_name(device=None):
