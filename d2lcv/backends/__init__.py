@@ -171,6 +171,7 @@ def resolve(name: str) -> str:
     known = ", ".join(
         "/".join((entry.name, *entry.aliases)) for entry in REGISTRY.values()
     )
+    # not `words.did_you_mean`: start.py runs this file where there is no package
     from difflib import get_close_matches
 
     names = [n for e in REGISTRY.values() for n in (e.name, *e.aliases)]
@@ -201,9 +202,11 @@ def _hide(device: str) -> None:
     number = device.partition(":")[2]
     if device == "cpu":
         os.environ[VISIBLE] = "-1"
-    elif number:
-        named = None if given is None else [*given.split(","), *[""] * 1000]
-        os.environ[VISIBLE] = number if named is None else named[int(number)]
+    elif number:  # of those that are to be seen
+        seen = (
+            number if given is None else ",".join(given.split(",")[int(number) :][:1])
+        )
+        os.environ[VISIBLE] = seen
 
 
 def installed() -> list[str]:
@@ -303,10 +306,11 @@ class _Active:
         if self._loaded is None:
             name = self._chosen or self.choose(*self.choice())
             device = os.environ.get(DEVICE_VARIABLE, "").strip()
-            if device:
-                _hide(device_of(device))
+            if device:  # columns read it, too
+                device = os.environ[DEVICE_VARIABLE] = device_of(device)
+                _hide(device)
             importlib.import_module(f"{__name__}.{name}")
-            if device.lower().startswith("gpu"):
+            if device.startswith("gpu"):
                 _check_gpu(name, device)
             self._loaded = name
         return self._loaded

@@ -12,13 +12,13 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from ..checks import check_path, check_text, flag
+from ..words import did_you_mean
 from .boxes import (
     BoxSet,
     Object,
@@ -36,11 +36,6 @@ __all__ = ["find_form", "read_coco", "read_voc", "read_yolo"]
 
 _LISTS = ("images", "annotations", "categories")
 _SPLITS = {True: ("train",), False: ("val", "valid", "validation")}
-
-
-def did_you_mean(text: str, known: list[str]) -> str:
-    near = get_close_matches(text, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def number(value: Any, name: str, place: str) -> float:
@@ -257,9 +252,10 @@ def _picture_of(images: Path, filename: str, stem: str, place: Path) -> str:
 
 def _known(name: str, classes: list[str], place: str) -> int:
     if name not in classes:
+        hint = did_you_mean(name, classes)
         raise ValueError(
             f"{place}: expected one of the classes {', '.join(classes)}, got {name!r}"
-            f"{did_you_mean(name, classes)}"
+            f"{hint and f' ({hint})'}"
         )
     return classes.index(name)
 

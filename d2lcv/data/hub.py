@@ -13,12 +13,12 @@ import shutil
 import socket
 import threading
 import time
-from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from ..checks import check_path, check_text, positive
 from ..files import workspace
+from ..words import did_you_mean
 from .archives import ArchiveError, HubError, extract
 
 DATA_URL = "http://d2l-data.s3-accelerate.amazonaws.com/"
@@ -195,11 +195,10 @@ def _source(name: str, checksum: str | None) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name, DATA_HUB, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    known = ", ".join(sorted(DATA_HUB))
+    known = "DATA_HUB knows " + ", ".join(sorted(DATA_HUB))
+    known = " ".join(filter(None, (did_you_mean(name, DATA_HUB), known)))
     return (
-        f"there is no data set {name!r}; {hint}DATA_HUB knows {known}. Add an entry "
+        f"there is no data set {name!r}; {known}. Add an entry "
         "DATA_HUB[name] = (url, checksum), or pass an http(s) URL and checksum="
     )
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .options import did_you_mean
+from ..words import did_you_mean
 
 __all__ = ["PARTS", "chapter_file", "chapters", "chapters_dir", "parts", "run_chapter"]
 

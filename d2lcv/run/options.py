@@ -9,7 +9,6 @@ import argparse
 import math
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,8 +16,9 @@ from typing import Any, NoReturn
 from ..backends import device_of, resolve
 from ..classification import BLOCKS
 from ..training import OPTIMIZERS
+from ..words import did_you_mean
 
-__all__ = ["Parser", "backend_choice", "did_you_mean", "named_or_there", "number"]
+__all__ = ["Parser", "backend_choice", "named_or_there", "number"]
 
 CHOICES = {
     "depth": tuple(BLOCKS),
@@ -57,12 +57,6 @@ SETTINGS = {
     "width": "pixels of the pictures from left to right, or channels of the net",
 }
 FILES = ("content", "image", "style", "weights")
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word nearest to `word`; empty if none is near."""
-    near = get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
 
 
 class Parser(argparse.ArgumentParser):

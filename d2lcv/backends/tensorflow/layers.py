@@ -112,7 +112,7 @@ def dense(in_features, out_features):
 
 
 def compiled(function):
-    """A graph of the function; AutoGraph, which doubles the time, only where it must."""
+    """A graph of the function; AutoGraph, which takes long, only where it must."""
     # each a function of its own: TensorFlow warns of one that it traces often
     function = functools.partial(function)
     graph = tf.function(function, autograph=False)
@@ -122,8 +122,10 @@ def compiled(function):
         try:
             return graph(*args)
         except TypeError:  # a tensor decides an `if` or counts a loop of Python
-            graph = tf.function(function)
-            return graph(*args)
+            other = tf.function(function)
+            result = other(*args)  # unless the error is the function's own
+            graph = other
+            return result
 
     return call
 

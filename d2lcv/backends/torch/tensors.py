@@ -141,7 +141,7 @@ def _gpus():
     # NVIDIA's, Intel's ("xpu") or Apple's ("mps")
     kind = torch.accelerator.current_accelerator()
     gpus = [torch.device(kind.type, i) for i in range(torch.accelerator.device_count())]
-    wanted, _, number = os.environ.get("D2L_DEVICE", "").lower().partition(":")
+    wanted, _, number = os.environ.get("D2L_DEVICE", "").partition(":")
     if gpus and number and kind.type != "cuda":  # of NVIDIA's the others are hidden
         gpus = gpus[int(number) :][:1]
     return [] if wanted == "cpu" else gpus
