@@ -1,8 +1,6 @@
 """The PaddlePaddle column: the only place of the package that imports paddle."""
 
 import warnings
-from pathlib import Path
-from types import ModuleType
 
 # Paddle warns of a missing compiler cache, and at every batch norm in training
 warnings.filterwarnings("ignore", message="No ccache found")
@@ -16,6 +14,9 @@ def _leave_as_it_is():
 
     It does not know all of Python: `zip(strict=True)`.
     """
+    from pathlib import Path
+    from types import ModuleType
+
     package = ModuleType("d2lcv")
     package.__file__ = str(Path(__file__).parents[2] / "__init__.py")
     paddle.jit.ignore_module([package])
