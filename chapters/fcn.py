@@ -135,6 +135,7 @@ d2l.show_source("training.train_step")
 # %%
 def train(net, name, loss=d2l.segmentation_loss):
     d2l.seed(run.seed)  # the same crops for every network
+    net.classes = d2l.VOC_CLASSES  # they go into its files, which `d2lcv segment` reads
     trainer = d2l.Trainer(net, run.optimizer, lr=run.lr, weight_decay=run.weight_decay)
     schedule = d2l.warmup_cosine if run.optimizer == "adam" else lambda progress: 1.0
 
@@ -249,7 +250,6 @@ d2l.show_images(images, 3, 3, scale=2)
 d2l.show("whole-pictures")
 
 # %%
-net.classes = d2l.VOC_CLASSES  # they go into the file, which `d2lcv segment` reads
 print("weights in", d2l.save_weights(net, run.out / "fcn.safetensors"))
 
 # %% [markdown]

@@ -121,7 +121,9 @@ def _opening() -> str:
     dropped = [about]
     for s in body:
         refusal = isinstance(s, ast.If) and all(map(_refuses, s.body))
-        call = isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.value.func
+        call = (
+            isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.value.func
+        )
         if refusal or own & {getattr(s, "name", ""), getattr(call, "id", "")}:
             dropped.append(s)
     edits = [_dropped(statement, file.lines, "") for statement in dropped]

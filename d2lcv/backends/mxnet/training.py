@@ -79,10 +79,8 @@ class Trainers:
 
     def __init__(self, trainers, before_step=lambda: None):
         self.trainers, self.before_step = trainers, before_step
-        self.every, self.count = (
-            1,
-            0,
-        )  # steps of an update, and those since the last one
+        # how many steps have one update, and those since the last one
+        self.every, self.count = 1, 0
         self.sums = {}
 
     def step(self, batch_size, ignore_stale_grad=False):
