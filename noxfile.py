@@ -1,8 +1,12 @@
 """All checks, one environment per framework: `nox`; one of them: `nox -s tests_paddle`."""
 
+import os
 import runpy
 
 import nox
+
+# tests start some hundred processes, which would translate the frameworks' source each
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
