@@ -9,6 +9,7 @@ when one of these has changed, and not before.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import json
 import os
@@ -235,6 +236,7 @@ async def execute(run: Run, folder: Path, timeout: float) -> None:
             write(notebook, failed)
             return
         finally:
+            atexit.unregister(client._cleanup_kernel)  # of a kernel that is gone
             if manager.has_kernel:
                 await manager.shutdown_kernel(now=True)
     notebook.cells.remove(last)
@@ -342,4 +344,10 @@ async def execute_all(
             took = f"{run.meta['seconds']:.0f} s" if run.notebook else "FAILED"
             tell(f"{run.chapter} on {run.backend}: {took}")
 
+    # nbclient's own would end one kernel at Ctrl-C, and the next notebook would begin
+    asyncio.get_running_loop().add_signal_handler = _no_signal_handler
     await asyncio.gather(*(one(run) for run in runs))
+
+
+def _no_signal_handler(*arguments: Any) -> None:
+    raise RuntimeError  # with which nbclient goes on without one

@@ -50,7 +50,11 @@ def main(argv: list[str] | None = None) -> int:
         work = notebooks.execute_all(
             runs, out, options.jobs, options.timeout, options.force, _tell
         )
-        asyncio.run(work)
+        try:
+            asyncio.run(work)
+        except KeyboardInterrupt:
+            print("render: ended by Ctrl-C; what is stored is kept", file=sys.stderr)
+            return 130
     else:
         files = notebooks.package_files()
         for run in runs:

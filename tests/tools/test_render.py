@@ -4,7 +4,10 @@ import importlib
 import json
 import pathlib
 import re
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 from conftest import require_framework
@@ -252,6 +255,33 @@ def test_a_kernel_that_dies_or_never_ends_is_a_failure(scripts, run):
     assert f"dies on {backend_name()}, cell 1 of dies.py:2" in printed
     assert "the kernel process died" in printed
     assert "longer than --timeout allows" in printed
+
+
+def test_ctrl_c_ends_it(scripts, tmp_path):
+    begun = tmp_path / "begun"
+    cell = (
+        f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(300)\n"
+    )
+    other, long = scripts(
+        other=OTHER, long=f"# %% [markdown]\n# # Long\n\n# %%\n{cell}"
+    )
+    command = [sys.executable, ROOT / "tools" / "render.py", "--chapter", long, other]
+    process = subprocess.Popen(
+        [*command, "--backend", backend_name(), "--out", tmp_path / "build"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not begun.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    began, ended = errors.splitlines()
+    assert began.startswith("long on ")
+    assert ended == "render: ended by Ctrl-C; what is stored is kept"
+    assert not list(tmp_path.glob("build/notebooks/*/other.ipynb"))
 
 
 def test_outputs_do_not_tell_where_the_data_is(scripts, run, tmp_path, monkeypatch):
