@@ -98,9 +98,8 @@ def site(session):
         env = {"D2L_BACKEND": backend, "OMP_NUM_THREADS": "1"}
         session.run("python", "-m", "pytest", "tests/tools/test_render.py", env=env)
     session.run("python", "-m", "pytest", "tests/tools/test_site.py")
-    session.run(
-        "python", "tools/render.py", *session.posargs, env={"OMP_NUM_THREADS": "1"}
-    )
+    render = ["tools/render.py", "--exercises", *session.posargs]
+    session.run("python", *render, env={"OMP_NUM_THREADS": "1"})
     session.run("python", "tools/check_site.py")
 
 

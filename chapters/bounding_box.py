@@ -136,11 +136,11 @@ print("in fractions:", (d2l.numpy(boxes) / scale).round(3).tolist())
 #
 # ### Answer to exercise 1
 #
-# The box takes longer. A class is one choice, and an experienced person needs about a
-# second for it. For a box, one looks for four borders, draws, and corrects. The usual way
+# The box takes longer. A class is one choice, which an experienced person makes at a
+# glance. For a box, one looks for four borders, draws, and corrects. The usual way
 # took about 35 seconds for each box; clicking on the four outermost points of the object
 # takes about 7 seconds ([Papadopoulos et al., 2017](https://arxiv.org/abs/1708.02750)). Ten
-# times the time of a class is therefore a fair estimate, and it must be spent on every
+# times the time of a class is therefore a rough estimate, and it must be spent on every
 # object of the picture. Labelling every pixel costs more still: more than 90 minutes for a
 # street scene ([Cordts et al., 2016](https://arxiv.org/abs/1604.01685)). This is why sets
 # for detection are smaller than those for classification. It is also one reason to start

@@ -397,7 +397,7 @@ for name, result in {"with": augmented, "without": plain}.items():
 #
 # With any hue a bird may become green or purple. Then the colour no longer tells some
 # classes apart, and the network cannot use it. On the original CIFAR-10 with the settings
-# of the preset `book`, the reference results on a GPU are a test accuracy of 0.806
+# of the preset `book`, the book reports, from runs on a GPU, a test accuracy of 0.806
 # without augmentation, 0.856 with flips, and 0.820 with flips and hue. So the hue takes
 # away more than half of what flips alone gain there.
 
@@ -422,9 +422,13 @@ for name, augs in solutions.items() if run.exercises else ():
 #
 # ### Answer to exercise 4
 #
-# Besides those shown above, the frameworks offer rotations, perspective changes, blur,
-# random erasing of a part, and policies that combine many changes at random. Their
-# documentation lists them under image transforms or preprocessing layers.
+# Rotations, changes of perspective, blur, erasing a random part of the picture, and
+# policies that combine many changes at random. For example, PyTorch
+# (`torchvision.transforms.v2`) has `RandomRotation`, `GaussianBlur`, `RandomErasing` and
+# `RandAugment`; PaddlePaddle (`paddle.vision.transforms`) has `RandomRotation`,
+# `RandomPerspective` and `RandomErasing`; Keras (`keras.layers`) has `RandomRotation`,
+# `RandomGaussianBlur` and `RandAugment`; MXNet (`gluon.data.vision.transforms`) has
+# `RandomRotation` and `RandomLighting`.
 #
 # ### Exercise 5: write it yourself
 #

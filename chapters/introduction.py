@@ -69,7 +69,9 @@ d2l.show_diagram("course")
 #
 # In a notebook there is no command line. There the options are the argument `argv` of the
 # chapter: `d2l.Chapter(…, argv=["--seed", "1"])`. What a section finds is printed at its
-# end and written to `result.json` in the folder of its output.
+# end and written to `result.json` in the folder of its output. Where an answer to an
+# exercise speaks of "our run", it had the preset `quick`, unless it says otherwise. Your
+# numbers will be near it and not the same: they depend on the processor and the versions.
 
 # %%
 print("results of this section are written to", run.out)
@@ -136,8 +138,10 @@ d2l.show("channels")
 # All sections run on an ordinary processor. A GPU does the same sums much faster, because
 # it does thousands of them at once. `run.device` is a GPU where your framework finds one,
 # and the code stays the same. What changes is the size of the batches: small ones leave
-# most of a GPU idle, so batches become larger, and with the batch the learning rate may
-# grow.
+# most of a GPU idle, so batches become larger. The mean gradient of a larger batch varies
+# less from step to step, so a larger step is safe, and a pass over the data has fewer
+# steps. The learning rate may therefore grow with the batch. Raise it carefully, and watch
+# whether the loss still falls.
 #
 # ## Where the time goes
 #

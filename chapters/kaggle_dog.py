@@ -234,11 +234,13 @@ d2l.show("top-five")
 #
 # ### Answers to exercises 1 and 2
 #
-# With all pictures take batches of 128, a learning rate of 0.01 that falls by a factor of
-# 0.1 every ten epochs, and more epochs. This needs the original photographs, ImageNet
-# weights and a GPU, and we could not measure it here. On its small sample the book
+# For all pictures the book suggests batches of 128, a learning rate of 0.01 that falls by a
+# factor of 0.1 every ten epochs, and more epochs. This needs the original photographs,
+# ImageNet weights and a GPU, and we could not measure it here. On its small sample the book
 # reports a validation loss of 2.15 with a ResNet-34. A deeper source network has better
-# features and costs more time for each picture.
+# features and costs more time for each picture. To see both, train once with `--depth 18`
+# and once with `--depth 34`, each with `--weights imagenet`, and compare the validation
+# losses and the times of an epoch.
 #
 # ### Answer to exercise 3
 #

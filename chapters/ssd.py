@@ -452,7 +452,8 @@ print("within each class: ", d2l.numpy(d2l.batched_nms(boxes, scores, classes, 0
 # $\sigma = 1$. The third is what SSD itself was trained with: `hard_negative_loss` takes
 # the anchors with an object and three times as many of the hardest others,
 # `smooth_l1_loss` the offsets, and both are divided by the number of anchors with an
-# object. The fourth, `focal_cls_loss`, keeps all anchors and counts the easy ones less.
+# object. The fourth, `focal_cls_loss`, keeps all anchors and counts the easy ones less,
+# with $\gamma = 2$ and $\alpha = 0.25$.
 # The errors are those on the pictures that were not trained on.
 #
 # In our run on PyTorch (quick preset, `--num-epochs 1 --min-steps 0`) the mean absolute

@@ -94,6 +94,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         help="options of the chapters, in one string: '--preset book'",
     )
     parser.add_argument(
+        "--exercises", action="store_true", help="train what the exercises ask for, too"
+    )
+    parser.add_argument(
         "--timeout", type=float, default=3600, help="seconds for a cell (3600)"
     )
     for part in ("--site", "--reference"):  # of the site
@@ -111,10 +114,16 @@ def _runs(options: argparse.Namespace) -> list[notebooks.Run]:
             "no backend is installed here: name one's --python BACKEND=PATH"
         )
     return [
-        notebooks.Run(script, name, python, options.arguments)
+        notebooks.Run(script, name, python, _arguments(script, options))
         for script in find(options.chapter)
         for name, python in pythons.items()
     ]
+
+
+def _arguments(script: Path, options: argparse.Namespace) -> str:
+    trains = '"exercises":' in script.read_text(encoding="utf-8")
+    more = "--exercises true" if options.exercises and trains else ""
+    return f"{options.arguments} {more}".strip()
 
 
 def find(names: list[str] | None) -> list[Path]:

@@ -446,6 +446,34 @@ def transposed(c: Canvas) -> None:
     c.text(480, 202, "a pixel becomes a window", 14, LINE)
 
 
+@_drawn("Three kinds of segmentation of one picture with two cats", 250)
+def segmentation_kinds(c: Canvas) -> None:
+    rows, left, right = range(10), range(1, 4), range(5, 9)
+    one = {(2, 1), (2, 3)} | {(i, j) for i in range(3, 8) for j in left}
+    other = {(4, 5), (4, 8)} | {(i, j) for i in range(5, 8) for j in right}
+    wall = {(i, j): "data" for i in rows for j in rows}
+    floor = {(i, j): "layer" for i in range(6, 10) for j in rows}
+    head = {place: "loss" for place in one if place[0] < 5}
+    cats = [
+        dict.fromkeys(cat, kind) for cat, kind in ((one, "region"), (other, "result"))
+    ]
+    regions = wall | floor | cats[0] | cats[1] | head
+    classes = dict.fromkeys(wall, "rule") | dict.fromkeys(one | other, "region")
+    objects = dict.fromkeys(wall, "rule") | cats[0] | cats[1]
+    for x, marked, name, what in (
+        (108, regions, "image segmentation", "regions without a name"),
+        (320, classes, "semantic segmentation", "a class for each pixel"),
+        (532, objects, "instance segmentation", "an object for each pixel"),
+    ):
+        c.grid(x, 125, 10, 180, marked)
+        c.text(x, 18, name, 16)
+        c.text(x, 236, what, 14, LINE)
+    for x, names in ((320, ("cat", "cat")), (532, ("cat 1", "cat 2"))):
+        c.text(x - 45, 134, names[0])
+        c.text(x + 36, 152, names[1])
+        c.text(x, 62, "background")
+
+
 @_drawn("Several devices: split the batch, sum the gradients, one step", 300)
 def data_parallel(c: Canvas) -> None:
     batch = c.box(60, 130, "batch", "data")

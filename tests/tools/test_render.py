@@ -302,6 +302,16 @@ def test_without_executing_a_page_says_so(scripts, run, tmp_path):
     assert 'class="output"' not in page
 
 
+def test_exercises_are_trained_where_a_chapter_has_some(scripts, run, tmp_path):
+    trains = TINY.replace('quick={"n": 2}', 'quick={"n": 2, "exercises": False}')
+    trains = trains.replace('book={"n": 3}', 'book={"n": 3, "exercises": False}')
+    trains += "print('exercises:', run.exercises)\n"
+    status, table = run(scripts(trains=trains, tiny=TINY), "--no-site", "--exercises")
+    assert status == 0, table
+    notebook = tmp_path / "build" / "notebooks" / backend_name() / "trains.ipynb"
+    assert "exercises: True" in notebook.read_text(encoding="utf-8")
+
+
 def test_an_unknown_chapter_or_interpreter_is_named(run, tmp_path, capsys):
     status, _ = run(["no_such_chapter"])
     assert status == 2
