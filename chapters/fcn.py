@@ -291,7 +291,7 @@ for stride in (32, 16, 8):
 # 1. Start the transposed convolution from random weights instead. What becomes of the
 #    curves?
 # 2. Train FCN-16s and FCN-8s for as long. Do the outlines become finer?
-# 3. Weigh the classes in the loss by how rare they are. Which of the two measures rises?
+# 3. Weigh the classes in the loss by how rare they are. Does one of the two measures rise?
 # 4. The scores come from the last map. Could earlier layers help, too?
 # 5. Write `bilinear_kernel` yourself.
 # 6. Tune the settings: `--lr`, `--num-epochs`, `--batch-size`, `--weight-decay`. How high
@@ -322,9 +322,10 @@ if run.exercises:
     print(f"random start: mean IoU {evaluate(by_chance).mean_iou:.3f}")
 
 # %% [markdown]
-# In our run on PyTorch FCN-16s had a mean IoU of 0.682, where FCN-32s had 0.656. In the
-# figure its outlines are still rounder than the labels, and the wings of the aeroplane
-# are still missing. The run prints the same numbers of FCN-8s.
+# In our run on PyTorch FCN-16s had a mean IoU of 0.682 and FCN-8s 0.710, where FCN-32s had
+# 0.656. The pixel accuracy rose, too: from 0.874 to 0.883 and 0.899. In the figure of
+# FCN-16s the outlines are still rounder than the labels, and the wings of the aeroplane are
+# still missing. In that of FCN-8s the wings are there.
 
 # %%
 metrics = {}
@@ -339,8 +340,11 @@ for stride in (16, 8) if run.exercises else ():
 
 # %% [markdown]
 # For the last one each pixel counts by one over the root of its class's share of all
-# pixels, so that the background does not outweigh everything. Compare both measures that
-# are printed with those of the network above, whose pixels all count alike.
+# pixels, so that the background does not outweigh everything. In our run on PyTorch neither
+# measure rose: the pixel accuracy was 0.809 instead of 0.874, and the mean IoU 0.579
+# instead of 0.656. With these weights the network misses fewer pixels of the objects, but
+# it takes far more of the background for an object, which makes the unions of these classes
+# larger. Weights nearer to 1 would be a smaller change.
 
 # %%
 if run.exercises:
