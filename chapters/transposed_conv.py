@@ -34,7 +34,7 @@ d2l.show_diagram("transposed")
 # The transposed convolution spreads: each input element $X_{ij}$ lays a copy of the
 # kernel, multiplied by $X_{ij}$, onto the output, with its corner at $(i, j)$. Where
 # copies overlap they are added. With an input $n_h \times n_w$ and a kernel
-# $k_h \times k_w$ the output is $(n_h + k_h - 1) \times (n_w + k_w - 1)$.
+# $k_h \times k_w$ the output has $n_h + k_h - 1$ rows and $n_w + k_w - 1$ columns.
 
 # %%
 X = d2l.tensor([[0.0, 1.0], [2.0, 3.0]])
