@@ -39,9 +39,9 @@ np.set_printoptions(precision=4, suppress=True)
 d2l.show_diagram("segmentation_kinds")
 
 # %% [markdown]
-# The figure shows a picture of two cats on a floor in three ways. On the left are regions of
-# similar colour. In the middle each pixel has a class, and both cats are the same. On the
-# right each cat also has its own number.
+# The figure shows a picture of two cats on a floor in three ways. On the left are regions
+# of similar colour. In the middle each pixel has a class, and both cats are the same. On
+# the right each cat also has its own number.
 #
 # By default a small set is drawn on this machine, in seconds, with thirteen of VOC's
 # classes and in VOC's layout. `--data book` downloads the original (2 GB), with crops of
