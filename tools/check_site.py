@@ -101,8 +101,9 @@ document.querySelectorAll(".output.code").forEach((box, i) => {
   if (shown.length !== wanted.size || !shown.every(panel => wanted.has(panel)))
     return wrong.push(`block ${i} shows ${shown.map(p => p.dataset.for).join(" and ")}`);
   if (left === right) return;
-  // with its place: columns may write a function alike, each in its own file
-  const code = panel => panel.querySelector(".source").textContent;
+  // all of a panel, with its place: columns may write a function alike, each in its file
+  const code = panel =>
+    [...panel.querySelectorAll(".source")].map(part => part.textContent).join();
   if (code(left) === code(right)) wrong.push(`block ${i} shows one code twice`);
   const [p, q] = [left.getBoundingClientRect(), right.getBoundingClientRect()];
   const ordered = innerWidth < 500 ? q.top >= p.bottom
