@@ -5,7 +5,7 @@ import runpy
 
 import nox
 
-# tests start some hundred processes, which would translate the frameworks' source each
+# tests start many processes, which would translate the frameworks' source each
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.options.default_venv_backend = "uv|virtualenv"

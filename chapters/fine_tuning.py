@@ -293,10 +293,10 @@ if run.exercises:
 # Do not expect much of more epochs alone. In our run on PyTorch the network from scratch
 # ended with 81 % of the training pictures right, but only 62 % of the test pictures: it
 # learns the few pictures by heart. The fine-tuned network had 81 % and 77 %. On the
-# book's 2000 photographs, with the settings of the preset `book`, the book reports, from
-# runs on a GPU, a test accuracy of 0.920 fine-tuned, 0.841 from scratch and 0.85 with
-# frozen features. We have not tried other settings here: change one at a time, and give
-# each network the settings that suit it before you compare the two.
+# book's 2000 photographs, with the settings of the preset `book`, runs of the book's
+# editions on a GPU gave a test accuracy of 0.920 fine-tuned, 0.841 from scratch and 0.85
+# with frozen features. We have not tried other settings here: change one at a time, and
+# give each network the settings that suit it before you compare the two.
 
 # %%
 results = {"tuned": tuned, "scratch": scratch, "frozen": frozen, "reused": reused}

@@ -397,7 +397,7 @@ for name, result in {"with": augmented, "without": plain}.items():
 #
 # With any hue a bird may become green or purple. Then the colour no longer tells some
 # classes apart, and the network cannot use it. On the original CIFAR-10 with the settings
-# of the preset `book`, the book reports, from runs on a GPU, a test accuracy of 0.806
+# of the preset `book`, runs of the book's editions on a GPU gave a test accuracy of 0.806
 # without augmentation, 0.856 with flips, and 0.820 with flips and hue. So the hue takes
 # away more than half of what flips alone gain there.
 

@@ -139,9 +139,9 @@ d2l.show("channels")
 # it does thousands of them at once. `run.device` is a GPU where your framework finds one,
 # and the code stays the same. What changes is the size of the batches: small ones leave
 # most of a GPU idle, so batches become larger. The mean gradient of a larger batch varies
-# less from step to step, so a larger step is safe, and a pass over the data has fewer
-# steps. The learning rate may therefore grow with the batch. Raise it carefully, and watch
-# whether the loss still falls.
+# less from step to step, so a larger step can be trusted, and a pass over the data has
+# fewer steps. The learning rate may therefore grow with the batch. Raise it carefully, and
+# watch whether the loss still falls.
 #
 # ## Where the time goes
 #

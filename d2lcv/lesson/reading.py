@@ -115,17 +115,12 @@ def _opening() -> str:
     """
     file = _file(f"{COLUMNS}.{backend.entry.name}")
     about, *body = ast.parse("\n".join(file.lines)).body
-    named = ast.Constant(COLUMNS.partition(".")[0])
+    refusals = [s for s in body if isinstance(s, ast.If) and all(map(_refuses, s.body))]
     functions = [s for s in body if isinstance(s, ast.FunctionDef)]
-    own = {s.name for s in functions if ast.dump(named) in ast.dump(s)}
-    dropped = [about]
-    for s in body:
-        refusal = isinstance(s, ast.If) and all(map(_refuses, s.body))
-        call = (
-            isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.value.func
-        )
-        if refusal or own & {getattr(s, "name", ""), getattr(call, "id", "")}:
-            dropped.append(s)
+    own = [s for s in functions if repr(ROOT) in ast.unparse(s)]
+    names = {f"{s.name}()" for s in own}
+    calls = [s for s in body if ast.unparse(s) in names]
+    dropped = (about, *refusals, *own, *calls)
     edits = [_dropped(statement, file.lines, "") for statement in dropped]
     code = _edited(file.lines, 1, len(file.lines), edits).rstrip()
     return re.sub("  # noqa.*", "", code)  # for our own linter
