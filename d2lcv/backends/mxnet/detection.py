@@ -42,26 +42,20 @@ def multibox_detection(
     if not B * A:
         return np.zeros((B, A, 6), dtype=anchors.dtype, ctx=anchors.ctx)
     with autograd.pause():
-        cls_probs = cls_probs[:, 1:]
-        confidence, label = cls_probs.max(axis=1), cls_probs.argmax(axis=1)  # (B, A)
-        is_likely = confidence.astype(np.float32) >= pos_threshold
-        boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4))
-        among, classes = is_likely.asnumpy() | background, onp.zeros((B, A))
-        kept = _kept(
-            boxes.asnumpy(), confidence.asnumpy(), classes, nms_threshold, among
-        )
-        kept = np.array(kept, dtype=bool, ctx=anchors.ctx)
+        boxes = offset_inverse(anchors, offset_preds.reshape(B, A, 4)).asnumpy()
+    cls_probs = cls_probs.asnumpy()[:, 1:]
+    confidence, label = cls_probs.max(axis=1), cls_probs.argmax(axis=1)  # (B, A)
+    is_likely = confidence.astype(onp.float32) >= pos_threshold
+    among, classes = is_likely | background, onp.zeros((B, A))
+    kept = _kept(boxes, confidence, classes, nms_threshold, among)
 
-        # a stable sort leaves the removed ones, of equal rank, in the order of their index
-        rank = np.where(kept, confidence, -np.inf)
-        order = np.array(_by_falling(rank.asnumpy()), dtype=np.int32, ctx=anchors.ctx)
-        scores = (
-            np.where(kept * is_likely, label, -1).astype(boxes.dtype),
-            np.where(is_likely, confidence, 1 - confidence),
-        )
-        rows = np.concatenate((np.stack(scores, axis=-1), boxes), axis=-1)
-        image = np.arange(B, dtype=np.int32, ctx=anchors.ctx).reshape(-1, 1)
-        return rows[image, order]
+    scores = onp.where(is_likely, confidence, 1 - confidence)
+    label = onp.where(kept & is_likely, label, -1).astype(boxes.dtype)
+    rows = onp.concatenate((onp.stack((label, scores), axis=-1), boxes), axis=-1)
+    # a stable sort leaves the removed ones, of equal rank, in the order of their index
+    order = _by_falling(onp.where(kept, confidence, -onp.inf))
+    rows = rows[onp.arange(B)[:, None], order]
+    return np.array(rows, dtype=boxes.dtype, ctx=anchors.ctx)
 
 
 # What sorts and chooses is NumPy on the host: MXNet's `argsort` is not stable, and one step
@@ -78,7 +72,7 @@ def _kept(boxes, scores, classes, iou_threshold, among):
     kept, n = onp.zeros(scores.shape, dtype=bool), among.sum(axis=1).max()
     if not n:
         return kept
-    order = onp.lexsort((-scores, ~among))[:, :n]  # those of the mask stand first
+    order = _by_falling(onp.where(among, scores, -onp.inf))[:, :n]
     image = onp.arange(len(order))[:, None]
     among, boxes, classes = (x[image, order] for x in (among, boxes, classes))
     if boxes.dtype == onp.float64:
