@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -291,6 +292,15 @@ def test_what_is_too_slow_is_not_run_and_said_so(d2l, capsys):
     result = d2l.check(d2l.nms, "nms", seconds=0)
     assert not result and len(result.skipped) == result.total and not result.failures
     assert "would take too long: nms_" in capsys.readouterr().out
+
+
+def test_a_function_that_waits_is_run_on_large_cases_too(d2l):
+    def waits(*arguments):
+        time.sleep(0.1)  # what a busy machine takes from it, or a call costs anyway
+        return d2l.multibox_prior(*arguments)
+
+    result = d2l.check(waits, "multibox_prior", quiet=True, seconds=30)
+    assert result and not result.skipped
 
 
 def test_slower_and_faster_are_said():
