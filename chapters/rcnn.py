@@ -254,29 +254,31 @@ print("a batch:", tuple(X.shape), tuple(Y.shape), tuple(masks.shape))
 print("classes:", *train_set.classes)
 
 # %% [markdown]
-# A helper lays masks over pictures and draws the boxes.
+# A helper lays masks over pictures and draws the boxes, each class in a colour of its own.
 
 # %%
 PALETTE = np.array([[0.1, 0.4, 1], [0.1, 0.75, 0.2], [1, 0.25, 0.2], [0.8, 0.2, 0.9]])
 
 
-def show_instances(X, boxes, captions, masks, columns=5):
-    """Pictures (n, 3, H, W) in 0–255; boxes, captions and masks of each."""
+def show_instances(X, boxes, classes, captions, masks, columns=5):
+    """Pictures (n, 3, H, W) in 0–255; boxes, classes, captions and masks of each."""
     images = d2l.numpy(X).transpose(0, 2, 3, 1) / 255
-    for image, inside in zip(images, masks):
-        for i, mask in enumerate(inside):
-            image[mask] = 0.45 * image[mask] + 0.55 * PALETTE[i % len(PALETTE)]
+    colors = [[PALETTE[int(k) % len(PALETTE)] for k in row] for row in classes]
+    for image, inside, row in zip(images, masks, colors):
+        for mask, color in zip(inside, row):
+            image[mask] = 0.45 * image[mask] + 0.55 * color
     columns = min(columns, len(images))
     axes = d2l.show_images(images, -(-len(images) // columns), columns, scale=2.2)
     size = images.shape[2], images.shape[1]
-    for ax, box, texts in zip(axes, boxes, captions):
-        d2l.show_bboxes(ax, box * np.tile(size, 2), texts)
+    for ax, box, texts, row in zip(axes, boxes, captions, colors):
+        d2l.show_bboxes(ax, box * np.tile(size, 2), texts, row)
 
 
 labels = [rows[rows[:, 0] >= 0] for rows in d2l.numpy(Y)[:10]]
 show_instances(
     X[:10],
     [rows[:, 1:] for rows in labels],
+    [rows[:, 0] for rows in labels],
     [[train_set.classes[int(c)] for c in rows[:, 0]] for rows in labels],
     [m[: len(rows)] > 0.5 for m, rows in zip(d2l.numpy(masks), labels)],
 )
@@ -439,6 +441,7 @@ sure = (rows[:, :, 0] >= 0) & (rows[:, :, 1] >= run.threshold)
 show_instances(
     X[:10],
     [r[s, 2:] for r, s in zip(rows, sure)],
+    [r[s, 0] for r, s in zip(rows, sure)],
     [
         [f"{val_set.classes[int(c)]} {p:.2f}" for c, p in r[s, :2]]
         for r, s in zip(rows, sure)

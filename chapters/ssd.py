@@ -320,7 +320,8 @@ for ax, rows, label in zip(axes, found, d2l.numpy(Y)):
     d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors="w")
     sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
     captions = [f"{names[int(k)]} {confidence:.2f}" for k, confidence in sure[:, :2]]
-    d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions)
+    colors = [f"C{int(k)}" for k in sure[:, 0]]  # of classes
+    d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions, colors)
 d2l.show("detections")
 
 # %%
@@ -342,7 +343,8 @@ sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
 print(f"{picture.size[0]} × {picture.size[1]} pixels, {len(sure)} objects found")
 axes = d2l.plt.imshow(picture).axes
 captions = [f"{names[int(k)]} {confidence:.2f}" for k, confidence in sure[:, :2]]
-d2l.show_bboxes(axes, sure[:, 2:] * np.tile(picture.size, 2), captions)
+colors = [f"C{int(k)}" for k in sure[:, 0]]
+d2l.show_bboxes(axes, sure[:, 2:] * np.tile(picture.size, 2), captions, colors)
 d2l.show("one-picture")
 
 # %% [markdown]

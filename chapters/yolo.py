@@ -206,7 +206,8 @@ for ax, rows, label in zip(axes, found, d2l.numpy(Y)):
     d2l.show_bboxes(ax, real[:, 1:] * run.image_size, colors="w")
     sure = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= run.threshold)]
     captions = [f"{names[int(k)]} {score:.2f}" for k, score in sure[:, :2]]
-    d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions)
+    colors = [f"C{int(k)}" for k in sure[:, 0]]  # of classes
+    d2l.show_bboxes(ax, sure[:, 2:] * run.image_size, captions, colors)
 d2l.show("detections")
 
 # %%
