@@ -33,7 +33,7 @@ from .checks import (
 )
 from .distributed import mean_numbers, mean_statistics, rank, world_size
 from .meters import Accumulator, Timer, progress
-from .training import FiniteLoss, Trainer, check_loss
+from .training import FiniteLoss, Trainer, check_outcome
 
 __all__ = [
     "TrainingResult",
@@ -270,7 +270,9 @@ def _step(net: Any, loss: Any, trainer: Any) -> Callable[..., tuple[Any, Any]]:
             )
         return lambda net, loss_of, trainer, *batch: trainer.step(loss_of, *batch)
     several = world_size() > 1
-    stepper = backend.training.Stepper(net, trainer, check_loss, True, several, None, 1)
+    stepper = backend.training.Stepper(
+        net, trainer, check_outcome, True, several, None, 1
+    )
     finite, number = FiniteLoss(), itertools.count(1)
 
     def step(_net: Any, loss_of: Any, _trainer: Any, *batch: Any) -> tuple[Any, Any]:

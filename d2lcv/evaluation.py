@@ -21,6 +21,7 @@ __all__ = ["DetectionScores", "PrecisionRecall", "evaluate_detections"]
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]], float)
+MOST_CLASSES = 5000  # without names: the confusion matrix has the square of it
 MOST = 100  # detections of a class in an image that count
 
 
@@ -144,6 +145,10 @@ def evaluate_detections(
     `score_threshold`: pairs of a detection and an object with an IoU of at least 0.5,
     whatever their classes, are joined by falling IoU, each detection and each object once.
 
+    Every object counts: there is no mark for one that is difficult (Pascal VOC) or for a
+    crowd (COCO), which those programs leave out, and small, medium and large are by the
+    area of the box, where COCO's files may give that of a mask.
+
     Args:
         found: one (n, 6) array, tensor or list per image, or one (N, n, 6) for all: rows
             (class, confidence, x1, y1, x2, y2); rows of class −1 do not count. What
@@ -159,8 +164,8 @@ def evaluate_detections(
     Raises:
         TypeError: what cannot be an array of numbers.
         ValueError: a wrong shape, a number that is not finite, an object whose box is
-            inverted, a class without a name, another number of images in one than in the
-            other, or no object at all.
+            inverted, a class without a name, or of 5000 and more where there are none,
+            another number of images in one than in the other, or no object at all.
     """
     detections, objects = _rows("found", found, 6), _rows("truth", truth, 5)
     if len(detections) != len(objects):
@@ -169,6 +174,8 @@ def evaluate_detections(
             f"of truth, got {len(detections)}"
         )
     in_range("score_threshold", score_threshold, 0, 1)
+    if not objects:
+        raise ValueError("truth: expected at least one image, got none")
     det, obj = _Boxes.of(detections), _Boxes.of(objects)
     if not len(obj.label):
         raise ValueError("truth: expected at least one object, got padding rows only")
@@ -235,10 +242,11 @@ def _image_rows(name: str, rows: Any, width: int) -> np.ndarray:
     if array.ndim != 2 or array.shape[1] != width:
         raise ValueError(f"{name}: expected shape (n, {width}), got {array.shape}")
     array = array[~(array[:, 0] < 0)]
-    if not np.isfinite(array).all() or (array[:, 0] % 1).any():
+    wrong = ~np.isfinite(array).all(1) | (array[:, 0] % 1 != 0) | (array[:, 0] >= 2**31)
+    if wrong.any():
         raise ValueError(
             f"{name}: expected whole classes and finite numbers, got a row "
-            f"{array[~np.isfinite(array).all(1) | (array[:, 0] % 1 != 0)][0].tolist()}"
+            f"{array[wrong][0].tolist()}"
         )
     return array
 
@@ -279,6 +287,11 @@ class _Boxes(NamedTuple):
 def _names(classes: Sequence[str] | None, det: _Boxes, obj: _Boxes) -> tuple[str, ...]:
     largest = int(max(obj.label.max(), det.label.max(initial=0)))
     if classes is None:
+        if largest >= MOST_CLASSES:
+            raise ValueError(
+                f"found, truth: expected classes numbered from 0, below {MOST_CLASSES}, "
+                f"got {largest}; give such numbers to the classes that there are"
+            )
         return tuple(str(c) for c in range(largest + 1))
     names = tuple(str(name) for name in listed("classes", classes))
     if largest >= len(names) or len(set(names)) < len(names):

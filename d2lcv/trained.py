@@ -48,6 +48,7 @@ from .training import Trainer, predict
 from .weights import (
     describe,
     get_weights,
+    image_size_of,
     kind_of,
     load_weights,
     read_description,
@@ -86,6 +87,7 @@ DETECTOR = Path(__file__).parent / "data" / "weights" / "detector.safetensors"
 # What a picture measures that a net sees, unless the net says it
 SIDES = {"ResNet": 224, "FCN": 224, "resnet18": 32}
 DETECTOR_SIDE = 256
+ENDINGS = (".onnx", ".pt2")  # of programs of one file
 POS_THRESHOLD = 0.009999999  # of what `multibox_detection` takes for an object
 STYLE_LAYERS = (0, 5, 10, 19, 28)  # the first convolutions of VGG-19's blocks
 CROPPED = 8 / 7  # what a picture measures before its middle is cut out, as 256 to 224
@@ -170,7 +172,7 @@ def export(
 
     Args:
         net: a module of the active framework, on the default device.
-        path: of the files, without an ending.
+        path: of the files; the ending is added where it is not there.
         image_size: (height, width) of its pictures, one number for both; if None
             `net.image_size`, or else 256 for detectors and 224 for others.
         to: one of the forms; if None the active framework's own.
@@ -187,8 +189,10 @@ def export(
     """
     check_module("net", net)
     about, target = describe(net), check_path("path", path)
+    if target.suffix in ENDINGS:
+        target = target.with_suffix("")
     _check_form(about.get("kind"), to)
-    size = pair("image_size", image_size or _side(net), 1)
+    size = pair("image_size", _side(net) if image_size is None else image_size, 1)
     kind, channels = kind_of(net), getattr(net, "in_channels", 3)
     most = threshold("nms_threshold", nms_threshold)
     finds = kind in PROGRAMS and (to == "onnx" or backend.weights.EXPORTS_BOXES)
@@ -329,8 +333,7 @@ def _scaled_channels(net: Any, channels: Sequence[Any]) -> list[Any]:
 
 def _side(net: Any) -> tuple[int, int]:
     side = SIDES.get(kind_of(net) or "", DETECTOR_SIDE)
-    height, width = getattr(net, "image_size", None) or (side, side)
-    return height, width
+    return image_size_of(net) or (side, side)
 
 
 def _names(net: Any, number: int) -> list[str]:
@@ -505,7 +508,8 @@ def detect(
         net: a detector, as `load` gives it; its `classes` are the names.
         images: a list of, or one of: a path, a PIL picture, an array or a tensor (H, W, 3)
             of whole numbers from 0 to 255.
-        threshold: the least confidence, in [0, 1].
+        threshold: the least confidence, in [0, 1]; below 0.01 (of a `TinyRCNN` 0.05)
+            nothing is found.
         nms_threshold: as for `multibox_detection`.
 
     Returns:
@@ -697,7 +701,7 @@ def segment(net: Module, images: Any) -> list[Segmentation]:
 def _segment(net: Any, picture: Any) -> Segmentation:
     t = backend.tensors
     X = _batch(net, picture)
-    height, width = getattr(net, "image_size", None) or (picture.height, picture.width)
+    height, width = image_size_of(net) or (picture.height, picture.width)
     scores = predict_tiles(net, X, (height, width), (height // 2, width // 2))
     (probs,) = t.numpy(t.softmax(scores, 1))  # (C, H, W)
     names = _names(net, len(probs))

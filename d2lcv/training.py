@@ -16,6 +16,7 @@ from .checks import (
     check_module,
     check_net,
     check_tensor,
+    described,
     in_range,
     judged,
     not_negative,
@@ -138,7 +139,7 @@ class Trainer:
                 weight_decay,
             )
         self._stepper = backend.training.Stepper(
-            net, native, check_loss, eager, world_size() > 1, clip_norm, accumulate
+            net, native, check_outcome, eager, world_size() > 1, clip_norm, accumulate
         )
         self._native = self._stepper.optimizer  # which may be several in one
         if lr is None:
@@ -170,7 +171,8 @@ class Trainer:
         in it appears once only.
 
         Raises:
-            TypeError: the loss is not a tensor of the active framework.
+            TypeError: `function` returns something else than two things, or the loss is
+                not a tensor of the active framework.
             ValueError: the loss is not one number, or the framework cannot compute what
                 `function` asks for.
             FloatingPointError: the loss is infinite or NaN; the error says at which step
@@ -253,14 +255,26 @@ class FiniteLoss:
                 )
 
 
-def check_loss(loss: Any) -> None:
-    """Raise unless the loss of a step is one number: some frameworks would sum it."""
+def check_outcome(outcome: Any) -> tuple[Any, Any]:
+    """(loss, metrics) of a step's function, the loss one number: some would sum it."""
+    # a vector could be unpacked, too: the losses of two pictures
+    if not isinstance(outcome, (tuple, list)) or len(outcome) != 2:
+        raise TypeError(
+            "function: expected it to return (loss, metrics), where metrics may be (), "
+            f"got {described(outcome)}"
+        )
+    loss, metrics = outcome
     check_tensor("loss", loss)
-    if any(n not in (1, None) for n in loss.shape):
+    try:
+        shape = tuple(loss.shape)
+    except ValueError:  # inside of a compiled step even its rank can be unknown
+        shape = ()
+    if any(n not in (1, None) for n in shape):
         raise ValueError(
-            f"loss: expected one number, got shape {tuple(loss.shape)}; its mean is "
+            f"loss: expected one number, got shape {shape}; its mean is "
             "d2lcv.reduce_mean(loss)"
         )
+    return loss, metrics
 
 
 def _factors(net: Any, lr_scale: Mapping[str, float] | None) -> dict[str, float]:

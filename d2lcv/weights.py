@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from .backends import Module, backend
-from .checks import check_module, check_path, described
+from .checks import check_module, check_path, described, pair
 from .files import write_file
 from .randomness import next_net
 
 __all__ = [
     "describe",
     "get_weights",
+    "image_size_of",
     "initialize",
     "kind_of",
     "load_weights",
@@ -170,8 +171,9 @@ def describe(net: Module) -> dict[str, Any]:
         about |= {"kind": kind, "arguments": values}
     if getattr(net, "classes", None) is not None:
         about["classes"] = [str(name) for name in net.classes]
-    if getattr(net, "image_size", None) is not None:
-        about["image_size"] = [int(side) for side in net.image_size]
+    size = image_size_of(net)
+    if size is not None:
+        about["image_size"] = list(size)
     scaling = scaling_of(net)
     if scaling is not None:
         about["scaling"] = [part.tolist() for part in scaling]
@@ -204,6 +206,12 @@ def scaling_of(net: Any) -> tuple[np.ndarray, np.ndarray] | None:
             f"positive, got {given!r}"
         )
     return mean, std
+
+
+def image_size_of(net: Any) -> tuple[int, int] | None:
+    """(height, width) of `net.image_size`, where one number stands for both, or None."""
+    given = getattr(net, "image_size", None)
+    return None if given is None else pair("net.image_size", given, 1)
 
 
 @contextmanager

@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 
 from ..backends import backend, framework_of
+from ..words import did_you_mean
 from .case import Case, compare
 
 __all__ = ["Failure", "Result", "check", "exercise", "using"]
 
 PACKAGE = __package__.partition(".")[0]
 SECONDS = 0.2  # of measuring the speed of one function
+SEEN = 10**6  # numbers in the arguments of the calls that are remembered
 
 
 @dataclass
@@ -37,7 +39,8 @@ class Failure:
     Attributes:
         case: its name.
         reason: what is wrong, in a sentence.
-        arguments: what the function was called with, the last time.
+        arguments: what the function was called with where it first gave something else
+            than ours, or the last time.
         expected, got: the right answer and the function's, by name; `got` is empty if
             there was none.
         size: numbers in all arguments.
@@ -126,7 +129,8 @@ def check(
     """
     if not callable(function):
         raise TypeError(f"function: expected a function, got {function!r}")
-    name = name if name is not None else getattr(function, "__name__", "")
+    # a function of the package stands for its name
+    name = getattr(function if name is None else name, "__name__", name or "")
     ours = _ours(name)
     cases = _cases(name)
     if not cases:
@@ -216,11 +220,13 @@ def using(**functions: Callable[..., Any]) -> Iterator[None]:
 
 def _public(name: str) -> Any:
     """The package's function of a name."""
-    value = getattr(importlib.import_module(PACKAGE), name, None) if name else None
+    package = importlib.import_module(PACKAGE)
+    value = getattr(package, name, None) if name and isinstance(name, str) else None
     if not isinstance(value, FunctionType) or not value.__module__.startswith(PACKAGE):
+        names = dir(importlib.import_module(PACKAGE))
+        hint = did_you_mean(str(name), names) or "such as 'box_iou'"
         raise ValueError(
-            f"name: expected a public function of {PACKAGE}, such as 'box_iou', "
-            f"got {name!r}"
+            f"name: expected a public function of {PACKAGE}, got {name!r}; {hint}"
         )
     return value
 
@@ -306,6 +312,7 @@ class _Watch:
         self.arguments: dict[str, Any] = {}
         self.reason = ""
         self.calls = self.size = 0
+        self.seen: list[tuple[list[Any], dict[str, Any], Any]] = []
 
     def bound(self, *given: Any, **named: Any) -> dict[str, Any]:
         bound = self.signature.bind(*given, **named)
@@ -327,6 +334,8 @@ class _Watch:
         for name, before in self.arguments.items():
             if isinstance(before, np.ndarray) and _changed(before, arguments[name]):
                 self._refuse(f"it changed its argument {name}")
+        if self.size < SEEN:
+            self.seen.append((list(arguments.values()), self.arguments, value))
         if self.like is not None:
             self._look_at(value)
         self.like = self.like if self.like is not None else value
@@ -493,8 +502,26 @@ def _failure(run: _Run, name: str, watch: _Watch) -> Failure | None:
         # a framework that compiles wraps what the function raised
         reason = watch.reason or f"with what it gave, {_raised(error, None)[3:]}"
         expected = run.expected
-    arguments = watch.arguments or run.arguments
+    arguments = _first_wrong(watch, _ours(name)) or watch.arguments or run.arguments
     return Failure(run.case.name, reason, arguments, expected, got, run.size)
+
+
+def _first_wrong(watch: _Watch, ours: Any) -> dict[str, Any] | None:
+    """The arguments of the first of several calls that gave something else than ours."""
+    for given, arguments, value in watch.seen if watch.calls > 1 else []:
+        if not _agree(_parts(value), _parts(ours(*given))):
+            return arguments
+    return None
+
+
+def _agree(parts: list[Any], wanted: list[Any]) -> bool:
+    arrays = [[_concrete(x) for x in values] for values in (parts, wanted)]
+    if len(parts) != len(wanted) or any(x is None for row in arrays for x in row):
+        return len(parts) == len(wanted)  # without numbers nothing can be said
+    return all(
+        a.shape == b.shape and np.allclose(a, b, 1e-5, 1e-6, equal_nan=True)
+        for a, b in zip(*arrays, strict=True)
+    )
 
 
 # ---- what is printed -----------------------------------------------------------------

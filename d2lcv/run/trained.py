@@ -117,7 +117,9 @@ def _detect_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="plain",
         choices=["plain", "coco"],
-        help="also write detections.json; coco: in the form of COCO's results",
+        help="also write detections.json; coco: in the form of COCO's results, "
+        "image_id the number of the picture among those given and category_id that of "
+        "the class, both from 1",
     )
 
 
@@ -251,11 +253,13 @@ def run(name: str, argv: Sequence[str]) -> int:
     """One of `COMMANDS`: 0, or 1 if a source could not be read."""
     command = COMMANDS[name]
     options = _parser(name, command).parse_args(argv)
+    folder = Path(options.out or f"out/{name}")
+    _check_apart(folder, options.sources)
     use(options.backend, options.device)
     entry = backend.entry
     print(f"{entry.title} {entry.version} on {backend.tensors.device_name()}")
     net = command.net(options)
-    work = _Work(command, net, options, Path(options.out or f"out/{name}"))
+    work = _Work(command, net, options, folder)
     check_writable(work.folder / command.results)
     for source in options.sources:
         try:
@@ -264,11 +268,13 @@ def run(name: str, argv: Sequence[str]) -> int:
                     work.fail(record["error"])
                 else:
                     work.found.append(record)
+                    work.numbers.append(len(work.found) + work.failed)
         except (OSError, ValueError, ModuleNotFoundError) as error:
             work.fail(error)
     if options.json:
         path = work.folder / f"{command.results}.json"
-        rows: Any = _as_coco(work.found) if options.json == "coco" else work.found
+        as_coco = options.json == "coco"
+        rows: Any = _as_coco(work.numbers, work.found) if as_coco else work.found
         path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         print(f"{command.results}: {path}")
     failed = f", {work.failed} could not be read" if work.failed else ""
@@ -306,6 +312,19 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     return parser
 
 
+def _check_apart(folder: Path, sources: Iterable[str]) -> None:
+    """Raise if results would lie beside a source: they could take the place of it."""
+    for path in map(Path, sources):
+        if not path.exists():
+            continue  # which is said later, or a camera
+        source = path if path.is_dir() else path.parent
+        if source.resolve() == folder.resolve():
+            raise ValueError(
+                f"--out: {folder} is the folder of {path}, which the results could "
+                "overwrite; give them another one"
+            )
+
+
 @dataclass
 class _Work:
     """A command at work on its sources."""
@@ -317,6 +336,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.found: list[Objects] = []
+        self.numbers: list[int] = []  # of these pictures among all that were given
         self.written: set[Path] = set()
         self.failed = 0
 
@@ -437,17 +457,19 @@ def _drawn(found: Any) -> Any:
     return found.picture() if hasattr(found, "picture") else found
 
 
-def _as_coco(found: Iterable[Objects]) -> list[Objects]:
+def _as_coco(numbers: Sequence[int], found: Sequence[Objects]) -> list[Objects]:
     """Rows of COCO's results: images and categories are numbered from 1."""
     rows = []
-    for i, record in enumerate(found, 1):
+    for number, record in zip(numbers, found, strict=True):
         for thing in record["objects"]:
             x1, y1, x2, y2 = thing["box"]
+            box = [x1, y1, x2 - x1, y2 - y1]
             rows.append(
                 {
-                    "image_id": i,
+                    "image_id": number,
+                    "file_name": record["file"],
                     "category_id": thing["class"] + 1,
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "bbox": [round(side, 3) for side in box],
                     "score": thing["score"],
                 }
             )

@@ -204,6 +204,26 @@ def test_a_mistake_is_found(d2l, name, mistake, right, wrong, capsys):
     assert "expected " in told and SAYS.get(mistake, "") in told
 
 
+def test_of_several_calls_that_is_shown_which_was_wrong(d2l):
+    """The cases on thresholds call a function many times."""
+    text = WRITTEN["nms"].replace("~(iou > np", "~(iou >= np")
+    wrong = written(d2l, "nms", text)
+    failures = d2l.check(wrong, "nms", quiet=True).failures
+    assert any("on_thresholds" in failure.case for failure in failures)
+    for failure in failures:
+        boxes, scores, most = failure.arguments.values()
+        given = d2l.tensor(boxes), d2l.tensor(scores), most
+        answers = [d2l.numpy(f(*given)).tolist() for f in (wrong, d2l.nms)]
+        assert answers[0] != answers[1], failure.case
+
+
+@pytest.mark.once
+def test_a_function_of_the_package_stands_for_its_name(d2l):
+    assert d2l.check(d2l.box_iou, d2l.box_iou, quiet=True).name == "box_iou"
+    with pytest.raises(ValueError, match=r"got 'nmss'; did you mean 'nms'\?"):
+        d2l.check(d2l.nms, "nmss")
+
+
 def test_the_smallest_case_shows_arguments_and_both_answers(d2l):
     text = WRITTEN["box_iou"].replace("np.maximum(lower - upper, 0)", "lower - upper")
     failure = d2l.check(written(d2l, "box_iou", text), "box_iou", quiet=True).failures[

@@ -76,6 +76,36 @@ def test_coco_results(pictures, capsys):
 
 
 @pytest.mark.once
+def test_coco_numbers_the_pictures_that_were_given(pictures, capsys):
+    folder, _ = pictures
+    line = [
+        "detect",
+        str(folder),
+        "--json",
+        "coco",
+        "--out",
+        "out",
+        "--threshold",
+        "0.2",
+    ]
+    assert cli.main(line) == 1  # the second of the three is torn
+    rows = json.loads((folder.parent / "out" / "detections.json").read_text())
+    names = {1: "0.png", 3: "2.png"}
+    assert {row["image_id"] for row in rows} == {*names}
+    assert all(row["file_name"].endswith(names[row["image_id"]]) for row in rows)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("source", ["photos", "photos/0.png"])
+def test_results_do_not_overwrite_the_sources(pictures, capsys, source):
+    folder, _ = pictures
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert cli.main(["detect", source, "--out", "out/../photos"]) == 1
+    assert "--out: out/../photos is the folder of" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.once
 def test_sources_that_are_not_there(pictures, capsys):
     (pictures[0].parent / "empty").mkdir()
     assert cli.main(["detect", "nowhere.png", "empty", "nowhere.mp4"]) == 1

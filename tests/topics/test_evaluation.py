@@ -239,6 +239,13 @@ BAD = {
         {"classes": ["a", "b"]},
     ),
     "score_threshold": ([[ROW]], [[OBJECT]], {"score_threshold": 2}),
+    "found, truth: expected classes numbered from 0, below 5000, got 1000000": (
+        [[[1e6, *ROW[1:]]]],
+        [[OBJECT]],
+        {},
+    ),
+    "got a row [1000000000000.0,": ([[[1e12, *ROW[1:]]]], [[OBJECT]], {}),
+    "truth: expected at least one image": ([], [], {}),
     "found: expected a list": (3, [[OBJECT]], {}),
     "found[0]: expected rows": ([["text"]], [[OBJECT]], {}),
     "truth[0]: expected rows": ([[ROW]], [[OBJECT, [1, 2]]], {}),

@@ -224,6 +224,14 @@ def test_what_an_export_says(d2l, native, tmp_path):
     assert about["gives"] == "predictions" and about["outputs"] == [[None, 2]]
 
 
+@pytest.mark.once
+def test_a_path_with_its_ending(d2l, tmp_path):
+    pytest.importorskip("onnx")
+    path = d2l.export(d2l.resnet18(2), tmp_path / "net.onnx", 32, to="onnx")
+    assert path == str(tmp_path / "net.onnx")
+    assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
+
+
 def test_export_exception(d2l, tmp_path):
     with pytest.raises(TypeError, match="net: expected"):
         d2l.export(3, tmp_path / "net")
@@ -231,6 +239,8 @@ def test_export_exception(d2l, tmp_path):
         d2l.export(d2l.TinySSD(1), 3)
     with pytest.raises(ValueError, match="image_size: expected"):
         d2l.export(d2l.TinySSD(1), tmp_path / "net", (1, 2, 3))
+    with pytest.raises(ValueError, match="image_size: expected at least 1"):
+        d2l.export(d2l.TinySSD(1), tmp_path / "net", 0)
     with pytest.raises(ValueError, match="to: expected one of 'onnx'"):
         d2l.export(d2l.TinySSD(1), tmp_path / "net", to="zip")
     others = {e.program for e in d2l.backends.REGISTRY.values()}

@@ -342,3 +342,18 @@ def test_detector_of_the_package_finds_drawn_shapes(d2l):
     truth = [np.asarray(rows) + [1, 0, 0, 0, 0] for _, rows in drawn]
     found = d2l.detect(net, [image for image, _ in drawn], threshold=0.05)
     assert d2l.evaluate_detections(found, truth, net.classes)["AP50"] > 0.7
+
+
+@pytest.mark.once
+def test_one_number_is_the_size_of_both_sides(d2l, file, tmp_path):
+    net = d2l.load(file)
+    net.image_size = 64
+    picture = np.zeros((50, 70, 3), np.uint8)
+    (one,) = d2l.detect(net, picture, 0.0)
+    loaded = d2l.load(d2l.save_weights(net, tmp_path / "net.safetensors"))
+    assert tuple(loaded.image_size) == (64, 64)
+    (other,) = d2l.detect(loaded, picture, 0.0)
+    np.testing.assert_array_equal(one.rows, other.rows)
+    net.image_size = "64"
+    with pytest.raises((TypeError, ValueError), match=r"net\.image_size: expected"):
+        d2l.detect(net, picture)

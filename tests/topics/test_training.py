@@ -274,6 +274,25 @@ def test_group_without_gradient_stays(d2l, optimizer, eager):
 
 
 @MODES
+@pytest.mark.parametrize(
+    ("gives", "got"),
+    [
+        (lambda d2l, y: y[0, :, 0, 0], "shape .2,."),  # losses of two pictures
+        (lambda d2l, y: d2l.reduce_mean(y), "shape"),
+        (lambda d2l, y: None, "NoneType"),
+        (lambda d2l, y: (d2l.reduce_mean(y), (), ()), "tuple"),
+    ],
+)
+def test_step_gives_loss_and_metrics(d2l, eager, gives, got):
+    net = make_linear(d2l)
+    trainer = d2l.Trainer(net, "sgd", lr=0.1, eager=eager)
+    before = d2l.get_weights(net)
+    with pytest.raises(TypeError, match=f"function: .*loss, metrics.*got .*{got}"):
+        trainer.step(lambda X: gives(d2l, net(X)), d2l.tensor(IMAGES))
+    assert not changed(before, d2l.get_weights(net))
+
+
+@MODES
 def test_loss_is_one_number(d2l, eager):
     net = make_linear(d2l)
     trainer = d2l.Trainer(net, "sgd", lr=0.1, eager=eager)

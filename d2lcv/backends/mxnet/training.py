@@ -221,9 +221,7 @@ class Stepper:
 
     def step(self, function, *batch):
         def loss_of(*batch):
-            loss, metrics = function(*batch)
-            self.check(loss)
-            return loss, metrics
+            return self.check(function(*batch))
 
         if self._has_several_devices():
             # one without a part of this batch shall not add what it has of another

@@ -177,9 +177,7 @@ class Stepper:
 
     def step(self, function, *batch):
         def loss_of(*batch):
-            loss, metrics = function(*batch)
-            self.check(loss)
-            return loss, metrics
+            return self.check(function(*batch))
 
         if not self.optimizer.count:
             for parameter in self.net.parameters():

@@ -285,10 +285,7 @@ class Stepper:
 
     def _compile(self, function, is_last):
         def loss_of(*batch):
-            loss, metrics = function(*batch)
-            if loss.shape.rank is not None:
-                self.check(loss)
-            return loss, metrics
+            return self.check(function(*batch))
 
         def step(*batch):
             self.optimizer.is_last = is_last

@@ -123,9 +123,7 @@ class Stepper:
 
     def step(self, function, *batch):
         def loss_of(*batch):
-            loss, metrics = function(*batch)
-            self.check(loss)
-            return loss, metrics
+            return self.check(function(*batch))
 
         if self.has_layout:
             batch = tree_map_only(torch.Tensor, _channels_last, batch)
