@@ -59,10 +59,11 @@ class Trainer:
             counts the steps.
         momentum: for "sgd".
         weight_decay: coupled L2 penalty.
-        lr_scale: factors on the learning rate of parts of the net, by the start of their
-            weights' names (see `get_weights`): `{"output": 10.0}` lets the layer
-            `output` learn ten times as fast. Of several starts the longest counts; with
-            0 a part is left out: it neither learns nor decays.
+        lr_scale: factors on the learning rate of parts of the net, by their names, with
+            which those of their weights begin up to a dot (see `get_weights`):
+            `{"output": 10.0}` lets the layer `output` learn ten times as fast. Of a part
+            and one inside of it the longer name counts; with 0 a part is left
+            out: it neither learns nor decays.
         clip_norm: the largest norm of the gradients: of all of them together, before the
             penalty. Longer ones are shortened, g ← g·c/‖g‖, and keep their direction.
         accumulate: how many steps have one update, with the mean of their gradients: k
@@ -79,7 +80,7 @@ class Trainer:
     Raises:
         ValueError: unknown optimizer, a negative number, momentum with "adam", options
             beside an own optimizer, no `lr` without one, a precision that the framework
-            does not have here, or a key of `lr_scale` with which no weight's name starts.
+            does not have here, or a key of `lr_scale` that is no part of the net.
     """
 
     def __init__(

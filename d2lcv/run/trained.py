@@ -39,6 +39,7 @@ class Command:
     results: str  # the name of the JSON file
     kinds: tuple[str, ...] = ()  # of nets that it takes from files
     takes_videos: bool = True
+    labels: Callable[[Any], Any] | None = None  # (H, W) numbers to write, too
 
 
 # ---- the commands ------------------------------------------------------------------------
@@ -232,6 +233,7 @@ COMMANDS = {
         _say_shares,
         "segments",
         ("FCN",),
+        labels=lambda found: found.classes,
     ),
     "stylize": Command(
         "paint photographs in the style of another picture",
@@ -373,7 +375,10 @@ class _Work:
             target = self.target(file.stem)
             drawn = _drawn(found)
             drawn.save(target)
-            yield self.record(str(file), found, drawn, target)
+            record = self.record(str(file), found, drawn, target)
+            if self.command.labels is not None:
+                record["labels"] = self.write_labels(self.command.labels(found), target)
+            yield record
 
     def target(self, stem: str) -> Path:
         target, number = self.folder / f"{stem}.png", 1
@@ -382,6 +387,16 @@ class _Work:
             target = self.folder / f"{stem}-{number}.png"
         self.written.add(target)
         return target
+
+    def write_labels(self, labels: Any, target: Path) -> str:
+        """A picture whose pixels are the numbers of classes, in 8 bits or, if many, 16."""
+        import numpy as np
+        from PIL import Image
+
+        path = self.target(f"{target.stem}-classes")
+        kind = np.uint8 if labels.max() < 256 else np.uint16
+        Image.fromarray(labels.astype(kind)).save(path)
+        return str(path)
 
     def record(self, file: str, found: Any, drawn: Any, target: Path) -> Objects:
         said, objects = self.command.say(found)

@@ -222,6 +222,12 @@ def test_segment(d2l, pictures, capsys):
     (record,) = json.loads((folder.parent / "out/segment/segments.json").read_text())
     assert sum(record["shares"].values()) == pytest.approx(1, abs=1e-4)
     assert set(record["shares"]) <= {"ape", "bee", "cow"}
+    with Image.open(record["labels"]) as labels:
+        pixels = np.asarray(labels)
+    assert pixels.shape == (record["height"], record["width"])
+    for name, share in record["shares"].items():
+        of_class = (pixels == net.classes.index(name)).mean()
+        assert of_class == pytest.approx(share, abs=1e-4)
     assert cli.main([*line[:2], "--weights", d2l.load().__class__.__name__]) == 1
     assert "no weights file" in capsys.readouterr().err
 
