@@ -70,7 +70,8 @@ print("features:", tuple(d2l.predict(classifier.features, X).shape))
 d2l.show_source(d2l.bilinear_kernel)
 
 # %% [markdown]
-# To see that it works, we enlarge a picture by two.
+# To see that it works, we enlarge a picture by two, and look at an eye of the dog: between
+# the pixels there were, the new ones change little by little.
 
 # %%
 upsample = d2l.conv_transpose2d(3, 3, 4, stride=2, padding=1, bias=False)
@@ -80,7 +81,8 @@ picture = np.asarray(d2l.cat_and_dog(), np.float32) / 255
 X = d2l.tensor(picture.transpose(2, 0, 1)[None].copy())
 Y = d2l.numpy(d2l.predict(upsample, X))[0].transpose(1, 2, 0)
 print("upsampled from", picture.shape[:2], "to", Y.shape[:2])
-d2l.show_images([picture, np.clip(Y, 0, 1)], 1, 2, ["input", "twice as large"], scale=3)
+eye, large = picture[110:160, 120:180], np.clip(Y, 0, 1)[220:320, 240:360]
+d2l.show_images([eye, large], 1, 2, ["60 × 50 pixels", "120 × 100 pixels"], scale=3)
 d2l.show("upsampling")
 
 # %% [markdown]
@@ -191,26 +193,36 @@ for name, iou in zip(d2l.VOC_CLASSES, confusion.iou):
 # ## Prediction
 #
 # The class of a pixel is the one with the highest score. `label2image` gives each class
-# its colour. The rows show the crops, what the network says, and the labels. The net is
-# called in evaluation mode, and no gradients are kept:
+# its colour. The rows show the crops, what the network says, and the labels, whose classes
+# stand above. The net is called in evaluation mode, and no gradients are kept:
 
 # %%
 d2l.show_source("training.predict")
 
 
 # %%
+ROWS = ["picture", "prediction", "label"]
+
+
+def names_in(label):
+    """The classes of a label (H, W), without background and border."""
+    return ", ".join(d2l.VOC_CLASSES[k] for k in np.unique(label) if 0 < k < 21)
+
+
 def show_predictions(net, name, number=4):
     X, Y = next(iter(val_iter))
     classes = d2l.numpy(d2l.argmax(d2l.predict(net, d2l.to(X, run.device)), 1))
     std, mean = np.array(d2l.IMAGENET_STD), np.array(d2l.IMAGENET_MEAN)
     crops = d2l.numpy(d2l.transpose(X, (0, 2, 3, 1))) * std + mean
     number = min(number, len(crops))
+    labels = d2l.numpy(Y)[:number]
     images = [
         *np.clip(crops[:number], 0, 1),
         *d2l.label2image(classes[:number]),
-        *d2l.label2image(d2l.numpy(Y)[:number]),
+        *d2l.label2image(labels),
     ]
-    d2l.show_images(images, 3, number, scale=2)
+    titles = [names_in(label) for label in labels] + [""] * (2 * number)
+    d2l.show_images(images, 3, number, titles, scale=2, row_titles=ROWS)
     d2l.show(name)
 
 
@@ -246,7 +258,8 @@ segmented = [segment(net, image) for image in whole]
 labels = [val_set.folder.classes(i) for i in range(3)]
 print("picture and classes:", whole[0].shape, segmented[0].shape)
 images = [*whole, *map(d2l.label2image, segmented), *map(d2l.label2image, labels)]
-d2l.show_images(images, 3, 3, scale=2)
+titles = [names_in(label) for label in labels] + [""] * 6
+d2l.show_images(images, 3, 3, titles, scale=2, row_titles=ROWS)
 d2l.show("whole-pictures")
 
 # %%

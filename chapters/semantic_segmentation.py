@@ -80,7 +80,7 @@ def as_pixels(image):
 
 
 first = [as_pixels(image) for image in train_features[0:5] + train_labels[0:5]]
-d2l.show_images(first, 2, 5, scale=2)
+d2l.show_images(first, 2, 5, scale=2, row_titles=["picture", "label"])
 d2l.show("pictures-and-labels")
 
 # %% [markdown]
@@ -186,7 +186,8 @@ crops = []
 for _ in range(n):
     crops += d2l.voc_rand_crop(train_features[large], train_labels[large], *size)
 crops = [as_pixels(image) for image in crops]
-d2l.show_images(crops[::2] + crops[1::2], 2, n, scale=2)
+rows = ["picture", "label"]
+d2l.show_images(crops[::2] + crops[1::2], 2, n, scale=2, row_titles=rows)
 d2l.show("crops")
 
 # %% [markdown]
@@ -235,7 +236,7 @@ mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 shown = min(5, len(values))
 pictures = (values[:shown].transpose(0, 2, 3, 1) * std + mean).clip(0, 1)
 colored = d2l.label2image(d2l.numpy(Y)[:shown])
-d2l.show_images([*pictures, *colored], 2, shown, scale=2)
+d2l.show_images([*pictures, *colored], 2, shown, scale=2, row_titles=rows)
 d2l.show("batch")
 
 # %% [markdown]
@@ -286,7 +287,8 @@ def flipped_crop(feature, label, height, width):
 pairs = [
     flipped_crop(train_features[large], train_labels[large], *size) for _ in range(5)
 ]
-d2l.show_images([a for a, _ in pairs] + [b for _, b in pairs], 2, 5, scale=2)
+images = [a for a, _ in pairs] + [b for _, b in pairs]
+d2l.show_images(images, 2, 5, scale=2, row_titles=rows)
 d2l.show("flipped-crops")
 
 # %% [markdown]

@@ -25,6 +25,8 @@ def show_images(
     num_cols: int,
     titles: Sequence[Any] | None = None,
     scale: float = 1.5,
+    *,
+    row_titles: Sequence[Any] | None = None,
 ) -> np.ndarray:
     """Draw images in a grid of cells, row by row.
 
@@ -36,12 +38,14 @@ def show_images(
         num_rows, num_cols: of the grid. Cells without an image stay blank.
         titles: one for each image, written above it.
         scale: width and height of a cell in inches.
+        row_titles: one for each row, written along its left side.
 
     Returns:
         The axes, (num_rows · num_cols,), those of blank cells included.
 
     Raises:
-        ValueError: more images than cells, another shape, fewer titles than images.
+        ValueError: more images than cells, another shape, fewer titles than images, or not
+            as many row titles as rows.
     """
     num_rows, num_cols = (
         at_least("num_rows", num_rows, 1),
@@ -68,6 +72,11 @@ def show_images(
             f"titles: expected one for each of {len(pictures)} images, "
             f"got {len(titles)}"
         )
+    rows = [] if row_titles is None else listed("row_titles", row_titles)
+    if rows and len(rows) != num_rows:
+        raise ValueError(
+            f"row_titles: expected one for each of {num_rows} rows, got {len(rows)}"
+        )
     figure, axes = plt.subplots(
         num_rows,
         num_cols,
@@ -87,6 +96,8 @@ def show_images(
         ax.set_yticks([])
         if titles:
             ax.set_title(titles[i], fontsize=fontsize, pad=3)
+    for ax, title in zip(axes[::num_cols], rows, strict=bool(rows)):
+        ax.set_ylabel(str(title), fontsize=_TITLE_SIZES[1])
     _drawn.add(figure)
     return axes
 

@@ -116,6 +116,14 @@ def test_show_images_of_one_cell_and_of_none():
     assert show_images([], 1, 2).shape == (2,)
 
 
+def test_show_images_row_titles():
+    images = [np.zeros((4, 4, 3))] * 3
+    axes = show_images(images, 2, 2, row_titles=["picture", "label"])
+    assert [ax.get_ylabel() for ax in axes] == ["picture", "", "label", ""]
+    with pytest.raises(ValueError, match="row_titles: expected one for each of 2 rows"):
+        show_images(images, 2, 2, row_titles=["picture"])
+
+
 def test_show_images_grey():
     grey = np.array([[0, 51], [102, 255]], np.uint8)
     axes = show_images(
