@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..backends import backend
-from ..checks import pair
+from ..checks import listed, pair
 from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
 from ..data.boxes import BoxSet, StrPath, read_csv
+from ..data.indices import checked_index
 from ..data.pictures import read_labelled
 from ..files import workspace
 
@@ -151,13 +152,17 @@ class DetectionDataset:
         """Read picture i: (h, w, 3) uint8, resized to `size` if there is one.
 
         Raises:
+            TypeError: the index is no whole number.
             IndexError: there is no picture i.
             ValueError: the file is not a picture, or torn; it is named.
         """
-        return read_labelled(self.paths[i], self.size)
+        return read_labelled(
+            self.paths[checked_index("index", i, len(self))], self.size
+        )
 
     def example(self, i: int) -> tuple[np.ndarray, ...]:
         """Picture i, (3, h, w) float32 from 0 to 255, and its label (G, 5)."""
+        i = checked_index("index", i, len(self))
         pixels = self.pixels(i)
         image = np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
         return image, self.labels[i].copy()
@@ -180,12 +185,20 @@ class DetectionDataset:
         """Draw pictures with their boxes and names; returns the axes of `show_images`.
 
         Args:
-            indices: which pictures; `None`: the first eight.
+            indices: a list, which pictures; `None`: the first eight.
             scale: width and height of a picture in inches.
+
+        Raises:
+            TypeError: `indices` is no list of whole numbers.
+            IndexError: there is no such picture.
         """
         from ..figures import show_bboxes, show_images
 
-        chosen = list(range(min(8, len(self))) if indices is None else indices)
+        given = range(min(8, len(self))) if indices is None else indices
+        chosen = [
+            checked_index(f"indices[{k}]", i, len(self))
+            for k, i in enumerate(listed("indices", given))
+        ]
         columns = max(1, min(4, len(chosen)))
         pictures = [self.pixels(i) for i in chosen]
         axes = show_images(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..augmentation import transformed_array
 from ..checks import check_function, check_path, flag
+from ..data.indices import checked_index
 from .folders import cifar10_folder
 
 __all__ = ["CIFAR10", "ImageFolder"]
@@ -30,11 +31,13 @@ class _Pictures:
         return len(self.labels)
 
     def __getitem__(self, i: int) -> tuple[Any, int]:
-        label = int(self.labels[i])  # an index too large ends a loop over the set
+        i = checked_index("index", i, len(self))
+        label = int(self.labels[i])
         picture = self.picture(i)
         return (self.transform(picture) if self.transform else picture), label
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        i = checked_index("index", i, len(self))
         label = np.array(self.labels[i])
         return transformed_array(self.picture(i), self.transform), label
 
@@ -87,7 +90,7 @@ class ImageFolder(_Pictures):
     def picture(self, i: int) -> Any:
         from ..data.pictures import read_picture
 
-        return read_picture(self.paths[i])
+        return read_picture(self.paths[checked_index("index", i, len(self))])
 
 
 class CIFAR10(_Pictures):
@@ -133,6 +136,7 @@ class CIFAR10(_Pictures):
     def picture(self, i: int) -> Any:
         from PIL import Image
 
+        i = checked_index("index", i, len(self))
         if self._folder is not None:
             return self._folder.picture(i)
         assert self._images is not None  # it is either of the two

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.boxes import read_csv
+from ..data.indices import checked_index
 from ..data.voc import read_numbers
 from .detection import DetectionDataset
 from .folders import shapes_folder
@@ -40,6 +41,7 @@ class ShapesDataset(DetectionDataset):
         super().__init__(read_csv(shapes_folder(data), is_train), size)
 
     def example(self, i: int) -> tuple[np.ndarray, ...]:
+        i = checked_index("index", i, len(self))
         image, label = super().example(i)
         height, width = self.sizes[i]
         size = self.size or (height, width)

@@ -22,6 +22,7 @@ from ..checks import (
     one_of,
     pair,
 )
+from ..data.indices import checked_index
 from ..data.voc import (
     IGNORE,
     VOC_CLASSES,
@@ -203,7 +204,7 @@ class _Images(Sequence):
     def __getitem__(self, i: int | slice) -> Any:
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
-        return _native(self._read(range(len(self))[i]))
+        return _native(self._read(checked_index("index", i, len(self))))
 
 
 def _native(image: np.ndarray) -> Any:
@@ -303,6 +304,7 @@ class VOCSegDataset:
         return (img / 255 - mean) / std
 
     def example(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        i = checked_index("index", i, len(self))
         image, classes = self.folder.image(i), self.folder.classes(i, self.void)
         draw = stream() if self.is_train else numbered(i)
         H, W = classes.shape
@@ -312,7 +314,7 @@ class VOCSegDataset:
         return np.ascontiguousarray(image.transpose(2, 0, 1)), classes
 
     def __getitem__(self, i: int) -> tuple[Any, Any]:
-        image, classes = self.example(range(len(self))[i])
+        image, classes = self.example(i)
         label = backend.segmentation.class_tensor(classes)
         return backend.tensors.tensor(image), label
 

@@ -469,3 +469,80 @@ def test_folder_of_none_or_of_two_forms(tmp_path):
     write("yolo", tmp_path)
     with pytest.raises(ValueError, match="several ways: CSV, YOLO"):
         DetectionDataset.from_folder(tmp_path)
+
+
+# ---- indices -------------------------------------------------------------------------
+
+BAD_INDICES = {
+    "a slice": (slice(2), r"got slice\(None, 2, None\); take several one by one"),
+    "a text": ("a", "got str 'a'"),
+    "a list": ([0, 1], r"got list \[0, 1\]"),
+    "a float": (1.0, r"got float 1\.0"),
+    "a truth value": (True, "got bool True"),
+}
+
+
+@pytest.fixture(scope="module")
+def indexed(d2l, sets, tmp_path_factory):
+    """A set of each kind that is taken apart by an index."""
+    folder = tmp_path_factory.mktemp("classes")
+    for part in ("train", "test"):
+        for name in "ab":
+            (folder / part / name).mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / part / name / "1.png")
+    return {
+        "boxes": DetectionDataset.from_folder(sets["csv"], False),
+        "bananas": d2l.BananasDataset(False, sets["coco"]),
+        "shapes": d2l.ShapesDataset(False),
+        "folder": d2l.ImageFolder(folder / "train"),
+        "cifar": d2l.CIFAR10(True, folder),
+        "crops": d2l.VOCSegDataset(False, (32, 48)),
+        "images": d2l.read_voc_images(is_train=False)[0],
+    }
+
+
+KINDS = ("boxes", "bananas", "shapes", "folder", "cifar", "crops", "images")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", BAD_INDICES)
+def test_index_that_is_no_whole_number(indexed, kind, case):
+    dataset, (index, said) = indexed[kind], BAD_INDICES[case]
+    if kind == "images" and case == "a slice":
+        assert len(dataset[index]) == 2  # it is a sequence
+        return
+    for take in (dataset.__getitem__, getattr(dataset, "example", dataset.__getitem__)):
+        with pytest.raises(TypeError, match=f"^index: expected a whole number, {said}"):
+            take(index)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_indices_of_numpy_and_from_the_end(d2l, indexed, kind):
+    dataset = indexed[kind]
+
+    def picture(index):
+        item = dataset[index] if kind == "images" else dataset[index][0]
+        return np.asarray(item) if kind in ("folder", "cifar") else d2l.numpy(item)
+
+    last = len(dataset) - 1
+    for index in (-1, np.int64(last), np.array(last), np.uint8(last)):
+        np.testing.assert_array_equal(picture(index), picture(last))
+    np.testing.assert_array_equal(picture(-len(dataset)), picture(0))
+    for index in (len(dataset), -len(dataset) - 1):
+        with pytest.raises(IndexError, match=rf"^index: .*got {index}"):
+            dataset[index]
+
+
+def test_loop_over_a_set_ends(indexed):
+    assert sum(1 for _ in indexed["boxes"]) == 3
+    assert sum(1 for _ in indexed["folder"]) == 2
+
+
+def test_show_of_what_is_no_list(sets):
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    with pytest.raises(TypeError, match=r"^indices: expected a list, got int 1"):
+        dataset.show(1)
+    with pytest.raises(TypeError, match=r"^indices\[1\]: .*whole number, got str 'a'"):
+        dataset.show([0, "a"])
+    with pytest.raises(IndexError, match=r"^indices\[0\]: .*below 12.*got 12"):
+        dataset.show([12])
