@@ -156,7 +156,8 @@ def _check_shapes(examples: Sequence[tuple[np.ndarray, ...]]) -> None:
         if len(shapes) > 1:
             raise ValueError(
                 f"examples: expected one shape in a batch, got {shapes[0]} and "
-                f"{shapes[-1]}; a transform such as Resize((height, width)) makes them one"
+                f"{shapes[-1]}; of pictures, size=(height, width) of a set that takes it, "
+                "or else a transform such as Resize((height, width)), makes them one"
             )
 
 

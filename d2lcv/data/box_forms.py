@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ..checks import check_path, check_text, flag
+from ..checks import check_path, check_text, described, flag, listed, texts
 from ..words import did_you_mean
 from .boxes import (
     BoxSet,
@@ -26,6 +26,7 @@ from .boxes import (
     StrPath,
     checked_picture,
     class_names,
+    existing_folder,
     pack,
     read_csv,
 )
@@ -65,8 +66,13 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
         images: the folder that its `file_name`s are in; None: that of the file.
     """
     path = check_path("annotations", annotations)
+    folder = path.parent if images is None else check_path("images", images)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"annotations: expected a JSON file in COCO's form, got the folder {path}; "
+            "name the file, or open a folder with DetectionDataset.from_folder"
+        )
     content = _json(path)
-    folder = path.parent if images is None else Path(images)
     ids, classes = _categories(content["categories"], path)
     objects: dict[Picture, list[Object]] = {}
     by_id: dict[Any, list[Object]] = {}
@@ -166,31 +172,44 @@ def read_voc(
     Args:
         annotations: the folder of the XML files.
         images: the folder of the pictures, called as <filename> says, or as the XML file.
-        names: which files, without `.xml`: a list, or a text file with one on each line.
-            None: all, in natural order.
+        names: which files, with or without `.xml`: a list, or a text file with one on
+            each line. None: all, in natural order.
         classes: names of the classes; None: those that occur in any XML file of the
             folder, sorted.
     """
-    folder = Path(annotations)
+    folder = existing_folder("annotations", annotations)
+    place = existing_folder("images", images)
+    known = None if classes is None else _class_list(classes)
     files = {path.stem: path for path in sorted(folder.glob("*.xml"))}
     if not files:
         raise FileNotFoundError(f"there is no XML file in {folder}")
     chosen = _chosen(names, files, folder)
     read = {}
-    for stem in files if classes is None else chosen:
+    for stem in files if known is None else chosen:
         read[stem] = _read_xml(files[stem])
-    if classes is None:
-        classes = sorted({name for _, rows in read.values() for name, _, _ in rows})
-    known = list(classes)
+    if known is None:
+        known = sorted({name for _, rows in read.values() for name, _, _ in rows})
     objects = {}
     for stem in chosen:
         (filename, size), rows = read[stem]
-        path = _picture_of(Path(images), filename, stem, files[stem])
+        path = _picture_of(place, filename, stem, files[stem])
         picture = Picture(path, str(files[stem]), size)
         objects[picture] = [
             Object(_known(name, known, place), box, place) for name, box, place in rows
         ]
     return pack(folder, objects, known)
+
+
+def _class_list(classes: Sequence[str]) -> list[str]:
+    if isinstance(classes, str):
+        raise TypeError(
+            f"classes: expected a list of names, got {described(classes)}; write "
+            f"[{classes!r}] for one class"
+        )
+    names = texts("classes", classes)
+    if len(set(names)) < len(names):
+        raise ValueError(f"classes: expected each name once, got {names}")
+    return names
 
 
 def _chosen(
@@ -201,11 +220,15 @@ def _chosen(
     place = f"names: {folder}"
     if isinstance(names, (str, os.PathLike)):
         place = os.fspath(names)
-        names = read_lines(Path(names), "the names of XML files, one a line")
-    chosen = list(names)
-    for name in chosen:
-        if name not in files:
-            raise FileNotFoundError(f"{place}: there is no {folder / f'{name}.xml'}")
+        names = read_lines(
+            check_path("names", names), "the names of XML files, one a line"
+        )
+    chosen = []
+    for name in texts("names", listed("names", names)):
+        stem = name if name in files else name.removesuffix(".xml")
+        if stem not in files:
+            raise FileNotFoundError(f"{place}: there is no {folder / f'{stem}.xml'}")
+        chosen.append(stem)
     return chosen
 
 
@@ -283,7 +306,7 @@ def read_yolo(folder: StrPath, split: str = "") -> BoxSet:
             in the folder above.
         split: a folder inside `images/` and inside `labels/`.
     """
-    root, split = check_path("folder", folder), check_text("split", split)
+    root, split = existing_folder("folder", folder), check_text("split", split)
     images, labels = root / "images" / split, root / "labels" / split
     for part in (images, labels):
         if not part.is_dir():
@@ -429,9 +452,7 @@ def find_form(root: StrPath, is_train: bool) -> BoxSet:
         ValueError: several are, both splits do not have the same classes, or what `pack`
             and the readers refuse.
     """
-    folder, is_train = check_path("folder", root), flag("is_train", is_train)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+    folder, is_train = existing_folder("folder", root), flag("is_train", is_train)
     mine, other = (_forms(folder, train) for train in (is_train, not is_train))
     if len(mine) > 1:
         raise ValueError(

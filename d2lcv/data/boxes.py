@@ -6,7 +6,7 @@ The layout is that of the book's `banana-detection`:
         classes.txt              optional: one class name per line
         anything_train/
             label.csv            img_name,label,xmin,ymin,xmax,ymax
-            images/0.png …       PNG or JPEG
+            images/0.png …       PNG, JPEG or another kind that Pillow reads
         anything_val/
             …
 
@@ -41,6 +41,7 @@ __all__ = [
     "StrPath",
     "checked_picture",
     "class_names",
+    "existing_folder",
     "pack",
     "read_csv",
 ]
@@ -87,6 +88,16 @@ class Picture(NamedTuple):
     path: str
     place: str
     size: tuple[int, int] | None = None
+
+
+def existing_folder(name: str, value: StrPath) -> Path:
+    """The path of a folder that is there."""
+    path = check_path(name, value)
+    if path.is_file():
+        raise NotADirectoryError(f"{name}: expected a folder, got the file {path}")
+    if not path.is_dir():
+        raise FileNotFoundError(f"{name}: there is no folder {path}")
+    return path
 
 
 def pack(
@@ -162,7 +173,7 @@ def read_csv(root: StrPath, is_train: bool) -> BoxSet:
 
     Without `classes.txt` there are as many classes as the largest of both splits says.
     """
-    check_path("folder", root)
+    existing_folder("folder", root)
     folder = _find_split(Path(root), "train" if flag("is_train", is_train) else "val")
     path, names = folder / "label.csv", class_names(Path(root) / "classes.txt")
     rows = _read_rows(path, names)
@@ -181,8 +192,6 @@ def read_csv(root: StrPath, is_train: bool) -> BoxSet:
 
 def _find_split(root: Path, split: str) -> Path:
     """Return the one folder below `root` that is called `…_train` or `…_val`."""
-    if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}")
     found = sorted(p for p in root.iterdir() if p.is_dir() and _is_split(p, split))
     if len(found) == 1:
         return found[0]

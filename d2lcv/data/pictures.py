@@ -155,7 +155,8 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:  # Pillow's decoders raise nearly everything
         why = "it is none" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(
-            f"{path} cannot be read: expected a whole PNG or JPEG picture ({why})"
+            f"{path} cannot be read: expected a whole picture, PNG, JPEG or another kind "
+            f"that Pillow reads ({why})"
         ) from error
 
 

@@ -17,8 +17,11 @@ def read_text(path: Path, expected: str) -> str:
 
     Raises:
         FileNotFoundError: there is no such file; the message says what is expected.
+        IsADirectoryError: it is a folder.
         ValueError: it is not UTF-8.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected a file, {expected}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}; expected {expected}")
     try:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backends import backend
-from ..checks import listed, pair
+from ..checks import check_path, listed, pair
 from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
 from ..data.boxes import BoxSet, StrPath, read_csv
 from ..data.indices import checked_index
 from ..data.pictures import read_labelled
-from ..files import workspace
+from ..files import write_file
 
 __all__ = ["DetectionDataset"]
 
@@ -33,7 +32,10 @@ class DetectionDataset:
     which finds out. They check every label against its picture and read no pixels; all
     raise
 
+    - `TypeError` for a path, a name or a list that is none;
     - `FileNotFoundError` for a file, a folder or a picture that is missing;
+    - `IsADirectoryError` for a folder in place of a file, `NotADirectoryError` for a file
+      in place of a folder;
     - `ValueError` for what cannot be, which names the file, the place in it, and what was
       expected. Boxes that reach up to a pixel beyond their picture are clipped, with a
       warning that says how many.
@@ -102,9 +104,9 @@ class DetectionDataset:
 
         Args:
             annotations, images: the folders.
-            names: which, without `.xml`: a list, or a file with one on each line such as
-                `ImageSets/Main/train.txt`; `None`: all.
-            classes: the names; `None`: those that occur in the folder, sorted.
+            names: which, with or without `.xml`: a list, or a file with one on each line
+                such as `ImageSets/Main/train.txt`; `None`: all.
+            classes: a list of names; `None`: those that occur in the folder, sorted.
             size: as above.
         """
         return DetectionDataset(read_voc(annotations, images, names, classes), size)
@@ -217,8 +219,12 @@ class DetectionDataset:
 
         The pictures stay where they are: `file_name` is the way to them from the file's
         folder, so that `from_coco(path)` reads the same set. Sizes are those on disk.
+
+        Raises:
+            TypeError, ValueError: `path` is none.
+            IsADirectoryError: it is a folder.
         """
-        target = Path(path)
+        target = check_path("path", path)
         folder = os.path.abspath(target.parent)
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
@@ -245,8 +251,5 @@ class DetectionDataset:
             "annotations": annotations,
             "categories": categories,
         }
-        with workspace(target) as temporary:
-            partial = temporary / target.name
-            partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
-            partial.replace(target)
+        write_file(target, (json.dumps(content) + "\n").encode())
         return str(target)

@@ -12,6 +12,7 @@ Copies of its pictures are arranged in one folder per class, which readers expec
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import shutil
@@ -26,7 +27,7 @@ import numpy as np
 from ..checks import as_array, check_kind, check_path, listed, real, texts
 from ..data.pictures import SUFFIXES
 from ..data.tables import read_table, refuse
-from ..files import make_folder, workspace
+from ..files import make_folder, workspace, write_file
 
 __all__ = [
     "copyfile",
@@ -292,6 +293,7 @@ def write_submission(
     Raises:
         ValueError: not as many labels as ids, an id twice, or an empty name.
         TypeError: a label is not a text.
+        IsADirectoryError: `fname` is a folder.
     """
     labels = listed("labels", labels)
     if wrong := [label for label in labels if not isinstance(label, str)]:
@@ -328,6 +330,7 @@ def write_probabilities(
     Raises:
         ValueError: the shapes do not fit, a row is not a distribution (the message names
             its id), or an id or a class is there twice.
+        IsADirectoryError: `fname` is a folder.
     """
     table, classes = as_array("probabilities", probabilities), texts("classes", classes)
     if table.ndim != 2 or table.shape[1] != len(classes):
@@ -390,9 +393,7 @@ def _write(
     """Write a CSV file that is complete or not there."""
     check_path("fname", fname)
     target = Path(os.path.abspath(fname))
-    with workspace(target) as temporary:
-        part = temporary / target.name
-        with open(part, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([header, *rows])
-        os.replace(part, target)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_file(target, text.getvalue().encode())
     return str(target)

@@ -426,7 +426,8 @@ def test_broken_picture_is_named(tmp_path, name, damage):
     broken["checksum"] = content[:-16] + b"0000" + content[-12:]
     path.write_bytes(broken[damage])
     for size in (None, (50, 50)):
-        with pytest.raises(ValueError, match=f"{name} cannot be read"):
+        said = f"{name} cannot be read: expected a whole picture, PNG, JPEG or another"
+        with pytest.raises(ValueError, match=said):
             from_csv(tmp_path, size=size).example(0)
 
 

@@ -546,3 +546,111 @@ def test_show_of_what_is_no_list(sets):
         dataset.show([0, "a"])
     with pytest.raises(IndexError, match=r"^indices\[0\]: .*below 12.*got 12"):
         dataset.show([12])
+
+
+# ---- paths and names that are none ---------------------------------------------------
+
+
+def test_to_coco_path_exception(sets, tmp_path):
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    with pytest.raises(TypeError, match=r"^path: expected a path, got NoneType None"):
+        dataset.to_coco(None)
+    with pytest.raises(IsADirectoryError) as error:
+        dataset.to_coco(tmp_path)
+    said = f"expected to write the file {tmp_path}, and there is a folder of that name"
+    assert str(error.value) == said
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_in_place_of_a_file(sets):
+    folder = sets["coco"]
+    with pytest.raises(IsADirectoryError) as error:
+        DetectionDataset.from_coco(folder, folder / "train2017")
+    said = (
+        f"annotations: expected a JSON file in COCO's form, got the folder {folder}; "
+    )
+    assert str(error.value).startswith(said) and "from_folder" in str(error.value)
+    voc = sets["voc"]
+    with pytest.raises(IsADirectoryError, match=r"Main is a folder; expected a file"):
+        DetectionDataset.from_voc(
+            voc / "Annotations", voc / "JPEGImages", voc / "ImageSets" / "Main"
+        )
+
+
+FOLDERS = {
+    "csv": DetectionDataset.from_csv,
+    "folder": DetectionDataset.from_folder,
+    "yolo": DetectionDataset.from_yolo,
+    "annotations": lambda path: DetectionDataset.from_voc(path, path.parent),
+    "images": lambda path: DetectionDataset.from_voc(path.parent, path),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_file_in_place_of_a_folder(tmp_path, case):
+    name = case if case in ("annotations", "images") else "folder"
+    path = tmp_path / "some.xml"
+    path.write_text("<annotation></annotation>")
+    with pytest.raises(NotADirectoryError) as error:
+        FOLDERS[case](path)
+    assert str(error.value) == f"{name}: expected a folder, got the file {path}"
+    with pytest.raises(FileNotFoundError, match=rf"^{name}: there is no folder .*none"):
+        FOLDERS[case](tmp_path / "none")
+
+
+@pytest.mark.parametrize("case", ["coco", "annotations", "images"])
+def test_path_that_is_none(sets, case):
+    coco, voc = sets["coco"], sets["voc"]
+    name, open_it = {
+        "coco": ("images", lambda: DetectionDataset.from_coco(coco / COCO, 3)),
+        "annotations": ("annotations", lambda: DetectionDataset.from_voc(3, voc)),
+        "images": (
+            "images",
+            lambda: DetectionDataset.from_voc(voc / "Annotations", None),
+        ),
+    }[case]
+    with pytest.raises(TypeError, match=f"^{name}: expected a path, got"):
+        open_it()
+
+
+BAD_NAMES = {
+    "a class alone": (
+        {"classes": "RBC"},
+        r"classes: expected a list of names, got str 'RBC'; write \['RBC'\]",
+    ),
+    "classes that are numbers": ({"classes": [1]}, r"classes\[0\]: expected text, got"),
+    "a number of classes": ({"classes": 3}, "classes: expected a list, got int 3"),
+    "a number of names": ({"names": 3}, "names: expected a list, got int 3"),
+    "names that are numbers": ({"names": [3]}, r"names\[0\]: expected text, got int 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_NAMES)
+def test_names_of_voc_exception(sets, case):
+    given, said = BAD_NAMES[case]
+    folders = sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
+    with pytest.raises(TypeError, match=f"^{said}"):
+        DetectionDataset.from_voc(*folders, **given)
+
+
+def test_class_of_voc_that_is_there_twice(sets):
+    folders = sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
+    with pytest.raises(ValueError, match=r"^classes: expected each name once"):
+        DetectionDataset.from_voc(*folders, classes=["RBC", "RBC"])
+
+
+def test_names_of_voc_with_their_ending(sets, tmp_path):
+    folders = sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
+    names = ["train_cell3.xml", "train_cell1"]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    for given in (names, tmp_path / "names.txt"):
+        dataset = DetectionDataset.from_voc(*folders, given)
+        assert [Path(p).stem for p in dataset.paths] == ["train_cell3", "train_cell1"]
+    with pytest.raises(FileNotFoundError, match=r"there is no .*/none\.xml$"):
+        DetectionDataset.from_voc(*folders, ["none.xml"])
+
+
+def test_batch_of_pictures_of_several_sizes(d2l, sets):
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    with pytest.raises(ValueError, match=r"one shape.*size=\(height, width\) of a set"):
+        list(d2l.loader(dataset, 2))

@@ -5,6 +5,7 @@ import csv
 import math
 import os
 import random
+import re
 import shutil
 import tempfile
 import warnings
@@ -383,6 +384,15 @@ def test_ids_that_are_no_numbers_are_sorted_as_texts(tmp_path):
         tmp_path / "s.csv", ["b.x.png", "0a1.png", "10.png"], ["x"] * 3
     )
     assert [row[0] for row in read(path)[1:]] == ["0a1", "10", "b.x"]
+
+
+def test_submission_in_place_of_a_folder(tmp_path):
+    said = f"the file {tmp_path}, and there is a folder of that name"
+    with pytest.raises(IsADirectoryError, match=re.escape(said)):
+        write_submission(tmp_path, ["1"], ["cat"])
+    with pytest.raises(IsADirectoryError, match=re.escape(said)):
+        write_probabilities(tmp_path, ["1"], [[1.0]], ["cat"])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
