@@ -12,6 +12,7 @@ import numpy as np
 from ..backends import backend
 from ..checks import check_path, listed, pair
 from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
+from ..data.box_writing import write_csv, write_voc, write_yolo
 from ..data.boxes import BoxSet, StrPath, read_csv
 from ..data.indices import checked_index
 from ..data.pictures import read_labelled
@@ -41,6 +42,7 @@ class DetectionDataset:
       warning that says how many.
 
     and take `size`, (height, width) that pictures are resized to (`None`: as they are).
+    `to_coco`, `to_voc`, `to_yolo` and `to_csv` write a set in another form.
     Pictures whose metadata says that they must be turned are refused when they are read:
     nothing says whether their boxes were drawn before or after.
 
@@ -253,3 +255,48 @@ class DetectionDataset:
         }
         write_file(target, (json.dumps(content) + "\n").encode())
         return str(target)
+
+    def to_csv(self, folder: StrPath, is_train: bool = True) -> str:
+        """Write the set for `from_csv`, pictures included, and return the folder.
+
+        It has `set_train/label.csv`, boxes in pixels of the pictures on disk, copies of
+        these in `set_train/images/`, and `classes.txt`; with `is_train=False` the part is
+        `set_val`. `from_csv(folder, is_train)` gives the same pictures and rows. Pictures
+        keep their names, but are numbered where two would have one, or where they would
+        be read in another order.
+
+        Raises:
+            TypeError, ValueError: `folder` is no path; a class has a name that the form
+                cannot hold; the other part has other classes.
+            FileExistsError, NotADirectoryError: the part is there, or a file is in its
+                place. Nothing was changed then.
+            FileNotFoundError: a picture is missing.
+        """
+        return write_csv(self._boxes(), folder, is_train)
+
+    def to_voc(self, folder: StrPath, is_train: bool = True) -> str:
+        """Write the set as Pascal VOC's XML, pictures included, and return the folder.
+
+        The XML files and copies of the pictures are in `train/`, or in `val/`, and the
+        names in `classes.txt` beside it. `from_folder(folder, is_train)` gives the same
+        pictures and rows, as does `from_voc(part, part, classes=…)`. Boxes are in pixels
+        of the pictures on disk, the first of which is 0. Names and errors are those of
+        `to_csv`.
+        """
+        return write_voc(self._boxes(), folder, is_train)
+
+    def to_yolo(self, folder: StrPath, split: str = "") -> str:
+        """Write the set in YOLO's form, pictures included, and return the folder.
+
+        It has copies of the pictures in `images/`, a text file for each in `labels/`,
+        rows of a class and the box's centre and size in fractions of the picture, and
+        `classes.txt`. `split`, such as "train", is a folder inside both.
+        `from_yolo(folder, split)` gives the same pictures and rows. Names and errors are
+        those of `to_csv`; and ValueError for a picture whose name has an ending that
+        `from_yolo` does not look for.
+        """
+        return write_yolo(self._boxes(), folder, split)
+
+    def _boxes(self) -> BoxSet:
+        parts = (self.labels, list(self.classes), self.num_clipped)
+        return BoxSet(self.root, self.paths, self.sizes, *parts)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from d2lcv.datasets.detection import DetectionDataset
@@ -627,10 +629,10 @@ BAD_NAMES = {
 
 @pytest.mark.parametrize("case", BAD_NAMES)
 def test_names_of_voc_exception(sets, case):
-    given, said = BAD_NAMES[case]
+    arguments, said = BAD_NAMES[case]
     folders = sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
     with pytest.raises(TypeError, match=f"^{said}"):
-        DetectionDataset.from_voc(*folders, **given)
+        DetectionDataset.from_voc(*folders, **arguments)
 
 
 def test_class_of_voc_that_is_there_twice(sets):
@@ -643,8 +645,8 @@ def test_names_of_voc_with_their_ending(sets, tmp_path):
     folders = sets["voc"] / "Annotations", sets["voc"] / "JPEGImages"
     names = ["train_cell3.xml", "train_cell1"]
     (tmp_path / "names.txt").write_text("\n".join(names))
-    for given in (names, tmp_path / "names.txt"):
-        dataset = DetectionDataset.from_voc(*folders, given)
+    for chosen in (names, tmp_path / "names.txt"):
+        dataset = DetectionDataset.from_voc(*folders, chosen)
         assert [Path(p).stem for p in dataset.paths] == ["train_cell3", "train_cell1"]
     with pytest.raises(FileNotFoundError, match=r"there is no .*/none\.xml$"):
         DetectionDataset.from_voc(*folders, ["none.xml"])
@@ -654,3 +656,148 @@ def test_batch_of_pictures_of_several_sizes(d2l, sets):
     dataset = DetectionDataset.from_folder(sets["csv"])
     with pytest.raises(ValueError, match=r"one shape.*size=\(height, width\) of a set"):
         list(d2l.loader(dataset, 2))
+
+
+# ---- written and read back -----------------------------------------------------------
+
+WRITTEN = {
+    "csv": (
+        lambda dataset, folder: dataset.to_csv(folder),
+        lambda folder, classes: DetectionDataset.from_csv(folder),
+    ),
+    "voc": (
+        lambda dataset, folder: dataset.to_voc(folder),
+        lambda folder, classes: DetectionDataset.from_voc(
+            Path(folder, "train"), Path(folder, "train"), classes=classes
+        ),
+    ),
+    "yolo": (
+        lambda dataset, folder: dataset.to_yolo(folder),
+        lambda folder, classes: DetectionDataset.from_yolo(folder),
+    ),
+}
+
+
+def assert_equal_sets(one, other):
+    assert one.classes == other.classes and one.num_clipped == other.num_clipped == 0
+    np.testing.assert_array_equal(one.labels, other.labels)
+    np.testing.assert_array_equal(one.sizes, other.sizes)
+    assert len(one) == len(other)
+    for mine, its in zip(one.paths, other.paths, strict=True):
+        assert Path(mine).read_bytes() == Path(its).read_bytes()
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("form", FORMS)
+def test_sets_written_and_read_back(sets, tmp_path, form, written):
+    dataset = DetectionDataset.from_folder(sets[form])
+    write_it, read_it = WRITTEN[written]
+    folder = write_it(dataset, tmp_path / "deep" / "set")
+    assert folder == str(tmp_path / "deep" / "set")
+    assert_equal_sets(read_it(folder, CLASSES), dataset)
+    names = [Path(p).name for p in read_it(folder, CLASSES).paths]
+    assert names == [Path(p).name for p in dataset.paths]
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_both_parts_in_one_folder(sets, tmp_path, written):
+    parts = {part: DetectionDataset.from_folder(sets["coco"], part) for part in (1, 0)}
+    for part, dataset in parts.items():
+        split = "train" if part else "val"
+        to = getattr(dataset, f"to_{written}")
+        to(tmp_path, split if written == "yolo" else bool(part))
+    for part, dataset in parts.items():
+        assert_equal_sets(DetectionDataset.from_folder(tmp_path, part), dataset)
+
+
+@st.composite
+def coco_sets(draw):
+    """Pictures in any order and folder, boxes anywhere, classes without objects."""
+    classes = draw(
+        st.lists(
+            st.text(st.sampled_from("ab é<&>,'\"#:"), min_size=1).map(str.strip),
+            min_size=1,
+            max_size=4,
+            unique=True,
+        ).filter(all)
+    )
+    names = st.sampled_from(["b.png", "a.png", "x/a.png", "A.png", ".c.png", "a,b.png"])
+    pictures = []
+    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
+        width, height = draw(st.tuples(*[st.integers(1, 50)] * 2))
+        corner, part = st.floats(0, 0.9), st.floats(0.01, 1)
+        box = st.tuples(corner, corner, part, part, st.integers(0, len(classes) - 1))
+        rows = [
+            (x * width, y * height, w * (1 - x) * width, h * (1 - y) * height, c)
+            for x, y, w, h, c in draw(st.lists(box, max_size=3))
+        ]
+        pictures.append((name, width, height, rows))
+    return classes, pictures
+
+
+@settings(max_examples=25, deadline=None)
+@given(content=coco_sets())
+def test_any_set_written_and_read_back(tmp_path_factory, content):
+    classes, pictures = content
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "x").mkdir()
+    images, annotations = [], []
+    for i, (name, width, height, rows) in enumerate(pictures):
+        Image.new("RGB", (width, height), (i, 0, 0)).save(folder / name)
+        images.append({"id": i, "file_name": name})
+        annotations += [
+            {"image_id": i, "category_id": c, "bbox": box} for *box, c in rows
+        ]
+    named = [{"id": k, "name": name} for k, name in enumerate(classes)]
+    content = {"images": images, "annotations": annotations, "categories": named}
+    (folder / "all.json").write_text(json.dumps(content))
+    dataset = DetectionDataset.from_coco(folder / "all.json")
+    for form, (write_it, read_it) in WRITTEN.items():
+        out = write_it(dataset, folder / form)
+        assert_equal_sets(read_it(out, classes), dataset)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_writing_a_set_exception(sets, tmp_path, written):
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    to = getattr(dataset, f"to_{written}")
+    with pytest.raises(TypeError, match=r"^folder: expected a path, got NoneType None"):
+        to(None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        NotADirectoryError, match=r"^folder: expected a folder, got the"
+    ):
+        to(tmp_path / "file")
+    to(tmp_path / "set")
+    with pytest.raises(
+        FileExistsError, match=r"^folder: expected a new or empty folder"
+    ):
+        to(tmp_path / "set")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "classes.txt").write_text("cat\n")
+    with pytest.raises(ValueError, match=r"classes\.txt: .*'WBC'\], got \['cat'\]"):
+        to(tmp_path / "other")
+    dataset.classes = ("a\nb", "c", "d")
+    with pytest.raises(
+        ValueError, match=r"^classes: .*one line of text each, got 'a.nb"
+    ):
+        to(tmp_path / "third")
+    dataset.classes, dataset.paths = CLASSES, [*dataset.paths[:-1], "gone.png"]
+    with pytest.raises(FileNotFoundError, match=r"^the picture gone\.png is missing"):
+        to(tmp_path / "third")
+    there = sorted(p.name for p in tmp_path.iterdir())
+    assert there == ["file", "other", "set"]  # nothing half written
+
+
+def test_what_one_form_cannot_hold(sets, tmp_path):
+    dataset = DetectionDataset.from_folder(sets["csv"])
+    dataset.classes = ("1", "0", "2")
+    with pytest.raises(ValueError, match=r"^classes: .*class 0 is called '1'"):
+        dataset.to_csv(tmp_path / "set")
+    dataset.paths = [*dataset.paths[:-1], "x.avif"]
+    with pytest.raises(ValueError, match=r"^x\.avif: the form's pictures end in \.bmp"):
+        dataset.to_yolo(tmp_path / "set")
+    with pytest.raises(ValueError, match=r"^split: expected the name of a folder"):
+        dataset.to_yolo(tmp_path / "set", "../train")
+    assert not list(tmp_path.iterdir())
