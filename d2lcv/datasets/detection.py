@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..backends import backend
-from ..checks import check_path, listed, pair
+from ..checks import check_path, checked_index, listed, pair
 from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
 from ..data.box_writing import write_csv, write_voc, write_yolo
 from ..data.boxes import BoxSet, StrPath, read_csv
-from ..data.indices import checked_index
 from ..data.pictures import read_labelled
 from ..files import write_file
 
@@ -160,9 +159,8 @@ class DetectionDataset:
             IndexError: there is no picture i.
             ValueError: the file is not a picture, or torn; it is named.
         """
-        return read_labelled(
-            self.paths[checked_index("index", i, len(self))], self.size
-        )
+        i = checked_index("index", i, len(self))
+        return read_labelled(self.paths[i], self.size)
 
     def example(self, i: int) -> tuple[np.ndarray, ...]:
         """Picture i, (3, h, w) float32 from 0 to 255, and its label (G, 5)."""

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..augmentation import transformed_array
-from ..checks import check_function, check_path, flag
-from ..data.indices import checked_index
+from ..checks import check_function, check_path, checked_index, flag
 from .folders import cifar10_folder
 
 __all__ = ["CIFAR10", "ImageFolder"]
@@ -90,7 +89,8 @@ class ImageFolder(_Pictures):
     def picture(self, i: int) -> Any:
         from ..data.pictures import read_picture
 
-        return read_picture(self.paths[checked_index("index", i, len(self))])
+        i = checked_index("index", i, len(self))
+        return read_picture(self.paths[i])
 
 
 class CIFAR10(_Pictures):

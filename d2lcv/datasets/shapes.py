@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import checked_index
 from ..data.boxes import read_csv
-from ..data.indices import checked_index
 from ..data.voc import read_numbers
 from .detection import DetectionDataset
 from .folders import shapes_folder

@@ -17,12 +17,12 @@ from ..checks import (
     as_numbers,
     check_path,
     check_tensor,
+    checked_index,
     flag,
     integers,
     one_of,
     pair,
 )
-from ..data.indices import checked_index
 from ..data.voc import (
     IGNORE,
     VOC_CLASSES,
@@ -204,7 +204,8 @@ class _Images(Sequence):
     def __getitem__(self, i: int | slice) -> Any:
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
-        return _native(self._read(checked_index("index", i, len(self))))
+        i = checked_index("index", i, len(self))
+        return _native(self._read(i))
 
 
 def _native(image: np.ndarray) -> Any:
