@@ -223,8 +223,7 @@ def _public(name: str) -> Any:
     package = importlib.import_module(PACKAGE)
     value = getattr(package, name, None) if name and isinstance(name, str) else None
     if not isinstance(value, FunctionType) or not value.__module__.startswith(PACKAGE):
-        names = dir(importlib.import_module(PACKAGE))
-        hint = did_you_mean(str(name), names) or "such as 'box_iou'"
+        hint = did_you_mean(str(name), dir(package)) or "such as 'box_iou'"
         raise ValueError(
             f"name: expected a public function of {PACKAGE}, got {name!r}; {hint}"
         )
