@@ -98,7 +98,14 @@ def base_net() -> Module:
 def flatten_pred(pred: Tensor) -> Tensor:
     """(B, K, H, W) predictions as (B, H·W·K): those of one pixel stand together."""
     (pred,) = checked(pred=(pred, "B K H W"))
+    _refuse_booleans(pred=pred)
     return backend.ssd.flatten_pred(pred)
+
+
+def _refuse_booleans(**preds: Tensor) -> None:
+    for name, x in preds.items():
+        if backend.tensors.type_name(x) == "bool":
+            raise TypeError(f"{name}: expected numbers, got bool")
 
 
 def concat_preds(preds: Sequence[Tensor]) -> Tensor:
@@ -106,7 +113,9 @@ def concat_preds(preds: Sequence[Tensor]) -> Tensor:
     preds = listed("preds", preds)
     if not preds:
         raise ValueError("preds: expected a tensor for each scale, got none")
-    checked(**{f"preds[{i}]": (x, "B _ _ _") for i, x in enumerate(preds)})
+    named = {f"preds[{i}]": x for i, x in enumerate(preds)}
+    checked(**{name: (x, "B _ _ _") for name, x in named.items()})
+    _refuse_booleans(**named)
     with judged("preds"):
         return backend.ssd.concat_preds(preds)
 
@@ -132,6 +141,7 @@ def blk_forward(
         (B, …, H', W').
     """
     checked(X=(X, "B C H W"))
+    check_picture(X.shape, 1)
     check_module("blk", blk)
     check_module("cls_predictor", cls_predictor)
     check_module("bbox_predictor", bbox_predictor)

@@ -15,6 +15,7 @@ from .checks import (
     check_kind,
     check_module,
     check_net,
+    check_picture,
     check_tensor,
     described,
     in_range,
@@ -330,9 +331,13 @@ def predict(net: Any, *X: Any) -> Any:
 
     Raises:
         TypeError: `net` is no net of the active framework.
-        ValueError: the framework cannot compute with what was given.
+        ValueError: there is no picture in `X`, or the framework cannot compute with it.
     """
     check_net("net", net)
+    for x in X:
+        if backend.tensors.is_tensor(x):
+            # not all frameworks compute a layer of no picture, one of them a wrong shape
+            check_picture(x.shape, 0)
     with judged("net, X"):
         return backend.tensors.often(backend.training.predict, net, *X)
 

@@ -84,6 +84,17 @@ def test_split_batch_value(d2l, n, num):
     assert (np.concatenate([d2l.numpy(part) for part in y_parts]) == y).all()
 
 
+def test_masks_are_split(d2l):
+    masks = np.arange(12).reshape(4, 3) % 2 == 0
+    parts, _ = d2l.split_batch(
+        d2l.tensor(masks), labels(d2l, np.arange(4)), [d2l.try_gpu()] * 2
+    )
+    assert [d2l.numpy(part).tolist() for part in parts] == [
+        masks[:2].tolist(),
+        masks[2:].tolist(),
+    ]
+
+
 def test_split_f_is_used(d2l):
     """The reader's own: here it takes the first half of every batch away."""
 

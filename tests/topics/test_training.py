@@ -396,6 +396,19 @@ def test_step_metrics_kind(d2l, kind):
     check_same(metrics, report(loss))
 
 
+def test_step_of_no_picture_leaves_the_weights(d2l):
+    net = make_linear(d2l)
+    before = d2l.get_weights(net)
+    trainer = d2l.Trainer(net, "sgd", lr=0.1)
+
+    def step(images):
+        return d2l.reduce_mean(net(images)), ()
+
+    with pytest.raises((ValueError, FloatingPointError)):
+        trainer.step(step, d2l.tensor(IMAGES[:0]))
+    assert not changed(before, d2l.get_weights(net))
+
+
 def test_step_is_detached(d2l):
     """What a step gives does not hold on to the graph, and so not to the memory."""
     net = make_block(d2l)

@@ -1,6 +1,5 @@
 """The training loop of the chapter's classifiers, in MXNet."""
 
-from mxnet import np
 from mxnet.gluon import Trainer as Optimizer
 
 from .tensors import try_gpu
@@ -35,11 +34,13 @@ def number_of_labels(y, ignore=None):
 
 def split_batch(X, y, devices):
     devices = devices[: len(X)]  # of a small batch the last ones get none
-    X_parts = np.array_split(X, len(devices))
-    y_parts = np.array_split(y, len(devices))
+    size, more = divmod(len(X), len(devices))
+    # slices, because array_split takes no booleans, such as masks
+    ends = [i * size + min(i, more) for i in range(len(devices) + 1)]
+    parts = [(slice(*ends[i : i + 2]), d) for i, d in enumerate(devices)]
     return (
-        [part.as_in_ctx(d) for part, d in zip(X_parts, devices, strict=True)],
-        [part.as_in_ctx(d) for part, d in zip(y_parts, devices, strict=True)],
+        [X[part].as_in_ctx(d) for part, d in parts],
+        [y[part].as_in_ctx(d) for part, d in parts],
     )
 
 

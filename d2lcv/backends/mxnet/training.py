@@ -220,6 +220,10 @@ class Stepper:
         optimizer.before_step, optimizer.every = before_step, every
 
     def step(self, function, *batch):
+        # MXNet computes no layer of an empty array, and says so only after the update
+        if any(isinstance(x, np.ndarray) and x.shape[:1] == (0,) for x in batch):
+            raise ValueError("expected at least one picture, got none")
+
         def loss_of(*batch):
             return self.check(function(*batch))
 
