@@ -90,7 +90,7 @@ def save_checkpoint(
     arrays = get_weights(trainer.net) | {STATE + k: v for k, v in own.items()}
     if rank() == 0:
         write(path, arrays, {**describe(trainer.net), "checkpoint": about})
-    randomness.begin_anew(trainer.steps)
+    randomness.begin_anew(trainer.net, trainer.steps)
     return str(path)
 
 
@@ -151,7 +151,7 @@ def load_checkpoint(
     for loader, passes in zip(loaders, about["passes"], strict=True):
         loader.passes = passes
     randomness.set_state(about["random"])
-    randomness.begin_anew(trainer.steps)
+    randomness.begin_anew(trainer.net, trainer.steps)
     return about["progress"]
 
 

@@ -64,10 +64,10 @@ def set_state(state: Mapping[str, Any]) -> None:
         current_stream().bit_generator.state = state["stream"]
 
 
-def begin_anew(*key: int) -> None:
-    """Let the framework's own draws begin anew, from a number that only `key` decides."""
+def begin_anew(net: Any, *key: int) -> None:
+    """Let the framework's own draws in `net` begin anew, as `key` decides."""
     number = np.random.SeedSequence([_Draws.seed, *key]).generate_state(1)[0]
-    backend.weights.manual_seed(int(number) % 2**31)
+    backend.weights.manual_seed(int(number) % 2**31, net)
 
 
 def current_stream() -> np.random.Generator:

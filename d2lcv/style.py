@@ -23,6 +23,7 @@ from .checks import (
     at_least,
     check_module,
     check_path,
+    check_picture,
     checked,
     floats,
     integers,
@@ -244,6 +245,7 @@ def extract_features(
         ValueError: another shape, or the network has no such layer.
     """
     checked(X=(X, "B 3 _ _"))
+    check_picture(X.shape, 1)
     net = _default_network() if net is None else net
     check_module("net", net)
     content_layers, style_layers = (

@@ -152,6 +152,12 @@ def adam(net, rate):
     )
 
 
+def with_dropout(layer):
+    net = gluon.nn.HybridSequential()
+    net.add(layer, gluon.nn.Dropout(0.5))
+    return net
+
+
 def exported(path):
     """The program in the file at `path`."""
     parameters = path.replace("-symbol.json", "-0000.params")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import paddle
+import pytest
 from paddle import nn
 from paddle.nn import functional as F
 
@@ -151,6 +152,10 @@ def adam(net, rate):
     return paddle.optimizer.AdamW(rate, beta1=0.8, beta2=0.9, parameters=groups)
 
 
+def with_dropout(layer):
+    return nn.Sequential(layer, nn.Dropout(0.5))
+
+
 def exported(path):
     """The program in the file at `path`."""
     return paddle.no_grad()(paddle.jit.load(path).forward)
@@ -197,3 +202,24 @@ def test_an_array_may_stand_for_a_number():
         [sys.executable, "-c", ARRAYS], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("arange", [2**62]),
+        ("eye", [2**31]),
+        ("linspace", [0, 1, 2**62]),
+        ("normal", [0.0, 1.0, (2**31, 2**31)]),
+        ("ones", [(2**31, 2**31)]),
+        ("rand", [2**62]),
+        ("randn", [[2**62]]),
+        ("zeros", [(2**31, 2**31)]),
+    ],
+)
+def test_more_numbers_than_64_bits_count(d2l, name, values):
+    """Paddle ends the process, or writes without end."""
+    with pytest.raises(
+        ValueError, match=f"{name}: expected a tensor that memory holds"
+    ):
+        getattr(d2l, name)(*values)

@@ -157,6 +157,10 @@ def adam(net, rate):
     return keras.optimizers.AdamW(rate, beta_1=0.8)
 
 
+def with_dropout(layer):
+    return keras.Sequential([layer, keras.layers.Dropout(0.5)])
+
+
 def exported(path):
     """The program in the file at `path`."""
     loaded = tf.saved_model.load(path)  # its variables live as long as it does

@@ -158,6 +158,10 @@ def adam(net, rate):
     return torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.8, 0.9))
 
 
+def with_dropout(layer):
+    return nn.Sequential(layer, nn.Dropout(0.5))
+
+
 def exported(path):
     """The program in the file at `path`."""
     return torch.no_grad()(torch.export.load(path).module())

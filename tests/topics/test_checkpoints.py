@@ -33,10 +33,13 @@ class Pictures:
 class Training:
     """A small net with batch norms, its Trainer and its loader, from a seed."""
 
-    def __init__(self, d2l, optimizer="adam", **options):
+    def __init__(self, d2l, optimizer="adam", dropout=False, **options):
         d2l.seed(4)
         self.d2l, self.losses, self.epoch = d2l, [], 0
         self.net = d2l.to(d2l.down_sample_blk(3, 4), d2l.try_gpu())
+        if dropout:
+            native = importlib.import_module(f"columns.{d2l.backend_name()}")
+            self.net = native.with_dropout(self.net)
         if optimizer == "own":
             native = importlib.import_module(f"columns.{d2l.backend_name()}")
             optimizer = native.adam(self.net, 0.01)
@@ -87,6 +90,18 @@ def test_a_cut_training_equals_the_uncut_one(d2l, tmp_path, optimizer, options):
     assert resumed.trainer.lr == pytest.approx(whole.trainer.lr)
     assert resumed.trainer.steps == EPOCHS * BATCHES
     assert current_seed() == 4 and stream().normal() == drawn
+
+
+def test_a_cut_training_draws_as_the_uncut_one(d2l, tmp_path):
+    """Dropout, which the framework draws; in Keras each layer has its own generator."""
+    whole = Training(d2l, "sgd", dropout=True)
+    whole.run(tmp_path / "whole")
+    Training(d2l, "sgd", dropout=True).run(tmp_path / "cut", BATCHES + 1)
+    resumed = Training(d2l, "sgd", dropout=True)
+    resumed.resume(tmp_path / "cut")
+    resumed.run(tmp_path / "cut")
+    np.testing.assert_allclose(resumed.losses, whole.losses, rtol=0, atol=1e-6)
+    assert len(set(whole.losses)) == EPOCHS * BATCHES
 
 
 def test_train_ch13_goes_on(d2l, tmp_path, capsys):

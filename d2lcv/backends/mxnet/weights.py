@@ -12,7 +12,7 @@ EXPORTS_BOXES = False
 CANONICAL = {"gamma": "weight", "beta": "bias"}
 
 
-def manual_seed(n):
+def manual_seed(n, net=None):
     mx.random.seed(n)
 
 

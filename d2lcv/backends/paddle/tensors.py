@@ -1,6 +1,7 @@
 """The vocabulary in PaddlePaddle."""
 
 import functools
+import math
 
 import numpy as np
 import paddle
@@ -44,15 +45,44 @@ def plain(function):
     return call
 
 
-arange = plain(paddle.arange)
+def sized(count):
+    """A maker of `count(…)` numbers, refused if 64 bits do not hold their bytes.
+
+    Paddle allots what is left of the bytes then and writes past it.
+    """
+
+    def made(function):
+        @functools.wraps(function)
+        def call(*values, **named):
+            try:
+                numbers = count(*values)
+            except TypeError:  # Paddle says what is wrong
+                numbers = 0
+            if numbers > 2**60:
+                raise ValueError(
+                    f"{function.__name__}: expected a tensor that memory holds, got one of "
+                    f"{numbers:.0e} numbers"
+                )
+            return function(*values, **named)
+
+        return plain(call)
+
+    return made
+
+
+def _numbers(shape, *others):
+    return math.prod(shape if isinstance(shape, tuple | list) else [shape])
+
+
+arange = sized(lambda *ends: max(ends[:2]))(paddle.arange)
 clip = plain(paddle.clip)
-eye = plain(paddle.eye)
-linspace = plain(paddle.linspace)
-ones = plain(paddle.ones)
-rand = plain(paddle.rand)
-randn = plain(paddle.randn)
+eye = sized(lambda n, *others: n * n)(paddle.eye)
+linspace = sized(lambda start, stop, num, *others: num)(paddle.linspace)
+ones = sized(_numbers)(paddle.ones)
+rand = sized(_numbers)(paddle.rand)
+randn = sized(_numbers)(paddle.randn)
 reshape = plain(paddle.reshape)
-zeros = plain(paddle.zeros)
+zeros = sized(_numbers)(paddle.zeros)
 softmax = plain(paddle.nn.functional.softmax)
 
 
@@ -72,6 +102,7 @@ def tensor(data, dtype=None, device=None):
     return paddle.to_tensor(data, dtype=dtype, place=device)
 
 
+@sized(lambda mean=0.0, std=1.0, size=(): _numbers(size))
 def normal(mean=0.0, std=1.0, size=()):
     return paddle.normal(mean, std, size)
 

@@ -136,6 +136,8 @@ def _evaluate(layer, inputs):
 
 
 def gradients(function, *tensors):
+    if any(x.dtype == paddle.float16 and x.place.is_cpu_place() for x in tensors):
+        raise TypeError("expected float32 or float64: Paddle has no float16 on a CPU")
     copies = [x.detach().clone() for x in tensors]
     for x in copies:
         x.stop_gradient = False

@@ -12,7 +12,7 @@ EXPORTS_BOXES = True
 STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
 
-def manual_seed(n):
+def manual_seed(n, net=None):
     paddle.seed(n)
 
 

@@ -19,9 +19,14 @@ NAMES = {
 }
 
 
-def manual_seed(n):
+def manual_seed(n, net=None):
     # Python's and NumPy's generators too: Keras draws the seeds of its layers there
     keras.utils.set_random_seed(n % 2**32)
+    # a layer that is there already keeps its seed, and how often it drew, in a variable
+    states = [] if net is None else net.variables
+    states = [v for v in states if v.name.endswith("seed_generator_state")]
+    for i, state in enumerate(states):
+        state.assign([(n + i) % 2**32, 0])
 
 
 @dataclass

@@ -10,7 +10,7 @@ __all__ = ["EXPORTS_BOXES", "Slot", "export", "manual_seed", "slots"]
 EXPORTS_BOXES = True
 
 
-def manual_seed(n):
+def manual_seed(n, net=None):
     torch.manual_seed(n)
 
 
