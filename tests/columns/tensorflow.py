@@ -287,3 +287,12 @@ def test_gradients_of_a_stride_on_every_processor(name, value):
         env={**os.environ, name: value},
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_export_onto_a_file(d2l, tmp_path):
+    (tmp_path / "net").write_text("mine")
+    with pytest.raises(
+        NotADirectoryError, match="path: expected a folder, got the file"
+    ):
+        d2l.export(d2l.cls_predictor(3, 1, 1), tmp_path / "net", image_size=8)
+    assert (tmp_path / "net").read_text() == "mine"

@@ -409,6 +409,21 @@ def test_step_of_no_picture_leaves_the_weights(d2l):
     assert not changed(before, d2l.get_weights(net))
 
 
+@pytest.mark.parametrize("kind", [ValueError, TypeError, KeyError])
+def test_a_readers_error_keeps_its_words(d2l, kind):
+    net = make_linear(d2l)
+    trainer, words = d2l.Trainer(net, "sgd", lr=0.1), ("of the reader's own",)
+
+    def step(images):
+        net(images)
+        raise kind(*words)
+
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            trainer.step(step, d2l.tensor(IMAGES))
+        assert caught.type is kind and caught.value.args == words
+
+
 def test_step_is_detached(d2l):
     """What a step gives does not hold on to the graph, and so not to the memory."""
     net = make_block(d2l)

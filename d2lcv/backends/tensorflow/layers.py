@@ -3,6 +3,7 @@
 import functools
 import weakref
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ __all__ = [
     "Conv2d",
     "MaxPool2d",
     "StridedConv2d",
+    "as_raised",
     "channels_first",
     "channels_last",
     "compiled",
@@ -108,6 +110,24 @@ def dense(in_features, out_features):
     return layer
 
 
+# ---- errors --------------------------------------------------------------------------
+
+
+@contextmanager
+def as_raised():
+    # both shorten tracebacks, and Keras puts the layer around a step into what is said
+    sides = [
+        x for x in (keras.config, tf.debugging) if x.is_traceback_filtering_enabled()
+    ]
+    for side in sides:
+        side.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        for side in sides:
+            side.enable_traceback_filtering()
+
+
 # ---- compiled where it pays ----------------------------------------------------------
 
 
@@ -121,13 +141,22 @@ def compiled(function):
         nonlocal graph
         try:
             return graph(*args)
-        except TypeError:  # a tensor decides an `if` or counts a loop of Python
+        except (
+            TypeError
+        ) as first:  # a tensor decides an `if` or counts a loop of Python
             other = tf.function(function)
-            result = other(*args)  # unless the error is the function's own
+            try:
+                result = other(*args)
+            except TypeError as second:  # the function's own, which AutoGraph rewords
+                raise (second if _is_of_graph(first) else first) from None
             graph = other
             return result
 
     return call
+
+
+def _is_of_graph(error):
+    return isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
 
 
 CALLS_BEFORE, MOST_KEPT = 4, 32  # of one function or net

@@ -1,5 +1,6 @@
 """Reaching the weights of a Keras net and bringing them into the canonical layout."""
 
+import os
 from dataclasses import dataclass
 
 import keras
@@ -89,6 +90,8 @@ def _attributes(layer):
 
 
 def export(net, path, images, before, after):
+    if os.path.isfile(path):  # TensorFlow would say so in a kind of error of its own
+        raise NotADirectoryError(f"path: expected a folder, got the file {path}")
     batch = 1 if len(images) == 1 else None
     spec = tf.TensorSpec((batch, *images.shape[1:]), images.dtype)
     module = tf.Module()
