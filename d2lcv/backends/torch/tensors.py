@@ -138,6 +138,10 @@ def try_all_gpus():
 
 
 def _gpus():
+    if (
+        not torch.accelerator.is_available()
+    ):  # PyTorch 2.6 fails where it asks for its kind
+        return []
     # NVIDIA's, Intel's ("xpu") or Apple's ("mps")
     kind = torch.accelerator.current_accelerator()
     gpus = [torch.device(kind.type, i) for i in range(torch.accelerator.device_count())]
