@@ -159,5 +159,5 @@ def device_name(device=None):
 
 
 def synchronize():
-    if torch.accelerator.device_count():
+    if torch.accelerator.is_available():
         torch.accelerator.synchronize()

@@ -58,7 +58,7 @@ def export(net, path, images, before, after):
     try:
         with torch.no_grad():  # a program that turns gradients off cannot be written
             program = torch.export.export(
-                program, (images,), dynamic_shapes=({0: batch},)
+                program, (images,), dynamic_shapes=({0: batch},), strict=False
             )
     finally:
         for module, training in modes.items():
