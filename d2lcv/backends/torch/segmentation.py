@@ -120,7 +120,7 @@ class FCN(nn.Module):
 
 def _cut(Y, X):
     # as high and wide as X: where a size is no multiple of 32, Y is larger
-    return Y[:, :, : X.shape[2], : X.shape[3]]
+    return Y[..., : X.shape[2], : X.shape[3]]
 
 
 def segmentation_loss(preds, labels, ignore_index=IGNORE):
