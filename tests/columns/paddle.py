@@ -1,5 +1,6 @@
 """PaddlePaddle, as its readers write it."""
 
+import signal
 import subprocess
 import sys
 
@@ -223,3 +224,30 @@ def test_more_numbers_than_64_bits_count(d2l, name, values):
         ValueError, match=f"{name}: expected a tensor that memory holds"
     ):
         getattr(d2l, name)(*values)
+
+
+LOADED = """
+import os, signal, sys
+
+
+class CtrlC:
+    def find_spec(self, name, *others):
+        if name == "paddle.base.core":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, CtrlC())
+try:
+    import d2lcv.backends.paddle
+except KeyboardInterrupt:
+    print("interrupted", hasattr(sys.modules["paddle"], "to_tensor"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="not on Windows")
+def test_ctrl_c_waits_until_the_framework_is_loaded():
+    """In the middle it would become an ImportError, as of a broken installation."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.split() == ["interrupted", "True"], done.stderr[-2000:]

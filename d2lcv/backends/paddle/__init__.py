@@ -1,12 +1,29 @@
 """The PaddlePaddle column: the only place of the package that imports paddle."""
 
+import signal
 import warnings
+from contextlib import contextmanager
 
 # Paddle warns of a missing compiler cache, and at every batch norm in training
 warnings.filterwarnings("ignore", message="No ccache found")
 warnings.filterwarnings("ignore", message="When training, we now always track global")
 
-import paddle  # noqa: E402
+
+@contextmanager
+def _without_ctrl_c():
+    """Ctrl-C waits: while Paddle loads, it becomes an ImportError."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+with _without_ctrl_c():
+    import paddle
 
 
 def _leave_as_it_is():
