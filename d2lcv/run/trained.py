@@ -114,6 +114,13 @@ def _detect_options(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=_fraction, default=0.5, help="the least confidence, 0 to 1"
     )
     parser.add_argument(
+        "--nms-threshold",
+        type=_fraction,
+        default=0.5,
+        help="of two boxes that overlap by more of their union, 0 to 1, the one of more "
+        "confidence stays (default: 0.5)",
+    )
+    parser.add_argument(
         "--json",
         nargs="?",
         const="plain",
@@ -146,7 +153,7 @@ def _stylize_options(parser: argparse.ArgumentParser) -> None:
 def _detect(net: Any, picture: Any, options: argparse.Namespace) -> Any:
     from ..trained import detect
 
-    return detect(net, [picture], options.threshold)[0]
+    return detect(net, [picture], options.threshold, options.nms_threshold)[0]
 
 
 def _classify(net: Any, picture: Any, options: argparse.Namespace) -> Any:
@@ -251,9 +258,19 @@ COMMANDS = {
 # ---- their sources and results -----------------------------------------------------------
 
 
+def _with_form(argv: Sequence[str]) -> Iterator[str]:
+    """In `--json PHOTO` the photograph is no form of the results."""
+    for option, following in zip(argv, [*argv[1:], ""], strict=True):
+        yield option
+        if option == "--json" and following and Path(following).exists():
+            yield "plain"
+
+
 def run(name: str, argv: Sequence[str]) -> int:
     """One of `COMMANDS`: 0, or 1 if a source could not be read."""
     command = COMMANDS[name]
+    if name == "detect":
+        argv = list(_with_form(argv))
     options = _parser(name, command).parse_args(argv)
     folder = Path(options.out or f"out/{name}")
     _check_apart(folder, options.sources)

@@ -62,6 +62,21 @@ def test_folder_with_a_torn_picture(pictures, capsys):
 
 
 @pytest.mark.once
+def test_json_before_the_photograph(pictures):
+    folder, _ = pictures
+    file, taken = str(folder / "0.png"), []
+    for most in ("0.5", "1"):  # no two boxes overlap by more than all
+        line = ["detect", "--json", file, "--out", "out", "--threshold", "0.02"]
+        assert cli.main([*line, "--nms-threshold", most]) == 0
+        (found,) = json.loads((folder.parent / "out" / "detections.json").read_text())
+        taken.append(found["objects"])
+    boxes = [[o["box"] for o in objects] for objects in taken]
+    assert len(boxes[0]) < len(boxes[1])
+    pairs = [overlap(a, b) for i, a in enumerate(boxes[0]) for b in boxes[0][:i]]
+    assert all(share <= 0.52 for share in pairs)  # rounded to pixels
+
+
+@pytest.mark.once
 def test_coco_results(pictures, capsys):
     folder, _ = pictures
     files = [str(folder / "0.png"), str(folder / "0.png")]
