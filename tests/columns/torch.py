@@ -197,6 +197,7 @@ def test_accelerators_of_every_maker(d2l, monkeypatch, kind, choice):
     monkeypatch.setattr(
         torch.accelerator, "current_accelerator", lambda: torch.device(kind)
     )
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     monkeypatch.setenv("D2L_DEVICE", choice)
     both, cpu = [torch.device(kind, 0), torch.device(kind, 1)], torch.device("cpu")
@@ -208,6 +209,19 @@ def test_accelerators_of_every_maker(d2l, monkeypatch, kind, choice):
     assert d2l.try_gpu() == expected[0] and d2l.try_gpu(2) == d2l.try_gpu(-1) == cpu
     if kind == "mps" and choice != "cpu":
         assert d2l.device_name() == "Apple GPU"
+
+
+def test_without_an_accelerator_nobody_asks_for_its_kind(d2l, monkeypatch):
+    """PyTorch 2.6 fails there."""
+
+    def fails():
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    for name in ("current_accelerator", "device_count", "synchronize"):
+        monkeypatch.setattr(torch.accelerator, name, fails)
+    assert d2l.try_all_gpus() == [d2l.try_gpu()] == [torch.device("cpu")]
+    d2l.synchronize()
 
 
 def test_imagenet_classes_are_torchvisions(d2l):
