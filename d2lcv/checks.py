@@ -14,8 +14,7 @@ import numbers
 import operator
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -171,24 +170,34 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
     raise ValueError(f"{name}: expected one of {known}, got {described(value)}")
 
 
-@contextmanager
-def judged(names: str) -> Iterator[None]:
+class judged:
     """What a framework says against `names` becomes an error that names them.
 
     For what only the framework can judge, such as whether a net takes a batch. What this
     package or a reader's own code raises goes through as it is.
     """
-    try:
-        with backend.tensors.as_raised():
-            yield
-    except Exception as error:
-        if not _is_said_by_framework(error):
-            raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(
-            f"{names}: {backend.entry.title} cannot compute with what was given: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+
+    def __init__(self, names: str) -> None:
+        self._names, self._framework = names, backend.tensors.as_raised()
+
+    def __enter__(self) -> None:
+        self._framework.__enter__()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._framework.__exit__(kind, error, trace)
+        if not isinstance(error, Exception):
+            return
+        if _is_said_by_framework(error):
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                f"{self._names}: {backend.entry.title} cannot compute with what was given: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        short, first = backend.tensors.outside(trace), error.__context__
+        if short is not trace:
+            if first is not None and (type(first), first.args) == (kind, error.args):
+                error.__suppress_context__ = True  # TensorFlow tries what fails twice
+            raise error.with_traceback(short)
 
 
 def _is_said_by_framework(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import Any
 
 from .backends import backend
@@ -65,7 +66,7 @@ VOCABULARY = {
 
 # What else the topics ask a column's `tensors` for
 FOR_TOPICS = """
-    as_raised detach extent float64 forget home is_module often type_name
+    as_raised detach extent float64 forget home is_module often outside type_name
 """.split()
 
 __all__ = list(VOCABULARY)
@@ -83,6 +84,11 @@ def forget() -> None:
 def as_raised() -> AbstractContextManager[Any]:
     """What is raised inside keeps its words and its place; Keras would change both."""
     return nullcontext()
+
+
+def outside(trace: TracebackType) -> TracebackType:
+    """A traceback without the frames inside of the framework, where these are many."""
+    return trace
 
 
 def __getattr__(name: str) -> Any:

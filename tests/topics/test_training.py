@@ -5,6 +5,7 @@ same at every step, and NumPy knows it.
 """
 
 import itertools
+import traceback
 
 import numpy as np
 import pytest
@@ -422,6 +423,9 @@ def test_a_readers_error_keeps_its_words(d2l, kind):
         with pytest.raises(kind) as caught:
             trainer.step(step, d2l.tensor(IMAGES))
         assert caught.type is kind and caught.value.args == words
+        shown = traceback.TracebackException.from_exception(caught.value)
+        assert shown.stack[-1].name == "step" and len(shown.stack) < 20
+        assert shown.__context__ is None or shown.__suppress_context__
 
 
 def test_step_is_detached(d2l):

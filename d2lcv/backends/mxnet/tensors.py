@@ -27,7 +27,7 @@ from mxnet.numpy import (
 )
 from mxnet.numpy_extension import relu, sigmoid
 
-from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often
+from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often, outside
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 

@@ -26,7 +26,7 @@ from paddle import (
 )
 from paddle.nn.functional import relu, sigmoid
 
-from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often
+from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often, outside
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 

@@ -4,6 +4,7 @@ import functools
 import weakref
 from collections import OrderedDict
 from contextlib import contextmanager
+from types import TracebackType
 
 import keras
 import tensorflow as tf
@@ -21,6 +22,7 @@ __all__ = [
     "dense",
     "forget",
     "often",
+    "outside",
 ]
 
 
@@ -126,6 +128,15 @@ def as_raised():
     finally:
         for side in sides:
             side.enable_traceback_filtering()
+
+
+def outside(trace):
+    frame, following = trace.tb_frame, trace.tb_next
+    following = following and outside(following)
+    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    if following and package in ("keras", "tensorflow"):
+        return following
+    return TracebackType(following, frame, trace.tb_lasti, trace.tb_lineno)
 
 
 # ---- compiled where it pays ----------------------------------------------------------

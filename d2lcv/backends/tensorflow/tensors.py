@@ -28,7 +28,7 @@ from tensorflow.math import log
 from tensorflow.nn import relu, sigmoid, softmax
 
 from ...tensors import FOR_TOPICS, VOCABULARY
-from .layers import as_raised, forget, often
+from .layers import as_raised, forget, often, outside
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 

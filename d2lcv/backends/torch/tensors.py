@@ -35,7 +35,7 @@ from torch import (
     zeros,
 )
 
-from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often
+from ...tensors import FOR_TOPICS, VOCABULARY, as_raised, forget, often, outside
 
 __all__ = [*VOCABULARY, *FOR_TOPICS]
 
