@@ -152,9 +152,8 @@ def compiled(function):
         nonlocal graph
         try:
             return graph(*args)
-        except (
-            TypeError
-        ) as first:  # a tensor decides an `if` or counts a loop of Python
+        except TypeError as first:
+            # a tensor decides an `if` or counts a loop of Python
             other = tf.function(function)
             try:
                 result = other(*args)

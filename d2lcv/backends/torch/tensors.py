@@ -138,9 +138,8 @@ def try_all_gpus():
 
 
 def _gpus():
-    if (
-        not torch.accelerator.is_available()
-    ):  # PyTorch 2.6 fails where it asks for its kind
+    # without one, PyTorch 2.6 fails where it asks for the kind
+    if not torch.accelerator.is_available():
         return []
     # NVIDIA's, Intel's ("xpu") or Apple's ("mps")
     kind = torch.accelerator.current_accelerator()
