@@ -196,7 +196,7 @@ class judged:
         short, first = backend.tensors.outside(trace), error.__context__
         if short is not trace:
             if first is not None and (type(first), first.args) == (kind, error.args):
-                error.__suppress_context__ = True  # TensorFlow tries what fails twice
+                error.__suppress_context__ = True  # it was tried twice
             raise error.with_traceback(short)
 
 

@@ -109,6 +109,9 @@ def _number(least: int) -> Callable[[str], int]:
     return read
 
 
+FORMS = ("plain", "coco")  # of detections.json
+
+
 def _detect_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=_fraction, default=0.5, help="the least confidence, 0 to 1"
@@ -124,7 +127,7 @@ def _detect_options(parser: argparse.ArgumentParser) -> None:
         "--json",
         nargs="?",
         const="plain",
-        choices=["plain", "coco"],
+        choices=FORMS,
         help="also write detections.json; coco: in the form of COCO's results, "
         "image_id the number of the picture among those given and category_id that of "
         "the class, both from 1",
@@ -259,10 +262,11 @@ COMMANDS = {
 
 
 def _with_form(argv: Sequence[str]) -> Iterator[str]:
-    """In `--json PHOTO` the photograph is no form of the results."""
+    """In `--json PHOTO` the photograph is no form; `coco` is, also beside such a folder."""
     for option, following in zip(argv, [*argv[1:], ""], strict=True):
         yield option
-        if option == "--json" and following and Path(following).exists():
+        is_path = following not in ("", *FORMS) and Path(following).exists()
+        if option == "--json" and is_path:
             yield "plain"
 
 

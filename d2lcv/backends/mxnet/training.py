@@ -220,7 +220,7 @@ class Stepper:
         optimizer.before_step, optimizer.every = before_step, every
 
     def step(self, function, *batch):
-        # MXNet computes no layer of an empty array, and says so only after the update
+        # MXNet computes no layer of an empty array, and says so where a result is read
         if any(isinstance(x, np.ndarray) and x.shape[:1] == (0,) for x in batch):
             raise ValueError("expected at least one picture, got none")
 

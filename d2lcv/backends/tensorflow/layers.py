@@ -158,15 +158,14 @@ def compiled(function):
             try:
                 result = other(*args)
             except TypeError as second:  # the function's own, which AutoGraph rewords
-                raise (second if _is_of_graph(first) else first) from None
+                is_of_graph = isinstance(
+                    first, tf.errors.OperatorNotAllowedInGraphError
+                )
+                raise (second if is_of_graph else first) from None
             graph = other
             return result
 
     return call
-
-
-def _is_of_graph(error):
-    return isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
 
 
 CALLS_BEFORE, MOST_KEPT = 4, 32  # of one function or net
