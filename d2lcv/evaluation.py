@@ -1,7 +1,8 @@
 """How good a detector is: COCO's numbers, Pascal VOC's, curves, and what was confused.
 
-Sizes: N images, n detections and g objects of all images together, P pairs of both that
-overlap, K classes with an object, A = 4 ranges of area, T = 10 thresholds.
+Sizes: N images, n detections and g objects of all images together, crowds among them, P
+pairs of both that overlap, K classes with an object, A = 4 ranges of area, T = 10
+thresholds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backends import backend
-from .checks import in_range, listed
+from .checks import as_array, in_range, listed
 from .detection import average_precision
 
 __all__ = ["DetectionScores", "PrecisionRecall", "evaluate_detections"]
@@ -23,6 +24,7 @@ RECALLS = np.linspace(0, 1, 101)
 AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]], float)
 MOST_CLASSES = 5000  # without names: the confusion matrix has the square of it
 MOST = 100  # detections of a class in an image that count
+COUNTED, DIFFICULT, CROWD = range(3)  # kinds of objects
 
 
 class PrecisionRecall(NamedTuple):
@@ -56,7 +58,8 @@ class DetectionScores(Mapping[str, float]):
         curves: name → `PrecisionRecall`, of each class that has an object.
         confusion: (C + 1, C + 1) int64, rows the objects' classes, columns the
             detections'; the last row is background that was taken for an object, the last
-            column objects that were missed.
+            column objects that were missed. Difficult objects and crowds, and what was
+            detected there, are in none.
     """
 
     def __init__(
@@ -129,6 +132,10 @@ def evaluate_detections(
     truth: Any,
     classes: Sequence[str] | None = None,
     score_threshold: float = 0.5,
+    *,
+    difficult: Sequence[Any] | None = None,
+    crowds: Any = None,
+    areas: Sequence[Any] | None = None,
 ) -> DetectionScores:
     """How good detections are, by every measure in use; all boxes in pixels.
 
@@ -145,9 +152,12 @@ def evaluate_detections(
     `score_threshold`: pairs of a detection and an object with an IoU of at least 0.5,
     whatever their classes, are joined by falling IoU, each detection and each object once.
 
-    Every object counts: there is no mark for one that is difficult (Pascal VOC) or for a
-    crowd (COCO), which those programs leave out, and small, medium and large are by the
-    area of the box, where COCO's files may give that of a mask.
+    A difficult object (Pascal VOC) and a crowd (COCO) need not be found, and what is
+    detected there is neither right nor wrong. Of a crowd and a detection the overlap is
+    the part of the detection's box that lies in the crowd's, in all numbers, so that any
+    number of detections fits in. A difficult object takes one detection in COCO's numbers,
+    and all that overlap it most in Pascal VOC's. Any other object is preferred to both.
+    `DetectionDataset.evaluate` gives all three arguments as the labels have them.
 
     Args:
         found: one (n, 6) array, tensor or list per image, or one (N, n, 6) for all: rows
@@ -157,6 +167,11 @@ def evaluate_detections(
             of class −1 are padding.
         classes: the names; without them the classes' numbers.
         score_threshold: of the confusion matrix, in [0, 1].
+        difficult: for each image (g,) booleans, whether a row of `truth` is difficult;
+            `None`: none is.
+        crowds: for each image (k, 5) rows as in `truth`; `None`: there are none.
+        areas: for each image (g,) areas in square pixels, by which COCO's numbers tell
+            small, medium and large objects: those of their masks. `None`: of the boxes.
 
     Returns:
         `DetectionScores`, a mapping with COCO's twelve numbers.
@@ -165,7 +180,8 @@ def evaluate_detections(
         TypeError: what cannot be an array of numbers.
         ValueError: a wrong shape, a number that is not finite, an object whose box is
             inverted, a class without a name, or of 5000 and more where there are none,
-            another number of images in one than in the other, or no object at all.
+            another number of images or of rows in one than in the other, or no object that
+            counts.
     """
     detections, objects = _rows("found", found, 6), _rows("truth", truth, 5)
     if len(detections) != len(objects):
@@ -176,36 +192,41 @@ def evaluate_detections(
     in_range("score_threshold", score_threshold, 0, 1)
     if not objects:
         raise ValueError("truth: expected at least one image, got none")
-    det, obj = _Boxes.of(detections), _Boxes.of(objects)
-    if not len(obj.label):
-        raise ValueError("truth: expected at least one object, got padding rows only")
-    if (obj.size < 0).any():
-        raise ValueError("truth: expected x1 ≤ x2 and y1 ≤ y2, got an inverted box")
+    det = _Boxes.of(detections).real()
+    obj = _objects(objects, difficult, crowds, areas)
+    counted = obj.kind == COUNTED
+    if not counted.any():
+        raise ValueError(
+            "truth: expected at least one object that counts, got padding rows "
+            + ("only" if difficult is None else "and difficult objects only")
+        )
     names = _names(classes, det, obj)
     confusion = _confusion(det.part(det.score >= score_threshold), obj, len(names))
 
     det = det.ranked()
     pairs = _pairs(det, obj, same_class=True)
     state = _coco_matches(det, obj, pairs)  # (A, T, n)
-    right = _voc_matches(det, pairs)  # (n,)
+    is_right = _voc_matches(det, obj, pairs)  # (n,)
     precision, recall, by_class, curves = [], [], {}, {}
     in_area = _in_area(obj)  # (A, g)
-    for c in np.unique(obj.label):
+    for c in np.unique(obj.label[counted]):
         mine = det.label == c
-        of_class, limited = det.part(mine), mine & (det.rank < MOST)
-        counts = in_area[:, obj.label == c].sum(1)  # (A,)
+        limited = mine & (det.rank < MOST)
+        own = counted & (obj.label == c)
+        counts = in_area[:, own].sum(1)  # (A,)
         grid, totals = _coco_curves(det.part(limited), state[:, :, limited], counts)
         precision.append(grid)
         recall.append(totals)
-        total = int((obj.label == c).sum())
-        curve = _curve(of_class.score, right[mine], total)
+        total, judged = int(own.sum()), mine & (is_right >= 0)
+        scores, right = det.score[judged], is_right[judged] == 1
+        curve = _curve(scores, right, total)
         curves[names[c]] = curve
         by_class[names[c]] = {
             "AP": float(grid[0].mean()),
             "AP50": float(grid[0, 0].mean()),
             "AP75": float(grid[0, 5].mean()),
             "VOC2007": _eleven_points(curve),
-            "VOC2010": average_precision(of_class.score, right[mine], total),
+            "VOC2010": average_precision(scores, right, total),
         }
     numbers = _twelve(np.stack(precision), np.stack(recall))
     return DetectionScores(numbers, names, by_class, curves, confusion)
@@ -220,6 +241,61 @@ def _rows(name: str, images: Any, width: int) -> list[np.ndarray]:
         images = backend.tensors.numpy(images)
     images = listed(name, images)
     return [_image_rows(f"{name}[{i}]", rows, width) for i, rows in enumerate(images)]
+
+
+def _objects(
+    truth: list[np.ndarray], difficult: Any, crowds: Any, areas: Any
+) -> _Boxes:
+    """The objects that count, those that are difficult, and the crowds."""
+    obj = _Boxes.of(truth)
+    if difficult is not None:
+        marks = _column("difficult", difficult, truth, "booleans")
+        obj = obj._replace(kind=np.where(marks == 1, DIFFICULT, COUNTED))
+    if areas is not None:
+        obj = obj._replace(area=_column("areas", areas, truth, "areas"))
+    if crowds is not None:
+        regions = _rows("crowds", crowds, 5)
+        if len(regions) != len(truth):
+            raise ValueError(
+                f"crowds: expected rows for each of the {len(truth)} images of truth, got "
+                f"{len(regions)}"
+            )
+        more = _Boxes.of(regions)
+        more = more._replace(kind=np.full(len(more.label), CROWD))
+        obj = _Boxes(*map(np.concatenate, zip(obj, more, strict=True)))
+    obj = obj.real()
+    if (obj.size < 0).any():
+        name = "crowds" if (obj.size[obj.kind == CROWD] < 0).any() else "truth"
+        raise ValueError(f"{name}: expected x1 ≤ x2 and y1 ≤ y2, got an inverted box")
+    return obj
+
+
+def _column(name: str, given: Any, truth: list[np.ndarray], what: str) -> np.ndarray:
+    """(g,) float64, one number for each row of truth, padding too."""
+    if backend.tensors.is_tensor(given):
+        given = backend.tensors.numpy(given)
+    given = listed(name, given)
+    if len(given) != len(truth):
+        raise ValueError(
+            f"{name}: expected {what} for each of the {len(truth)} images of truth, got "
+            f"{len(given)}"
+        )
+    columns = []
+    for i, (values, rows) in enumerate(zip(given, truth, strict=True)):
+        column = as_array(f"{name}[{i}]", values)
+        if column.shape != (len(rows),):
+            raise ValueError(
+                f"{name}[{i}]: expected shape ({len(rows)},), one for each row of "
+                f"truth[{i}], got {column.shape}"
+            )
+        if what == "booleans":
+            right = np.isin(column, (0, 1))
+        else:
+            right = np.isfinite(column) & (column >= 0)
+        if not right.all():
+            raise ValueError(f"{name}[{i}]: expected {what}, got {column[~right][0]:g}")
+        columns.append(column)
+    return np.concatenate(columns)
 
 
 def _image_rows(name: str, rows: Any, width: int) -> np.ndarray:
@@ -241,7 +317,7 @@ def _image_rows(name: str, rows: Any, width: int) -> np.ndarray:
         array = array.reshape(0, width)
     if array.ndim != 2 or array.shape[1] != width:
         raise ValueError(f"{name}: expected shape (n, {width}), got {array.shape}")
-    array = array[~(array[:, 0] < 0)]
+    array[array[:, 0] < 0] = -1  # padding, whatever it is filled with
     wrong = ~np.isfinite(array).all(1) | (array[:, 0] % 1 != 0) | (array[:, 0] >= 2**31)
     if wrong.any():
         raise ValueError(
@@ -259,6 +335,8 @@ class _Boxes(NamedTuple):
     score: np.ndarray  # (n,), 1 for objects
     corner: np.ndarray  # (n, 2)
     size: np.ndarray  # (n, 2)
+    area: np.ndarray  # (n,)
+    kind: np.ndarray  # (n,) COUNTED, DIFFICULT or CROWD
     rank: np.ndarray  # (n,) among those of its image and class, once they are ranked
 
     @staticmethod
@@ -267,8 +345,12 @@ class _Boxes(NamedTuple):
         image = np.repeat(np.arange(len(images)), [len(x) for x in images])
         corner, size = rows[:, -4:-2], rows[:, -2:] - rows[:, -4:-2]
         score = rows[:, 1] if rows.shape[1] == 6 else np.ones(len(rows))
-        label = rows[:, 0].astype(np.int64)
-        return _Boxes(image, label, score, corner, size, np.zeros(len(rows), np.int64))
+        label, zeros = rows[:, 0].astype(np.int64), np.zeros(len(rows), np.int64)
+        return _Boxes(image, label, score, corner, size, size.prod(1), zeros, zeros)
+
+    def real(self) -> _Boxes:
+        """Without the rows that are padding."""
+        return self.part(self.label >= 0)
 
     def part(self, which: np.ndarray) -> _Boxes:
         return _Boxes(*(array[which] for array in self))
@@ -294,6 +376,12 @@ def _names(classes: Sequence[str] | None, det: _Boxes, obj: _Boxes) -> tuple[str
             )
         return tuple(str(c) for c in range(largest + 1))
     names = tuple(str(name) for name in listed("classes", classes))
+    seen = int(det.label.max(initial=0))
+    if obj.label.max() < len(names) <= seen:
+        raise ValueError(
+            f"found: expected classes from 0 to {len(names) - 1} ({', '.join(names)}), got "
+            f"{seen}; was the net trained with other classes?"
+        )
     if largest >= len(names) or len(set(names)) < len(names):
         raise ValueError(
             f"classes: expected a name of its own for each of the classes 0 to {largest}, "
@@ -314,7 +402,10 @@ class _Pairs(NamedTuple):
 
 
 def _pairs(det: _Boxes, obj: _Boxes, same_class: bool) -> _Pairs:
-    """All pairs of one image (and class) with an IoU of at least the lowest threshold."""
+    """All pairs of one image (and class) with an IoU of at least the lowest threshold.
+
+    Of a crowd it is the part of the detection that lies in it, in place of the IoU.
+    """
     span = int(max(det.label.max(initial=0), obj.label.max(initial=0))) + 1
     keys = [b.image * span + b.label if same_class else b.image for b in (det, obj)]
     order = np.argsort(keys[1], kind="stable")
@@ -325,13 +416,19 @@ def _pairs(det: _Boxes, obj: _Boxes, same_class: bool) -> _Pairs:
     d = np.repeat(np.arange(len(counts)), counts)
     inside = np.arange(len(d)) - np.repeat(np.cumsum(counts) - counts, counts)
     g = order[np.repeat(first, counts) + inside]
-    iou = _iou(det.corner[d], det.size[d], obj.corner[g], obj.size[g])
+    iou = _iou(
+        det.corner[d], det.size[d], obj.corner[g], obj.size[g], obj.kind[g] == CROWD
+    )
     near = iou >= THRESHOLDS[0]
     return _Pairs(d[near], g[near], iou[near])
 
 
 def _iou(
-    corner1: np.ndarray, size1: np.ndarray, corner2: np.ndarray, size2: np.ndarray
+    corner1: np.ndarray,
+    size1: np.ndarray,
+    corner2: np.ndarray,
+    size2: np.ndarray,
+    is_crowd: np.ndarray,
 ) -> np.ndarray:
     """IoU of P boxes with P others, in the steps of pycocotools: equal to the last bit."""
     low, high = (
@@ -341,6 +438,7 @@ def _iou(
     sides = high - low  # (P, 2)
     overlap = np.where((sides > 0).all(1), sides.prod(1), 0)
     union = size1.prod(1) + size2.prod(1) - overlap
+    union = np.where(is_crowd, size1.prod(1), union)
     return np.divide(overlap, union, out=np.zeros(len(union)), where=union > 0)
 
 
@@ -349,17 +447,17 @@ def _iou(
 
 def _in_area(boxes: _Boxes) -> np.ndarray:
     """(A, n), whether a box is of each range, both its ends included."""
-    area = boxes.size.prod(1)
-    return (area >= AREAS[:, :1]) & (area <= AREAS[:, 1:])
+    return (boxes.area >= AREAS[:, :1]) & (boxes.area <= AREAS[:, 1:])
 
 
 def _coco_matches(det: _Boxes, obj: _Boxes, pairs: _Pairs) -> np.ndarray:
-    """(A, T, n) int8: 1 right, 0 wrong, −1 does not count (of another range of area).
+    """(A, T, n) int8: 1 right, 0 wrong, −1 does not count.
 
-    The detections of one rank are of different images or classes: they do not compete, so
-    one step serves them all.
+    Objects of another range of area are as difficult ones. The detections of one rank are
+    of different images or classes: they do not compete, so one step serves them all.
     """
-    real = _in_area(obj)  # (A, g)
+    real = _in_area(obj) & (obj.kind == COUNTED)  # (A, g)
+    is_crowd = obj.kind == CROWD
     level = np.minimum(THRESHOLDS, 1 - 1e-10)[:, None]
     state = np.where(_in_area(det), 0, -1).astype(np.int8)  # (A, n)
     state = np.repeat(state[:, None], len(THRESHOLDS), 1)  # (A, T, n)
@@ -369,7 +467,7 @@ def _coco_matches(det: _Boxes, obj: _Boxes, pairs: _Pairs) -> np.ndarray:
         now = np.flatnonzero(rank == r)
         g, iou = pairs.object[now], pairs.iou[now]
         d, starts = np.unique(pairs.detection[now], return_index=True)
-        free = ~taken[:, :, g] & (iou >= level)  # (A, T, P)
+        free = (~taken[:, :, g] | is_crowd[g]) & (iou >= level)  # (A, T, P)
         mine = real[:, None, g]
         best = _best(free & mine, iou, starts)  # (A, T, len(d)), −1 for none
         other = _best(free & ~mine, iou, starts)
@@ -443,16 +541,21 @@ def _twelve(precision: np.ndarray, recall: np.ndarray) -> dict[str, float]:
 # ---- Pascal VOC ------------------------------------------------------------------------
 
 
-def _voc_matches(det: _Boxes, pairs: _Pairs) -> np.ndarray:
-    """(n,) bool: the object it overlaps most, of equals the first, was not found before."""
-    order = np.lexsort((pairs.object, -pairs.iou, pairs.detection))
+def _voc_matches(det: _Boxes, obj: _Boxes, pairs: _Pairs) -> np.ndarray:
+    """(n,) int8: 1 right, 0 wrong, −1 does not count.
+
+    Right is that the object it overlaps most, of equals the first, was not found before.
+    """
+    is_crowd = obj.kind[pairs.object] == CROWD
+    order = np.lexsort((pairs.object, -pairs.iou, is_crowd, pairs.detection))
     d, first = np.unique(pairs.detection[order], return_index=True)
     g = pairs.object[order][first]
     by_rank = np.argsort(det.rank[d], kind="stable")
     _, finders = np.unique(g[by_rank], return_index=True)
-    right = np.zeros(len(det.label), bool)
-    right[d[by_rank][finders]] = True
-    return right
+    state = np.zeros(len(det.label), np.int8)
+    state[d[by_rank][finders]] = 1
+    state[d[obj.kind[g] != COUNTED]] = -1
+    return state
 
 
 def _curve(scores: np.ndarray, right: np.ndarray, total: int) -> PrecisionRecall:
@@ -475,6 +578,11 @@ def _eleven_points(curve: PrecisionRecall) -> float:
 
 def _confusion(det: _Boxes, obj: _Boxes, num_classes: int) -> np.ndarray:
     """(C + 1, C + 1): pairs of all classes, joined by falling IoU."""
+    others = obj.part(obj.kind != COUNTED)
+    aside = np.isin(
+        np.arange(len(det.label)), _pairs(det, others, same_class=False).detection
+    )
+    obj = obj.part(obj.kind == COUNTED)
     d, g, iou = _pairs(det, obj, same_class=False)
     order = np.lexsort((g, d, -det.score[d], -iou))
     d, g = d[order], g[order]
@@ -488,15 +596,15 @@ def _confusion(det: _Boxes, obj: _Boxes, num_classes: int) -> np.ndarray:
         partner[d[joined]] = g[joined]
         left = ~np.isin(d, d[joined]) & ~np.isin(g, g[joined])
         d, g = d[left], g[left]
-    alone = partner < 0
+    alone, paired = (partner < 0) & ~aside, partner >= 0
     missed = np.setdiff1d(np.arange(len(obj.label)), partner)
     background = np.array([num_classes])
     real = [
-        obj.label[partner[~alone]],
+        obj.label[partner[paired]],
         background.repeat(alone.sum()),
         obj.label[missed],
     ]
-    seen = [det.label[~alone], det.label[alone], background.repeat(len(missed))]
+    seen = [det.label[paired], det.label[alone], background.repeat(len(missed))]
     counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     np.add.at(counts, (np.concatenate(real), np.concatenate(seen)), 1)
     return counts

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,8 +59,10 @@ def number(value: Any, name: str, place: str) -> float:
 def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
     """Read COCO's JSON: lists of images, annotations and categories.
 
-    Classes are the categories by their ids. A crowd (`iscrowd` 1) is no object and left
-    out; an image without annotations is one without objects.
+    Classes are the categories by their ids. A crowd (`iscrowd` 1) is no object of its own;
+    `ignore` 1 marks a difficult one. A box without width or height is left out, with a
+    warning that says how many: COCO's own training set has such. An image without
+    annotations is one without objects.
 
     Args:
         annotations: the JSON file.
@@ -87,6 +90,7 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
             _said_size(image.get("height"), image.get("width"), place),
         )
         objects[picture] = by_id[image["id"]] = []
+    empty = []
     for i, annotation in enumerate(content["annotations"]):
         place = f"{path}, annotations[{i}]"
         _has(annotation, ("image_id", "category_id", "bbox"), place)
@@ -99,10 +103,27 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
                 f"{place}: bbox must be [x, y, width, height], got {box!r}"
             )
         x, y, width, height = (number(value, "bbox", place) for value in box)
-        if annotation.get("iscrowd"):
+        if width == 0 or height == 0:
+            empty.append(place)
             continue
+        area = annotation.get("area")
+        if area is not None and number(area, "area", place) < 0:
+            raise ValueError(f"{place}: area must be at least 0, got {area}")
         by_id[annotation["image_id"]].append(
-            Object(ids[annotation["category_id"]], (x, y, x + width, y + height), place)
+            Object(
+                ids[annotation["category_id"]],
+                (x, y, x + width, y + height),
+                place,
+                difficult=bool(annotation.get("ignore")),
+                crowd=bool(annotation.get("iscrowd")),
+                area=None if area is None else float(area),
+            )
+        )
+    if empty:
+        warnings.warn(
+            f"{empty[0]}: the bbox has no width or no height; such boxes are left out, "
+            f"{len(empty)} of {len(content['annotations'])}",
+            stacklevel=3,
         )
     return pack(path, objects, classes)
 
@@ -188,14 +209,15 @@ def read_voc(
     for stem in files if known is None else chosen:
         read[stem] = _read_xml(files[stem])
     if known is None:
-        known = sorted({name for _, rows in read.values() for name, _, _ in rows})
+        known = sorted({name for _, rows in read.values() for name, *_ in rows})
     objects = {}
     for stem in chosen:
         (filename, size), rows = read[stem]
         path = _picture_of(place, filename, stem, files[stem])
         picture = Picture(path, str(files[stem]), size)
         objects[picture] = [
-            Object(_known(name, known, place), box, place) for name, box, place in rows
+            Object(_known(name, known, place), box, place, difficult)
+            for name, box, place, difficult in rows
         ]
     return pack(folder, objects, known)
 
@@ -233,7 +255,7 @@ def _chosen(
 
 
 def _read_xml(path: Path) -> tuple[Any, list[Any]]:
-    """((file name, size), [(class name, box, place)]) of one file."""
+    """((file name, size), [(class name, box, place, whether difficult)]) of one file."""
     try:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
@@ -256,7 +278,8 @@ def _read_xml(path: Path) -> tuple[Any, list[Any]]:
             number((thing.findtext(f"bndbox/{side}") or "").strip(), side, place)
             for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        rows.append((name, (x1 - first, y1 - first, x2, y2), place))
+        difficult = (thing.findtext("difficult") or "").strip() == "1"
+        rows.append((name, (x1 - first, y1 - first, x2, y2), place, difficult))
     return ((root.findtext("filename") or "").strip(), size), rows
 
 
@@ -369,7 +392,7 @@ def _in_pixels(picture: Picture, rows: list[Object]) -> list[Object]:
     height, width = checked_picture(picture)
     return [
         Object(label, (x1 * width, y1 * height, x2 * width, y2 * height), place)
-        for label, (x1, y1, x2, y2), place in rows
+        for label, (x1, y1, x2, y2), place, *_ in rows
     ]
 
 
@@ -554,4 +577,4 @@ def _all_classes(folder: Path) -> list[str]:
         for w in words
         for p in folder.glob(f"{w}/*.xml")
     ]
-    return sorted({name for path in files for name, _, _ in _read_xml(path)[1]})
+    return sorted({name for path in files for name, *_ in _read_xml(path)[1]})

@@ -2,7 +2,8 @@
 
 A part of a set is copied whole, its pictures as they are: what is read back has the same
 pictures in the same order, the same classes, and the same rows to the last digit; YOLO's
-centres and sizes lose what is below 1e-15 of the picture.
+centres and sizes lose what is below 1e-15 of the picture. Only Pascal VOC's form can say
+that an object is difficult; none of these has a place for crowds and areas.
 """
 
 from __future__ import annotations
@@ -64,9 +65,11 @@ def write_voc(boxes: BoxSet, folder: StrPath, is_train: bool = True) -> str:
         top = ElementTree.Element("annotation")
         ElementTree.SubElement(top, "filename").text = name
         _add(top, "size", {"width": width, "height": height, "depth": 3})
-        for label, box in _in_pixels(boxes, i):
+        marks = boxes.difficult[i].tolist()  # as many as rows, with those of padding
+        for (label, box), difficult in zip(_in_pixels(boxes, i), marks, strict=False):
             thing = ElementTree.SubElement(top, "object")
             ElementTree.SubElement(thing, "name").text = boxes.classes[label]
+            ElementTree.SubElement(thing, "difficult").text = str(int(difficult))
             sides = ("xmin", "ymin", "xmax", "ymax")
             _add(thing, "bndbox", dict(zip(sides, box, strict=True)))
         ElementTree.indent(top)

@@ -62,6 +62,10 @@ class BoxSet(NamedTuple):
         labels: (N, G, 5) float32, G the largest number of objects in a picture. A row is
             (class, x1, y1, x2, y2), the box in fractions of the picture's width and
             height. Rows that are not needed have class −1 and zeros.
+        difficult: (N, G) bool, whether an object is marked as difficult.
+        areas: (N, G) float64, the objects' areas in square pixels of the picture on disk:
+            those that the labels say, else those of the boxes; 0 of rows not needed.
+        crowds: (N, K, 5) float32, rows as in `labels`: areas with many objects.
         classes: their names; of classes without names their numbers as text.
         num_clipped: boxes that reached up to a pixel beyond their picture.
     """
@@ -70,16 +74,22 @@ class BoxSet(NamedTuple):
     paths: list[str]
     sizes: np.ndarray
     labels: np.ndarray
+    difficult: np.ndarray
+    areas: np.ndarray
+    crowds: np.ndarray
     classes: list[str]
     num_clipped: int
 
 
 class Object(NamedTuple):
-    """One object: class −1 is none; where it is written, for messages."""
+    """One object: its class and box, where it is written, for messages, and its marks."""
 
     label: int
     box: tuple[float, float, float, float]
     place: str
+    difficult: bool = False
+    crowd: bool = False
+    area: float | None = None
 
 
 class Picture(NamedTuple):
@@ -111,25 +121,46 @@ def pack(
     if not objects:
         raise ValueError(f"{os.fspath(root)} has no pictures")
     sizes = np.array([checked_picture(picture) for picture in objects])
-    most = max(1, *map(len, objects.values()))
-    labels = np.zeros((len(objects), most, 5), np.float32)
-    labels[:, :, 0] = -1
-    num_clipped = 0
-    for packed, rows, (height, width) in zip(
-        labels, objects.values(), sizes.tolist(), strict=True
-    ):
-        for i, row in enumerate(rows):
-            box, is_clipped = _checked_box(row, height, width)
-            num_clipped += is_clipped
-            packed[i] = row.label, *(box / np.array([width, height, width, height]))
+    singles, crowds = (
+        [[row for row in rows if row.crowd == crowd] for rows in objects.values()]
+        for crowd in (False, True)
+    )
+    most = max(1, *map(len, singles)), max(map(len, crowds))
+    labels, areas, clipped = _packed(singles, sizes, most[0])
+    regions, _, also_clipped = _packed(crowds, sizes, most[1])
+    difficult = np.zeros(areas.shape, bool)
+    for packed, rows in zip(difficult, singles, strict=True):
+        packed[: len(rows)] = [row.difficult for row in rows]
+    num_clipped = clipped + also_clipped
     if num_clipped:
         warnings.warn(
-            f"{os.fspath(root)}: {num_clipped} of {int((labels[..., 0] >= 0).sum())} boxes "
+            f"{os.fspath(root)}: {num_clipped} of {sum(map(len, objects.values()))} boxes "
             "reach up to a pixel beyond their pictures and were clipped",
             stacklevel=4,
         )
     paths = [picture.path for picture in objects]
-    return BoxSet(os.fspath(root), paths, sizes, labels, classes, num_clipped)
+    rows = (labels, difficult, areas, regions)
+    return BoxSet(os.fspath(root), paths, sizes, *rows, classes, num_clipped)
+
+
+def _packed(
+    objects: list[list[Object]], sizes: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows (N, most, 5), areas (N, most), and how many boxes were clipped."""
+    labels = np.zeros((len(objects), most, 5), np.float32)
+    labels[:, :, 0] = -1
+    areas = np.zeros(labels.shape[:2])
+    num_clipped = 0
+    for i, (rows, (height, width)) in enumerate(
+        zip(objects, sizes.tolist(), strict=True)
+    ):
+        for k, row in enumerate(rows):
+            box, is_clipped = _checked_box(row, height, width)
+            num_clipped += is_clipped
+            labels[i, k] = row.label, *(box / np.array([width, height, width, height]))
+            area = (box[2] - box[0]) * (box[3] - box[1])
+            areas[i, k] = area if row.area is None else row.area
+    return labels, areas, num_clipped
 
 
 def checked_picture(picture: Picture) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from ..data.box_forms import find_form, read_coco, read_voc, read_yolo
 from ..data.box_writing import write_csv, write_voc, write_yolo
 from ..data.boxes import BoxSet, StrPath, read_csv
 from ..data.pictures import read_labelled
+from ..evaluation import DetectionScores, evaluate_detections
 from ..files import write_file
 
 __all__ = ["DetectionDataset"]
@@ -49,9 +50,18 @@ class DetectionDataset:
     of the active framework; `example(i)` is the same in NumPy. A row of a label is (class,
     x1, y1, x2, y2), the box in fractions of the picture; rows of class −1 are padding.
 
+    `evaluate` measures what was detected in the pictures. Difficult objects (Pascal VOC)
+    are trained on and need not be found; crowds (COCO), areas with too many objects to
+    draw a box around each, are not trained on, and what is detected in them does not
+    count.
+
     Attributes:
         paths: the N files.
         labels: (N, G, 5) float32.
+        difficult: (N, G) bool, which rows of `labels` are marked as difficult.
+        areas: (N, G), square pixels on disk of the objects: of their masks where COCO's
+            file says so, else of the boxes.
+        crowds: (N, K, 5) float32, rows as in `labels`.
         sizes: (N, 2), height and width of the pictures on disk.
         classes: the names, a tuple; of classes without names their numbers as text.
         num_classes: how many there are.
@@ -63,6 +73,7 @@ class DetectionDataset:
         self.size = None if size is None else pair("size", size, 1)
         self.root, self.paths, self.sizes = boxes.root, boxes.paths, boxes.sizes
         self.labels, self.num_clipped = boxes.labels, boxes.num_clipped
+        self.difficult, self.areas, self.crowds = boxes[4:7]
         self.classes, self.num_classes = tuple(boxes.classes), len(boxes.classes)
 
     @classmethod
@@ -88,7 +99,9 @@ class DetectionDataset:
     ) -> DetectionDataset:
         """COCO's JSON file, and the folder of the pictures (`None`: that of the file).
 
-        The classes are the categories by their ids; crowds are left out.
+        The classes are the categories by their ids. `iscrowd` and `ignore` mark crowds
+        and difficult objects; `area` is read. A box without width or height is left out,
+        with a warning that says how many.
         """
         return DetectionDataset(read_coco(annotations, images), size)
 
@@ -174,11 +187,41 @@ class DetectionDataset:
 
     @property
     def truth(self) -> list[np.ndarray]:
-        """Each picture's objects for `evaluate_detections`: (g, 5), boxes in its pixels."""
-        return [self._in_pixels(i) for i in range(len(self))]
+        """Each picture's objects: (g, 5), boxes in its pixels; difficult ones, too."""
+        return [self._in_pixels(self.labels, i) for i in range(len(self))]
 
-    def _in_pixels(self, i: int) -> np.ndarray:
-        rows = self.labels[i, self.labels[i, :, 0] >= 0].astype(np.float64)
+    def evaluate(
+        self, found: Sequence[Any], score_threshold: float = 0.5
+    ) -> DetectionScores:
+        """`evaluate_detections` of these pictures, with all that the labels say.
+
+        ```python
+        scores = val_set.evaluate(d2lcv.detect(net, val_set.paths, threshold=0.01))
+        ```
+
+        Args:
+            found: what was detected in each picture, as for `evaluate_detections`, boxes
+                in pixels of the pictures on disk.
+            score_threshold: of the confusion matrix, in [0, 1].
+
+        Raises:
+            TypeError, ValueError: as `evaluate_detections`.
+        """
+        is_object = self.labels[:, :, 0] >= 0
+        return evaluate_detections(
+            found,
+            self.truth,
+            self.classes,
+            score_threshold,
+            difficult=[
+                x[rows] for x, rows in zip(self.difficult, is_object, strict=True)
+            ],
+            crowds=[self._in_pixels(self.crowds, i) for i in range(len(self))],
+            areas=[x[rows] for x, rows in zip(self.areas, is_object, strict=True)],
+        )
+
+    def _in_pixels(self, labels: np.ndarray, i: int) -> np.ndarray:
+        rows = labels[i, labels[i, :, 0] >= 0].astype(np.float64)
         rows[:, 1:] *= np.tile(self.sizes[i, ::-1], 2)
         rows[:, 1:] = np.round(rows[:, 1:], 4)  # what float32 fractions have lost
         return rows
@@ -233,18 +276,23 @@ class DetectionDataset:
             images.append(
                 {"id": i + 1, "file_name": name, "height": height, "width": width}
             )
-            for label, x1, y1, x2, y2 in self._in_pixels(i).tolist():
-                box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": i + 1,
-                        "category_id": int(label) + 1,
-                        "bbox": box,
-                        "area": round(box[2] * box[3], 4),
-                        "iscrowd": 0,
-                    }
-                )
+            for labels, crowd in ((self.labels, 0), (self.crowds, 1)):
+                for k, row in enumerate(self._in_pixels(labels, i).tolist()):
+                    label, x1, y1, x2, y2 = row
+                    box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
+                    area = box[2] * box[3] if crowd else float(self.areas[i, k])
+                    annotations.append(
+                        {
+                            "id": len(annotations) + 1,
+                            "image_id": i + 1,
+                            "category_id": int(label) + 1,
+                            "bbox": box,
+                            "area": round(area, 4),
+                            "iscrowd": crowd,
+                        }
+                    )
+                    if not crowd and self.difficult[i, k]:
+                        annotations[-1]["ignore"] = 1
         categories = [{"id": k, "name": name} for k, name in enumerate(self.classes, 1)]
         content = {
             "images": images,
@@ -278,8 +326,8 @@ class DetectionDataset:
         The XML files and copies of the pictures are in `train/`, or in `val/`, and the
         names in `classes.txt` beside it. `from_folder(folder, is_train)` gives the same
         pictures and rows, as does `from_voc(part, part, classes=…)`. Boxes are in pixels
-        of the pictures on disk, the first of which is 0. Names and errors are those of
-        `to_csv`.
+        of the pictures on disk, the first of which is 0; <difficult> is written. Names
+        and errors are those of `to_csv`.
         """
         return write_voc(self._boxes(), folder, is_train)
 
@@ -296,5 +344,6 @@ class DetectionDataset:
         return write_yolo(self._boxes(), folder, split)
 
     def _boxes(self) -> BoxSet:
-        parts = (self.labels, list(self.classes), self.num_clipped)
-        return BoxSet(self.root, self.paths, self.sizes, *parts)
+        rows = (self.labels, self.difficult, self.areas, self.crowds)
+        names = (list(self.classes), self.num_clipped)
+        return BoxSet(self.root, self.paths, self.sizes, *rows, *names)

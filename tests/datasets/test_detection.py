@@ -311,8 +311,121 @@ def test_outlines_and_crowds(tmp_path):
     content = json.loads(path.read_text())
     content["annotations"][0]["iscrowd"] = 1
     path.write_text(json.dumps(content))
-    fewer = DetectionDataset.from_folder(coco).truth
-    assert len(fewer[1]) == len(cells("train")["cell1.png"][1]) - 1
+    dataset = DetectionDataset.from_folder(coco)
+    rows = cells("train")["cell1.png"][1]
+    assert len(dataset.truth[1]) == len(rows) - 1
+    assert dataset.crowds.shape == (12, 1, 5)
+    corners = dataset.crowds[1, 0, 1:] * [128, 96, 128, 96]
+    np.testing.assert_allclose([dataset.crowds[1, 0, 0], *corners], rows[0], atol=1e-4)
+    assert (dataset.crowds[[0, *range(2, 12)], :, 0] == -1).all()
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """The set in COCO's form with a crowd, difficult objects and areas of masks."""
+    root = write("coco", tmp_path / "marked")
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    for k, annotation in enumerate(content["annotations"]):
+        _, _, width, height = annotation["bbox"]
+        annotation["area"] = round(width * height * (0.5 + k % 5 / 10), 2)
+        if k % 4 == 1:
+            annotation["ignore"] = 1
+        if k % 9 == 2:
+            annotation["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    return root
+
+
+def test_marks_of_coco_and_back(marked, tmp_path):
+    dataset = DetectionDataset.from_folder(marked)
+    path = marked / "annotations" / "instances_train2017.json"
+    entries = json.loads(path.read_text())["annotations"]
+    singles = [e for e in entries if not e["iscrowd"]]
+    is_object = dataset.labels[..., 0] >= 0
+    assert dataset.areas[is_object].tolist() == [e["area"] for e in singles]
+    assert dataset.difficult[is_object].tolist() == ["ignore" in e for e in singles]
+    assert (
+        not dataset.difficult[~is_object].any() and not dataset.areas[~is_object].any()
+    )
+    assert (dataset.crowds[..., 0] >= 0).sum() == len(entries) - len(singles) > 5
+    again = DetectionDataset.from_coco(dataset.to_coco(tmp_path / "again.json"))
+    np.testing.assert_array_equal(again.difficult, dataset.difficult)
+    np.testing.assert_allclose(again.areas, dataset.areas, atol=1e-4)
+    np.testing.assert_allclose(again.crowds, dataset.crowds, atol=1e-6)
+    voc = DetectionDataset.from_folder(dataset.to_voc(tmp_path / "voc"))
+    np.testing.assert_array_equal(voc.difficult, dataset.difficult)
+    np.testing.assert_allclose(voc.labels, dataset.labels, atol=1e-7)
+    assert voc.crowds.shape == (12, 0, 5)
+    size = (dataset.labels[..., 3:] - dataset.labels[..., 1:3]).prod(-1)
+    area = size * dataset.sizes.prod(1)[:, None]
+    np.testing.assert_allclose(voc.areas, area, rtol=1e-5)
+
+
+def test_evaluate_is_pycocotools_on_the_same_files(d2l, marked):
+    coco = pytest.importorskip("pycocotools.coco")
+    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    path = marked / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation.pop("ignore", None)  # that program knows crowds only
+    path.write_text(json.dumps(content))
+    dataset, rng = DetectionDataset.from_folder(marked), np.random.default_rng(0)
+    data, found, results = coco.COCO(str(path)), [], []
+    for i, image in enumerate(content["images"]):
+        boxes = data.loadAnns(data.getAnnIds(imgIds=[image["id"]]))
+        rows = np.array(
+            [[(3, 7, 20).index(a["category_id"]), *a["bbox"]] for a in boxes]
+        )
+        rows = rows.reshape(-1, 5).repeat(2, axis=0).astype(float)
+        rows[:, 1:] += rng.integers(-3, 4, (len(rows), 4))
+        scores = rng.random(len(rows))
+        results += [
+            {
+                "image_id": image["id"],
+                "category_id": (3, 7, 20)[int(c)],
+                "bbox": box,
+                "score": score,
+            }
+            for (c, *box), score in zip(rows.tolist(), scores.tolist(), strict=True)
+        ]
+        rows[:, 3:] += rows[:, 1:3]
+        found.append(np.insert(rows, 1, scores, axis=1))
+        assert str(dataset.paths[i]).endswith(image["file_name"])
+    evaluation = cocoeval.COCOeval(data, data.loadRes(results), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    got = dataset.evaluate(found)
+    np.testing.assert_allclose(list(got.values()), evaluation.stats, atol=1e-6)
+    assert got.classes == CLASSES and 0.1 < got["AP"] < 0.9
+    without = d2l.evaluate_detections(found, dataset.truth)
+    assert abs(without["AP"] - got["AP"]) > 1e-3  # what lies in crowds was wrong
+
+
+def test_boxes_without_a_side_in_coco_are_left_out(tmp_path):
+    root = write("coco", tmp_path)
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][3]["bbox"][3] = 0
+    path.write_text(json.dumps(content))
+    count = len(content["annotations"])
+    with pytest.warns(UserWarning, match=rf"annotations\[3\].*left out, 1 of {count}"):
+        dataset = DetectionDataset.from_folder(root)
+    assert (dataset.labels[..., 0] >= 0).sum() == count - 1
+
+
+def test_difficult_objects_of_voc(tmp_path):
+    root = write("voc", tmp_path)
+    path = root / "Annotations" / "train_cell1.xml"
+    mark = "<difficult>1</difficult><bndbox>"
+    path.write_text(path.read_text().replace("<bndbox>", mark, 1))
+    dataset = DetectionDataset.from_folder(root)
+    assert np.argwhere(dataset.difficult).tolist() == [[1, 0]]
+    assert len(dataset.truth[1]) == len(cells("train")["cell1.png"][1])
+    found = [np.insert(rows, 1, 0.9, axis=1) for rows in dataset.truth]
+    found[1] = found[1][1:]  # not found, and that is no fault
+    assert dataset.evaluate(found)["AR100"] == pytest.approx(1)
 
 
 # ---- what is refused -----------------------------------------------------------------
@@ -362,7 +475,11 @@ def test_bad_coco(tmp_path, case):
 
 @pytest.mark.parametrize(
     ("box", "match"),
-    [([5, 5, 0, 4], "xmin < xmax"), ([100, 5, 40, 4], "128 × "), ([-2, 5, 9, 4], "-2")],
+    [
+        ([5, 5, -1, 4], "xmin < xmax"),
+        ([100, 5, 40, 4], "128 × "),
+        ([-2, 5, 9, 4], "-2"),
+    ],
 )
 def test_bad_box_in_coco(tmp_path, box, match):
     write("coco", tmp_path)

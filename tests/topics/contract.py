@@ -165,6 +165,9 @@ def entries(d2l: Any, folder: Path) -> dict[str, Entry]:
         truth=lambda: d2l.numpy(labels()) * [1, 99, 99, 99, 99],
         classes=None,
         score_threshold=0.5,
+        difficult=lambda: [[False] * len(rows) for rows in d2l.numpy(labels())],
+        crowds=lambda: d2l.numpy(labels()) * [1, 99, 99, 99, 99],
+        areas=lambda: [[9.0] * len(rows) for rows in d2l.numpy(labels())],
     )
     # ssd
     add("cls_predictor", num_inputs=3, num_anchors=2, num_classes=2)

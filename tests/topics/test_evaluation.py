@@ -41,22 +41,41 @@ def make_set(seed, images=30, classes=4, most=12, whole=True, ties=True):
     return found, truth
 
 
-def coco_numbers(found, truth, classes):
+def coco_numbers(found, truth, classes, difficult=None, crowds=(), areas=None):
     """The twelve numbers of pycocotools."""
     coco = pytest.importorskip("pycocotools.coco")
     cocoeval = pytest.importorskip("pycocotools.cocoeval")
+
+    class COCOeval(cocoeval.COCOeval):
+        def _prepare(self):
+            super()._prepare()  # it overwrites `ignore` by `iscrowd`
+            for objects in self._gts.values():
+                for row in objects:
+                    row["ignore"] = row["ignore"] or row["difficult"]
 
     def annotation(image, row):
         x1, y1, x2, y2 = row[-4:]
         box = [x1, y1, x2 - x1, y2 - y1]
         return {"image_id": image, "category_id": int(row[0]), "bbox": box}
 
+    def area(row):
+        return (row[3] - row[1]) * (row[4] - row[2])
+
     objects = [
         annotation(i, row)
-        | {"iscrowd": 0, "area": (row[3] - row[1]) * (row[4] - row[2])}
+        | {
+            "iscrowd": 0,
+            "area": area(row) if areas is None else areas[i][k],
+            "difficult": 0 if difficult is None else int(difficult[i][k]),
+        }
         for i, rows in enumerate(truth)
-        for row in rows
+        for k, row in enumerate(rows)
         if row[0] >= 0
+    ]
+    objects += [
+        annotation(i, row) | {"iscrowd": 1, "area": area(row), "difficult": 0}
+        for i, rows in enumerate(crowds)
+        for row in rows
     ]
     results = [
         annotation(i, row) | {"score": row[1]}
@@ -74,7 +93,7 @@ def coco_numbers(found, truth, classes):
             "annotations": [o | {"id": i} for i, o in enumerate(objects, 1)],
         }
         data.createIndex()
-        evaluation = cocoeval.COCOeval(data, data.loadRes(results), "bbox")
+        evaluation = COCOeval(data, data.loadRes(results), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -102,6 +121,115 @@ def test_crowded_images(d2l):
     expected = coco_numbers(found, truth, 1)
     got = d2l.evaluate_detections(found, truth)
     assert dict(got) == pytest.approx(expected, abs=1e-6)
+
+
+def make_marks(seed, truth):
+    """Difficult objects, crowds around others, and areas of masks."""
+    rng = np.random.default_rng(seed)
+    difficult = [rng.random(len(rows)) < 0.3 for rows in truth]
+    areas = [
+        rng.uniform(0.3, 1, len(rows)) * (rows[:, 3:] - rows[:, 1:3]).prod(1)
+        for rows in truth
+    ]
+    crowds = []
+    for rows in truth:
+        around = rows[rng.random(len(rows)) < 0.3].copy()
+        around[:, 1:3] -= 20
+        around[:, 3:] += rng.integers(20, 200, (len(around), 2))
+        crowds.append(around)
+    return difficult, crowds, areas
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "which", [("crowds",), ("difficult",), ("areas",), ("difficult", "crowds", "areas")]
+)
+def test_marks_are_those_of_pycocotools(d2l, seed, which):
+    found, truth = make_set(seed, ties=seed % 2 == 0)
+    names = ("difficult", "crowds", "areas")
+    marks = dict(zip(names, make_marks(seed, truth), strict=True))
+    marks = {name: marks[name] for name in which}
+    expected = coco_numbers(found, truth, 4, **marks)
+    got = d2l.evaluate_detections(found, truth, **marks)
+    assert dict(got) == pytest.approx(expected, abs=1e-6)
+    plain = d2l.evaluate_detections(found, truth)
+    assert abs(got["AP"] - plain["AP"]) + abs(got["APm"] - plain["APm"]) > 1e-3
+
+
+def voc_by_hand(found, truth, difficult, c):
+    """The rule of the challenges' own program, one detection after the other."""
+    rows = [
+        (row[1], i, row[2:]) for i, x in enumerate(found) for row in x if row[0] == c
+    ]
+    taken, hits = set(), []
+    for _, i, box in sorted(rows, key=lambda row: -row[0]):
+        best, most = None, -1
+        for k, row in enumerate(truth[i]):
+            if row[0] != c:
+                continue
+            sides = np.minimum(box[2:], row[3:]) - np.maximum(box[:2], row[1:3])
+            overlap = sides.clip(0).prod()
+            union = (box[2:] - box[:2]).prod() + (row[3:] - row[1:3]).prod() - overlap
+            if overlap / union > most:
+                best, most = k, overlap / union
+        if most < 0.5:
+            hits.append(0)
+        elif not difficult[i][best]:
+            hits.append(int((i, best) not in taken))
+            taken.add((i, best))
+    total = sum(
+        (rows[:, 0] == c)[~marks].sum()
+        for rows, marks in zip(truth, difficult, strict=True)
+    )
+    return hits, total
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_difficult_objects_of_pascal_voc(d2l, seed):
+    found, truth = make_set(seed, ties=False)
+    difficult = make_marks(seed, truth)[0]
+    got = d2l.evaluate_detections(found, truth, difficult=difficult)
+    for c in range(4):
+        hits, total = voc_by_hand(found, truth, difficult, c)
+        assert 0 < sum(hits) < total
+        curve = got.curves[str(c)]
+        np.testing.assert_allclose(curve.recall, np.cumsum(hits) / total)
+        expected = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+        np.testing.assert_allclose(curve.precision, expected)
+
+
+def test_worked_example_of_marks(d2l):
+    """A cat found, a difficult one found twice, three things in a crowd, one nowhere."""
+    truth = [[[0, 0, 0, 10, 10], [0, 20, 0, 30, 10], [-1, 0, 0, 0, 0]]]
+    found = [
+        [
+            *([0, 0.9, 20, 0, 30, 10], [0, 0.8, 20, 0, 30, 9], [0, 0.7, 0, 0, 10, 10]),
+            *([0, 0.95, 100 + 20 * k, 100, 110 + 20 * k, 110] for k in range(3)),
+            [0, 0.6, 60, 60, 70, 70],
+        ]
+    ]
+    got = d2l.evaluate_detections(
+        found,
+        truth,
+        difficult=[[False, True, False]],
+        crowds=[[[0, 90, 90, 190, 190]]],
+    )
+    curve = got.curves["0"]
+    assert curve.scores.tolist() == [0.7, 0.6] and curve.recall.tolist() == [1, 1]
+    assert got.voc2010 == pytest.approx(1)
+    # COCO: the second one on the difficult cat is wrong, and surer than the true one
+    assert got["AP50"] == pytest.approx(1 / 2)
+    assert got.confusion.tolist() == [[1, 0], [1, 0]]
+    plain = d2l.evaluate_detections(found, truth)
+    assert plain.confusion.tolist() == [[2, 0], [5, 0]]
+
+
+def test_an_object_is_preferred_to_a_crowd(d2l):
+    """The whole detection lies in the crowd, and 0.9 of it and of the object overlap."""
+    truth, found = [[[0, 0, 0, 10, 10]]], [[[0, 0.9, 0, 0, 10, 9]]]
+    got = d2l.evaluate_detections(found, truth, crowds=[[[0, 0, 0, 50, 50]]])
+    assert got["AP50"] == pytest.approx(1) and got.voc2010 == pytest.approx(1)
+    assert got.confusion.tolist() == [[1, 0], [0, 0]]
 
 
 def test_one_size_only(d2l):
@@ -233,9 +361,14 @@ BAD = {
     "truth: expected x1": ([[ROW]], [[[0, 9, 0, 0, 9]]], {}),
     "found[0]: expected whole classes": ([[[0, np.nan, 0, 0, 9, 9]]], [[OBJECT]], {}),
     "truth[0]: expected whole classes": ([[ROW]], [[[0.5, 0, 0, 9, 9]]], {}),
-    "classes: expected a name": (
+    "found: expected classes from 0 to 1 (a, b), got 2": (
         [[[2, *ROW[1:]]]],
         [[OBJECT]],
+        {"classes": ["a", "b"]},
+    ),
+    "classes: expected a name": (
+        [[ROW]],
+        [[[2, *OBJECT[1:]]]],
         {"classes": ["a", "b"]},
     ),
     "score_threshold": ([[ROW]], [[OBJECT]], {"score_threshold": 2}),
@@ -249,6 +382,37 @@ BAD = {
     "found: expected a list": (3, [[OBJECT]], {}),
     "found[0]: expected rows": ([["text"]], [[OBJECT]], {}),
     "truth[0]: expected rows": ([[ROW]], [[OBJECT, [1, 2]]], {}),
+    "truth: expected at least one object that counts, got padding rows and difficult": (
+        [[ROW]],
+        [[OBJECT]],
+        {"difficult": [[True]]},
+    ),
+    "difficult: expected booleans for each of the 1 images": (
+        [[ROW]],
+        [[OBJECT]],
+        {"difficult": []},
+    ),
+    "difficult[0]: expected shape (1,), one for each row of truth[0], got (2,)": (
+        [[ROW]],
+        [[OBJECT]],
+        {"difficult": [[True, False]]},
+    ),
+    "difficult[0]: expected booleans, got 2": (
+        [[ROW]],
+        [[OBJECT]],
+        {"difficult": [[2]]},
+    ),
+    "difficult[0]: expected numbers": ([[ROW]], [[OBJECT]], {"difficult": [["no"]]}),
+    "areas[0]: expected areas, got -1": ([[ROW]], [[OBJECT]], {"areas": [[-1]]}),
+    "areas[0]: expected areas, got nan": ([[ROW]], [[OBJECT]], {"areas": [[np.nan]]}),
+    "areas: expected a list": ([[ROW]], [[OBJECT]], {"areas": 81}),
+    "crowds: expected rows for each of the 1 images": (
+        [[ROW]],
+        [[OBJECT]],
+        {"crowds": [[], []]},
+    ),
+    "crowds[0]: expected shape (n, 5)": ([[ROW]], [[OBJECT]], {"crowds": [[ROW]]}),
+    "crowds: expected x1": ([[ROW]], [[OBJECT]], {"crowds": [[[0, 9, 0, 0, 9]]]}),
 }
 
 
