@@ -21,6 +21,7 @@ from .checks import (
     finite,
     floats,
     in_range,
+    known_sizes,
     on_device,
     positives,
     threshold,
@@ -106,6 +107,7 @@ def assign_anchor_to_bbox(
         ground_truth=(ground_truth, "G 4"), anchors=(anchors, "A 4")
     )
     finite(ground_truth=ground_truth, anchors=anchors)
+    known_sizes(ground_truth=ground_truth, anchors=anchors)
     least = threshold("iou_threshold", iou_threshold)
     ground_truth, anchors = with_areas(ground_truth, anchors)
     assign = backend.anchors.assign_anchor_to_bbox
@@ -199,6 +201,7 @@ def multibox_target(
     (own,) = floats(anchors=(anchors, "1 A 4"))
     a, rows = floats(anchors=(anchors, "1 A 4"), labels=(labels, "B G 5"))
     finite(anchors=a, labels=rows)
+    known_sizes(anchors=a, labels=rows)
     _check_classes(rows[..., 0])
     least = threshold("iou_threshold", iou_threshold)
     wide = with_areas(a, rows[..., 1:])[0].dtype

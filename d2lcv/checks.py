@@ -43,6 +43,7 @@ __all__ = [
     "flag",
     "floats",
     "image_rows",
+    "known_sizes",
     "in_range",
     "integers",
     "interval",
@@ -238,6 +239,19 @@ def check_shapes(**arguments: tuple[Any, str]) -> dict[str, int]:
     return sizes
 
 
+def known_sizes(**tensors: Any) -> None:
+    """Raise `ValueError` for a size of −1, which a compiled step does not know yet.
+
+    `None` is one that the framework goes on with.
+    """
+    for name, x in tensors.items():
+        if any(size is not None and size < 0 for size in x.shape):
+            raise ValueError(
+                f"{name}: expected sizes that are known while a step is compiled, got "
+                f"shape {tuple(x.shape)}; name them in its input specification"
+            )
+
+
 def _fits(given: int | None, want: str, sizes: dict[str, int]) -> bool:
     if given is None or given < 0 or want == "_":
         return True
@@ -245,8 +259,10 @@ def _fits(given: int | None, want: str, sizes: dict[str, int]) -> bool:
     factor = int(want.removesuffix(symbol) or 1)
     if not symbol:
         return given == factor
-    size, rest = divmod(given, factor)
-    return not rest and sizes.setdefault(symbol, size) == size
+    # not `divmod`: torch.compile has none for sizes it does not know
+    return given % factor == 0 and sizes.setdefault(symbol, given // factor) == (
+        given // factor
+    )
 
 
 def checked(**arguments: tuple[Any, str]) -> tuple[Any, ...]:

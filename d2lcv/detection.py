@@ -22,6 +22,7 @@ from .checks import (
     flag,
     floats,
     image_rows,
+    known_sizes,
     one_of,
     positive,
     threshold,
@@ -215,6 +216,7 @@ def multibox_detection(
         anchors=(anchors, "1 A 4"),
     )
     finite(cls_probs=cls_probs, offset_preds=offset_preds, anchors=anchors)
+    known_sizes(cls_probs=cls_probs)
     if cls_probs.shape[1] is not None and cls_probs.shape[1] < 2:
         raise ValueError(
             "cls_probs: expected the background and at least one class on axis 1, got "

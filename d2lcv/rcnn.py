@@ -30,6 +30,7 @@ from .checks import (
     image_rows,
     in_range,
     judged,
+    known_sizes,
     listed,
     pair,
     positive,
@@ -188,6 +189,7 @@ def _checked(
     sizes = pair("output_size", output_size, 1)
     scale = positive("spatial_scale", spatial_scale)
     finite(rois=rois)
+    known_sizes(X=X)
     farthest = backend.tensors.extent(rois[:, 1:] * scale)
     if farthest is not None and not farthest <= LARGEST_EXACT:
         raise ValueError(

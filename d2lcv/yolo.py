@@ -17,6 +17,7 @@ from .checks import (
     finite,
     floats,
     integers,
+    known_sizes,
     not_negative,
     threshold,
     whole,
@@ -63,6 +64,7 @@ def yolo_target(labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor
     given = labels
     (labels,) = floats(labels=(labels, "B G 5"))
     finite(labels=labels)
+    known_sizes(labels=labels)
     height, width = at_least("height", height, 1), at_least("width", width, 1)
     classes, boxes = backend.yolo.yolo_target(labels, height, width)
     return classes, as_given(boxes, given)
@@ -152,6 +154,7 @@ def yolo_detection(
     least = threshold("pos_threshold", pos_threshold)
     given, preds = preds, _numbers(preds, num_classes)
     finite(preds=preds)
+    known_sizes(preds=preds)
     rows = backend.yolo.yolo_detection(preds, num_classes, most, least)
     return as_given(rows, given)
 
@@ -160,8 +163,8 @@ def _numbers(preds: Any, num_classes: int) -> Any:
     """Checked predictions: K is a whole number of boxes."""
     (preds,) = floats(preds=(preds, "B H W N"))
     at_least("num_classes", num_classes, 1)
-    boxes, rest = divmod(preds.shape[-1] - num_classes, 5)
-    if rest or boxes < 1:
+    numbers = preds.shape[-1] - num_classes
+    if numbers % 5 or numbers < 5:
         raise ValueError(
             f"preds: expected 5·K + {num_classes} numbers for each cell, "
             f"got shape {tuple(preds.shape)}"

@@ -11,7 +11,7 @@
   `CHANNELS_FIRST`: the framework reads a picture as (3, H, W)
 - `exported(path)`: an exported program; `compiled(net)`: the net compiled
 - `compiled_functions(function)`: a function in every form that the framework compiles;
-  none in MXNet, which compiles nets
+  none in MXNet, which compiles nets; `REFUSED`: which one of them refuses, and how
 - `mode(net)`: what of its modes an export could change
 - `parts(net)`: a net and its layers, if each is in a mode of its own; else None
 - `test_…`: what only this framework has; `topics/test_columns.py` collects it

@@ -9,6 +9,7 @@ from d2lcv.proof.cases.engine import RATE, pixel_batches, pixel_net
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("mxnet.gluon.model_zoo.vision", "resnet{}_v1")
+REFUSED: dict[str, str] = {}
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, False
 BFLOAT16 = False
 NAMES = ("mxnet", "gluon")

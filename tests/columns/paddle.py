@@ -12,6 +12,13 @@ from paddle.nn import functional as F
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("paddle.vision.models", "resnet{}")
+REFUSED = dict.fromkeys(
+    """
+    assign_anchor_to_bbox multibox_detection multibox_target roi_align roi_pool
+    yolo_detection yolo_target
+    """.split(),
+    "expected sizes that are known while a step is compiled",
+)
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
 BFLOAT16 = False
 NAMES = ("paddle",)
@@ -168,7 +175,13 @@ def compiled(net):
 
 
 def compiled_functions(function):
-    return [paddle.jit.to_static(function, full_graph=True)]
+    def any_length(*inputs):
+        """Compiled for any number of rows."""
+        specs = [paddle.static.InputSpec([None, *x.shape[1:]], x.dtype) for x in inputs]
+        whole = paddle.jit.to_static(function, input_spec=specs, full_graph=True)
+        return whole(*inputs)
+
+    return [paddle.jit.to_static(function, full_graph=True), any_length]
 
 
 def mode(net):

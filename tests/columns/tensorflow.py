@@ -15,6 +15,9 @@ from d2lcv.proof.cases.engine import RATE, pixel_batches, pixel_net
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = None
+REFUSED = dict.fromkeys(
+    ("nms of doubles", "batched_nms of doubles"), "NonMaxSuppressionWithOverlaps"
+)  # XLA does not have it
 COMPILES, MUTABLE, CHANNELS_FIRST = True, False, True
 BFLOAT16 = False
 NAMES = ("tensorflow", "keras")

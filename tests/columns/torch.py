@@ -12,6 +12,7 @@ from d2lcv.classification import DATA
 from . import ANCHORS, DETECTION, LABEL, STEPS, WORKED
 
 ZOO = ("torchvision.models", "resnet{}")
+REFUSED: dict[str, str] = {}
 COMPILES, MUTABLE, CHANNELS_FIRST = False, True, True
 BFLOAT16 = True
 NAMES = ("torch",)
@@ -178,9 +179,20 @@ def compiled_functions(function):
         module.forward = function
         return torch.export.export(module, inputs, strict=False).module()(*inputs)
 
+    torch._dynamo.reset()  # each function is a first one
     # up to PyTorch 2.8 a reader has to ask for what has as many rows as it finds
     whole = torch._dynamo.config.patch(capture_dynamic_output_shape_ops=True)
-    return [whole(torch.compile(function, fullgraph=True, backend="eager")), exported]
+    return [
+        *(
+            whole(
+                torch.compile(
+                    function, fullgraph=True, backend="eager", dynamic=dynamic
+                )
+            )
+            for dynamic in (False, True)
+        ),
+        exported,
+    ]
 
 
 def mode(net):

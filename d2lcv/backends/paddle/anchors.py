@@ -41,16 +41,15 @@ def assign_anchor_to_bbox(ground_truth, anchors, device, iou_threshold):
 @paddle.no_grad()
 def assign_anchors(anchors, labels, iou_threshold):
     """(A, 4), (B, G, 5) → (B, A) indices of label rows, −1 where none."""
-    (B, G), A = labels.shape[:2], len(anchors)
+    (B, G), A = labels.shape[:2], anchors.shape[0]
     if not G or not A:
         return paddle.full([B, A], -1, dtype="int64")
     iou = box_iou(labels[..., 1:].reshape([-1, 4]), anchors).reshape([B, G, A])
-    iou.masked_fill_(labels[..., :1] < 0, -1)
+    iou = iou.masked_fill(labels[..., :1] < 0, -1)
     enough = iou.max(1).astype("float32") >= iou_threshold
     assigned = paddle.where(enough, iou.argmax(1), -1)
     image, box, anchor = _one_anchor_per_box(iou)
-    assigned[image, anchor] = box
-    return assigned
+    return assigned.index_put((image, anchor), box)
 
 
 def _one_anchor_per_box(iou):
@@ -60,6 +59,8 @@ def _one_anchor_per_box(iou):
     Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
     asks, the others strike that anchor and ask again. A few rounds serve all images.
     """
+    if not paddle.in_dynamic_mode():
+        return _one_by_one(iou)
     G = iou.shape[1]
     anchor = iou.argmax(2)  # (B, G)
     best = iou.take_along_axis(anchor[..., None], 2).squeeze(2)
@@ -75,6 +76,24 @@ def _one_anchor_per_box(iou):
         iou[image, box, anchor[image, box]] = -1
         rows = iou[image, box]
         best[image, box], anchor[image, box] = rows.max(1), rows.argmax(1)
+
+
+def _one_by_one(iou):
+    """The same pairs, the best of all that are left each time: so many rounds are known."""
+    G, A = iou.shape[1:]
+    boxes, anchors, pairs = paddle.arange(G), paddle.arange(A), []
+    for _ in range(min(G, A)):
+        rows = iou.flatten(1)
+        best, pair = rows.max(1), rows.argmax(1)  # (B,)
+        box, anchor = pair // A, pair % A
+        pairs.append((paddle.where(best >= 0, box, -1), anchor))
+        taken = (boxes == box[:, None])[..., None] | (anchors == anchor[:, None])[
+            :, None
+        ]
+        iou = iou.masked_fill(taken, -1)
+    box, anchor = (paddle.stack(column, axis=1) for column in zip(*pairs, strict=False))
+    image, turn = (box >= 0).nonzero(as_tuple=True)
+    return image, box[image, turn], anchor[image, turn]
 
 
 def offset_boxes(anchors, assigned_bb, eps):
@@ -103,7 +122,8 @@ def multibox_target(anchors, labels, iou_threshold):
     offsets = paddle.zeros([*assigned.shape, 4], dtype=anchors.dtype)
     image, anchor = positive.nonzero(as_tuple=True)
     rows = labels[image, assigned[image, anchor]]  # (number of positives, 5)
-    classes[image, anchor] = rows[:, 0].astype("int64") + 1
-    offsets[image, anchor] = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+    classes = classes.index_put((image, anchor), rows[:, 0].astype("int64") + 1)
+    found = offset_boxes(anchors[anchor], rows[:, 1:], 1e-6)
+    offsets = offsets.index_put((image, anchor), found)
     masks = positive[..., None].expand_as(offsets).astype("float32")
     return offsets.flatten(1), masks.flatten(1), classes

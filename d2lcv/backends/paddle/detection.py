@@ -24,17 +24,20 @@ def _kept_doubles(boxes, classes, iou_threshold):
     covers = box_iou(boxes, boxes).astype("float32") > iou_threshold
     covers = covers & (classes[:, None] == classes)
     covers = covers.astype("float32").triu(1)  # (n, n): better × worse
-    kept = paddle.ones([len(boxes)])
-    while True:  # after k rounds at least the best k are decided
-        now = (kept @ covers == 0).astype("float32")
-        if (now == kept).all():
-            return kept.astype("bool")
-        kept = now
+    kept = paddle.ones_like(classes, "float32")
+    # after k rounds at least the best k are decided
+    kept, _ = paddle.static.nn.while_loop(
+        lambda kept, before: (kept != before).any(),
+        lambda kept, _: [(kept @ covers == 0).astype("float32"), kept],
+        [kept, paddle.zeros_like(kept)],
+    )
+    return kept.astype("bool")
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
     order = scores.argsort(descending=True, stable=True)
-    if boxes.dtype == paddle.float64:
+    # compiled, it does not know yet which classes there are
+    if boxes.dtype == paddle.float64 or not paddle.in_dynamic_mode():
         return order[_kept_doubles(boxes[order], classes[order], iou_threshold)]
     kept = ops.nms(
         boxes[order],

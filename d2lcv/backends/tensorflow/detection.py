@@ -10,7 +10,14 @@ __all__ = ["as_kept", "batched_nms", "multibox_detection", "nms"]
 
 
 def nms(boxes, scores, iou_threshold):
-    return tf.cast(_nms(boxes, _ranks(scores), iou_threshold), tf.int64)
+    kept = _nms(_not_inverted(boxes), _ranks(scores), iou_threshold)
+    return tf.cast(kept, tf.int64)
+
+
+def _not_inverted(boxes):
+    """TensorFlow would turn inverted boxes over; for us they are empty."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return tf.concat((low, tf.maximum(low, high)), axis=-1)
 
 
 def _nms(boxes, scores, iou_threshold):
@@ -18,8 +25,6 @@ def _nms(boxes, scores, iou_threshold):
     if boxes.dtype == tf.float64:  # which the other kernel does not take
         iou = tf.cast(box_iou(boxes, boxes), tf.float32)
         return tf.image.non_max_suppression_overlaps(iou, scores, n, iou_threshold)
-    # TensorFlow would turn inverted boxes over; for us they are empty
-    boxes = tf.concat((boxes[:, :2], tf.maximum(boxes[:, :2], boxes[:, 2:])), axis=1)
     return tf.image.non_max_suppression(boxes, scores, n, iou_threshold)
 
 
@@ -38,26 +43,24 @@ def keep(boxes, scores, iou_threshold):
             kept, tf.ones_like(kept[:, 0], tf.bool), tf.shape(image[1])
         )
 
-    kept = tf.map_fn(keep_of, (boxes, scores), fn_output_signature=tf.bool)
+    images = (_not_inverted(boxes), scores)
+    kept = tf.map_fn(keep_of, images, fn_output_signature=tf.bool)
     return tf.reshape(kept, tf.shape(scores))  # of no images the shape is forgotten
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
     if boxes.shape[0] == 0:
         return tf.zeros((0,), tf.int64)
-    ranks = _ranks(scores)
+    boxes, ranks = _not_inverted(boxes), _ranks(scores)
 
-    def keep_of(label):
-        members = tf.where(classes == label)  # (m, 1)
-        own = (tf.gather_nd(x, members) for x in (boxes, ranks))
-        kept = tf.gather(members, _nms(*own, iou_threshold))
-        return tf.scatter_nd(
-            kept, tf.ones_like(kept[:, 0], tf.int32), tf.shape(ranks, tf.int64)
-        )
+    def with_those_of(kept, label):
+        own = tf.where(classes == label, ranks, -float("inf"))  # the others are none
+        more = _nms(boxes, own, iou_threshold)[:, None]
+        return tf.tensor_scatter_nd_update(kept, more, tf.ones_like(more[:, 0], bool))
 
     # one NMS per class
-    kept = tf.map_fn(keep_of, tf.unique(classes).y, fn_output_signature=tf.int32)
-    kept = tf.where(tf.reduce_any(kept > 0, axis=0))[:, 0]
+    kept = tf.foldl(with_those_of, tf.unique(classes).y, tf.zeros_like(ranks, tf.bool))
+    kept = tf.where(kept)[:, 0]
     order = tf.argsort(tf.gather(scores, kept), direction="DESCENDING", stable=True)
     return tf.gather(kept, order)
 

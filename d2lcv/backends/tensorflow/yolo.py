@@ -112,7 +112,7 @@ def yolo_loss(preds, classes, boxes, num_classes, coord_weight, noobj_weight):
 
 def yolo_detection(preds, num_classes, nms_threshold, pos_threshold):
     boxes, confidence, classes = yolo_decode(preds, num_classes)
-    B, H, W, K = confidence.shape
+    B, H, W, K = keras.ops.shape(confidence)  # how many pictures may not be known
     N = H * W * K
     best = tf.reduce_max(classes, -1)[..., None]
     label = tf.cast(tf.argmax(classes, -1), preds.dtype)[..., None]

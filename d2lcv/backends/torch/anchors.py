@@ -60,6 +60,8 @@ def _one_anchor_per_box(iou):
     Shapley, 1962): every box asks its best anchor, an anchor keeps the best box that
     asks, the others strike that anchor and ask again. A few rounds serve all images.
     """
+    if torch.compiler.is_compiling():
+        return _one_by_one(iou)
     G = iou.shape[1]
     best, anchor = iou.max(dim=2)  # (B, G)
     earlier = torch.ones(G, G, dtype=torch.bool, device=iou.device).tril(-1)
@@ -73,6 +75,24 @@ def _one_anchor_per_box(iou):
             return image, box, anchor[image, box]
         iou[image, box, anchor[image, box]] = -1
         best[image, box], anchor[image, box] = iou[image, box].max(dim=1)
+
+
+def _one_by_one(iou):
+    """The same pairs, the best of all that are left each time: so many rounds are known."""
+    G, A = iou.shape[1:]
+    boxes, anchors = (torch.arange(n, device=iou.device) for n in (G, A))
+    pairs = []
+    for _ in range(min(G, A)):
+        best, pair = iou.flatten(1).max(dim=1)  # (B,)
+        box, anchor = pair // A, pair % A
+        pairs.append((torch.where(best >= 0, box, -1), anchor))
+        taken = (boxes == box[:, None])[..., None] | (anchors == anchor[:, None])[
+            :, None
+        ]
+        iou = iou.masked_fill(taken, -1)
+    box, anchor = (torch.stack(column, dim=1) for column in zip(*pairs, strict=False))
+    image, turn = (box >= 0).nonzero(as_tuple=True)
+    return image, box[image, turn], anchor[image, turn]
 
 
 def offset_boxes(anchors, assigned_bb, eps):

@@ -1,6 +1,7 @@
 """Detections in PyTorch."""
 
-import numpy as np
+import math
+
 import torch
 from torchvision import ops
 
@@ -17,14 +18,15 @@ def nms(boxes, scores, iou_threshold):
 
 def _largest_that_stays(iou_threshold):
     """The largest double that is not above the threshold when it is a float32."""
-    above = np.nextafter(np.float32(iou_threshold), np.float32(2))
-    middle = (iou_threshold + float(above)) / 2
-    # the number halfway between is rounded to the even one of the two
-    rounds_up = np.float32(middle) > iou_threshold
-    return float(np.nextafter(middle, 0)) if rounds_up else middle
+    step = max(math.ulp(iou_threshold) * 2**29, 2**-149)  # to the next float32
+    middle = iou_threshold + step / 2
+    # a number halfway between two is rounded to the even one
+    return middle - math.ulp(middle) if iou_threshold / step % 2 else middle
 
 
 def batched_nms(boxes, scores, classes, iou_threshold):
+    if torch.compiler.is_compiling():
+        return _moved_apart(boxes, scores, classes, iou_threshold)
     # not `ops.batched_nms`: it moves few boxes of each class elsewhere, by the largest
     # coordinate, and if some are negative the classes still meet
     is_kept = torch.zeros_like(scores, dtype=torch.bool)
@@ -33,6 +35,16 @@ def batched_nms(boxes, scores, classes, iou_threshold):
         is_kept[members[nms(boxes[members], scores[members], iou_threshold)]] = True
     (kept,) = torch.where(is_kept)
     return kept[scores[kept].argsort(descending=True, stable=True)]
+
+
+def _moved_apart(boxes, scores, classes, iou_threshold):
+    """One suppression, of each class elsewhere: how many there are is not known."""
+    if not len(boxes):
+        return nms(boxes, scores, iou_threshold)
+    boxes = boxes.double()  # in which moving rounds nothing away
+    span = boxes.max() - boxes.min() + 1
+    _, classes = classes.unique(return_inverse=True)
+    return nms(boxes + (classes * span)[:, None], scores.double(), iou_threshold)
 
 
 def as_kept(kept, new_scores, scores):
