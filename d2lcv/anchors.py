@@ -40,8 +40,11 @@ CENTER_SCALE, SIZE_SCALE = 0.1, 0.2
 # Sizes predicted to grow beyond e**30 are cut there: finite predictions, finite boxes.
 MAX_LOG_GROWTH = 30.0
 
-MOST_PAIRS = 2**24
-"""Overlaps of anchors and objects that are held at a time; each takes about 30 bytes."""
+MOST_PAIRS = 2**21
+"""Overlaps of anchors and objects that are held at a time; each takes about 30 bytes.
+
+Larger parts are slower: of tensors above 32 MiB the system gives every page anew.
+"""
 
 
 def multibox_prior(
