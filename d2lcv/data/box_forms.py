@@ -61,8 +61,7 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
 
     Classes are the categories by their ids. A crowd (`iscrowd` 1) is no object of its own;
     `ignore` 1 marks a difficult one. A box without width or height is left out, with a
-    warning that says how many: COCO's own training set has such. An image without
-    annotations is one without objects.
+    warning that says how many. An image without annotations is one without objects.
 
     Args:
         annotations: the JSON file.

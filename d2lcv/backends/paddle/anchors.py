@@ -87,10 +87,9 @@ def _one_by_one(iou):
         best, pair = rows.max(1), rows.argmax(1)  # (B,)
         box, anchor = pair // A, pair % A
         pairs.append((paddle.where(best >= 0, box, -1), anchor))
-        taken = (boxes == box[:, None])[..., None] | (anchors == anchor[:, None])[
-            :, None
-        ]
-        iou = iou.masked_fill(taken, -1)
+        chosen = (boxes == box[:, None])[:, :, None]  # (B, G, 1)
+        taken = (anchors == anchor[:, None])[:, None]  # (B, 1, A)
+        iou = iou.masked_fill(chosen | taken, -1)
     box, anchor = (paddle.stack(column, axis=1) for column in zip(*pairs, strict=False))
     image, turn = (box >= 0).nonzero(as_tuple=True)
     return image, box[image, turn], anchor[image, turn]

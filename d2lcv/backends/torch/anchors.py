@@ -86,10 +86,9 @@ def _one_by_one(iou):
         best, pair = iou.flatten(1).max(dim=1)  # (B,)
         box, anchor = pair // A, pair % A
         pairs.append((torch.where(best >= 0, box, -1), anchor))
-        taken = (boxes == box[:, None])[..., None] | (anchors == anchor[:, None])[
-            :, None
-        ]
-        iou = iou.masked_fill(taken, -1)
+        chosen = (boxes == box[:, None])[:, :, None]  # (B, G, 1)
+        taken = (anchors == anchor[:, None])[:, None]  # (B, 1, A)
+        iou = iou.masked_fill(chosen | taken, -1)
     box, anchor = (torch.stack(column, dim=1) for column in zip(*pairs, strict=False))
     image, turn = (box >= 0).nonzero(as_tuple=True)
     return image, box[image, turn], anchor[image, turn]
