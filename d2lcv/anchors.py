@@ -40,10 +40,11 @@ CENTER_SCALE, SIZE_SCALE = 0.1, 0.2
 # Sizes predicted to grow beyond e**30 are cut there: finite predictions, finite boxes.
 MAX_LOG_GROWTH = 30.0
 
-MOST_PAIRS = 2**21
+MOST_PAIRS = 2**20
 """Overlaps of anchors and objects that are held at a time; each takes about 30 bytes.
 
-Larger parts are slower: of tensors above 32 MiB the system gives every page anew.
+Larger parts are slower: their tensors leave the cache, and from 32 MiB on the system
+gives every page anew.
 """
 
 
