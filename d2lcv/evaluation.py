@@ -28,7 +28,7 @@ COUNTED, DIFFICULT, CROWD = range(3)  # kinds of objects
 
 
 class PrecisionRecall(NamedTuple):
-    """The curve of one class at an IoU of 0.5, one point for each detection.
+    """The curve of one class at an IoU of 0.5, one point for each detection that counts.
 
     Attributes:
         recall, precision: (n,), of the detections down to each one.
@@ -54,12 +54,13 @@ class DetectionScores(Mapping[str, float]):
             has an object.
         voc2007: mean over the classes of the average precision at an IoU of 0.5, read at
             11 points of recall.
-        voc2010: the same by all points, which is `mean_average_precision`.
+        voc2010: the same by all points, which is `mean_average_precision` where there
+            are no difficult objects and no crowds.
         curves: name → `PrecisionRecall`, of each class that has an object.
         confusion: (C + 1, C + 1) int64, rows the objects' classes, columns the
             detections'; the last row is background that was taken for an object, the last
-            column objects that were missed. Difficult objects and crowds, and what was
-            detected there, are in none.
+            column objects that were missed. Difficult objects and crowds are in none of
+            them, nor is what overlaps only these, whatever its class.
     """
 
     def __init__(
@@ -141,23 +142,31 @@ def evaluate_detections(
 
     COCO's numbers are those of its own program, pycocotools (Lin et al., "Microsoft COCO",
     ECCV 2014): at most 100 detections of a class in an image, by falling confidence
-    (equal ones: the lower row first), each takes the object of its class that it overlaps
-    most of those that are left (equal ones: the higher row), if the IoU is at least the
-    threshold; precision is read at 101 points of recall. They are computed in float64, as
-    there, and IoU is compared with its thresholds as they are in float64.
+    (equal ones: the earlier image first, where that program goes by the images' ids, and
+    the lower row), each takes the object of its class that it overlaps most of those that
+    are left (equal ones: the higher row), if the IoU is at least the threshold; precision
+    is read at 101 points of recall. They are computed in float64, as there, and IoU is
+    compared with its thresholds as they are in float64.
 
-    Pascal VOC's are those of `mean_average_precision` (Everingham et al., IJCV 2010).
+    Pascal VOC's (Everingham et al., IJCV 2010) are those of `mean_average_precision`.
 
     The confusion matrix is of the detections with a confidence of at least
     `score_threshold`: pairs of a detection and an object with an IoU of at least 0.5,
     whatever their classes, are joined by falling IoU, each detection and each object once.
 
-    A difficult object (Pascal VOC) and a crowd (COCO) need not be found, and what is
-    detected there is neither right nor wrong. Of a crowd and a detection the overlap is
-    the part of the detection's box that lies in the crowd's, in all numbers, so that any
-    number of detections fits in. A difficult object takes one detection in COCO's numbers,
-    and all that overlap it most in Pascal VOC's. Any other object is preferred to both.
-    `DetectionDataset.evaluate` gives all three arguments as the labels have them.
+    Difficult objects (Pascal VOC) and crowds (COCO) need not be found, and a detection
+    that belongs to one does not count. The overlap with a crowd is the part of the
+    detection's box that lies in it.
+
+    - COCO's numbers: a detection takes an object that counts, if it can. Else it belongs
+      to a difficult object, which takes one detection, or to a crowd, which takes any
+      number.
+    - Pascal VOC's: a detection belongs to the object that it overlaps most, difficult or
+      not, and to a crowd only if there is no such object.
+    - The confusion matrix: a detection that is joined to no object is left out where it
+      overlaps one that is difficult or a crowd, of any class.
+
+    `DetectionDataset.evaluate` gives the three last arguments as the labels have them.
 
     Args:
         found: one (n, 6) array, tensor or list per image, or one (N, n, 6) for all: rows
@@ -165,7 +174,8 @@ def evaluate_detections(
             `detect` returns is taken, too.
         truth: for each image (g, 5) rows (class, x1, y1, x2, y2), or one (N, G, 5); rows
             of class −1 are padding.
-        classes: the names; without them the classes' numbers.
+        classes: the names; without them the classes' numbers. Where `detect` has names,
+            they must be these.
         score_threshold: of the confusion matrix, in [0, 1].
         difficult: for each image (g,) booleans, whether a row of `truth` is difficult;
             `None`: none is.
@@ -183,6 +193,12 @@ def evaluate_detections(
             another number of images or of rows in one than in the other, or no object that
             counts.
     """
+    if isinstance(getattr(found, "rows", None), np.ndarray):
+        raise TypeError(
+            "found: expected a list, one entry for each image; write [found]"
+        )
+    if not backend.tensors.is_tensor(found):
+        found = listed("found", found)
     detections, objects = _rows("found", found, 6), _rows("truth", truth, 5)
     if len(detections) != len(objects):
         raise ValueError(
@@ -201,6 +217,8 @@ def evaluate_detections(
             + ("only" if difficult is None else "and difficult objects only")
         )
     names = _names(classes, det, obj)
+    if classes is not None:
+        _check_names(found, names)
     confusion = _confusion(det.part(det.score >= score_threshold), obj, len(names))
 
     det = det.ranked()
@@ -249,10 +267,14 @@ def _objects(
     """The objects that count, those that are difficult, and the crowds."""
     obj = _Boxes.of(truth)
     if difficult is not None:
-        marks = _column("difficult", difficult, truth, "booleans")
+        marks = _column("difficult", difficult, truth)
+        _refuse("difficult", marks, np.isin(marks, (0, 1)), "booleans")
         obj = obj._replace(kind=np.where(marks == 1, DIFFICULT, COUNTED))
     if areas is not None:
-        obj = obj._replace(area=_column("areas", areas, truth, "areas"))
+        sizes = _column("areas", areas, truth)
+        right = np.isfinite(sizes) & (sizes >= 0)
+        _refuse("areas", sizes, right, "finite areas of at least 0")
+        obj = obj._replace(area=sizes)
     if crowds is not None:
         regions = _rows("crowds", crowds, 5)
         if len(regions) != len(truth):
@@ -264,20 +286,31 @@ def _objects(
         more = more._replace(kind=np.full(len(more.label), CROWD))
         obj = _Boxes(*map(np.concatenate, zip(obj, more, strict=True)))
     obj = obj.real()
-    if (obj.size < 0).any():
-        name = "crowds" if (obj.size[obj.kind == CROWD] < 0).any() else "truth"
-        raise ValueError(f"{name}: expected x1 ≤ x2 and y1 ≤ y2, got an inverted box")
+    inverted = np.flatnonzero((obj.size < 0).any(1))
+    if len(inverted):
+        k = inverted[0]
+        name = "crowds" if obj.kind[k] == CROWD else "truth"
+        box = [*obj.corner[k], *(obj.corner[k] + obj.size[k])]
+        raise ValueError(
+            f"{name}[{obj.image[k]}]: expected x1 ≤ x2 and y1 ≤ y2, got "
+            f"{', '.join(f'{x:g}' for x in box)}"
+        )
     return obj
 
 
-def _column(name: str, given: Any, truth: list[np.ndarray], what: str) -> np.ndarray:
+def _refuse(name: str, numbers: np.ndarray, right: np.ndarray, what: str) -> None:
+    if not right.all():
+        raise ValueError(f"{name}: expected {what}, got {numbers[~right][0]:g}")
+
+
+def _column(name: str, given: Any, truth: list[np.ndarray]) -> np.ndarray:
     """(g,) float64, one number for each row of truth, padding too."""
     if backend.tensors.is_tensor(given):
         given = backend.tensors.numpy(given)
     given = listed(name, given)
     if len(given) != len(truth):
         raise ValueError(
-            f"{name}: expected {what} for each of the {len(truth)} images of truth, got "
+            f"{name}: expected a list for each of the {len(truth)} images of truth, got "
             f"{len(given)}"
         )
     columns = []
@@ -288,12 +321,6 @@ def _column(name: str, given: Any, truth: list[np.ndarray], what: str) -> np.nda
                 f"{name}[{i}]: expected shape ({len(rows)},), one for each row of "
                 f"truth[{i}], got {column.shape}"
             )
-        if what == "booleans":
-            right = np.isin(column, (0, 1))
-        else:
-            right = np.isfinite(column) & (column >= 0)
-        if not right.all():
-            raise ValueError(f"{name}[{i}]: expected {what}, got {column[~right][0]:g}")
         columns.append(column)
     return np.concatenate(columns)
 
@@ -317,8 +344,9 @@ def _image_rows(name: str, rows: Any, width: int) -> np.ndarray:
         array = array.reshape(0, width)
     if array.ndim != 2 or array.shape[1] != width:
         raise ValueError(f"{name}: expected shape (n, {width}), got {array.shape}")
-    array[array[:, 0] < 0] = -1  # padding, whatever it is filled with
-    wrong = ~np.isfinite(array).all(1) | (array[:, 0] % 1 != 0) | (array[:, 0] >= 2**31)
+    array[array[:, 0] <= -1] = -1  # padding, whatever it is filled with
+    label = array[:, 0]
+    wrong = ~np.isfinite(array).all(1) | (label % 1 != 0) | (label >= 2**31)
     if wrong.any():
         raise ValueError(
             f"{name}: expected whole classes and finite numbers, got a row "
@@ -377,7 +405,13 @@ def _names(classes: Sequence[str] | None, det: _Boxes, obj: _Boxes) -> tuple[str
         return tuple(str(c) for c in range(largest + 1))
     names = tuple(str(name) for name in listed("classes", classes))
     seen = int(det.label.max(initial=0))
-    if obj.label.max() < len(names) <= seen:
+    known = int(obj.label[obj.kind != CROWD].max())
+    if known < len(names) <= obj.label.max():
+        raise ValueError(
+            f"crowds: expected classes from 0 to {len(names) - 1} ({', '.join(names)}), "
+            f"got {obj.label.max()}"
+        )
+    if known < len(names) <= seen:
         raise ValueError(
             f"found: expected classes from 0 to {len(names) - 1} ({', '.join(names)}), got "
             f"{seen}; was the net trained with other classes?"
@@ -388,6 +422,21 @@ def _names(classes: Sequence[str] | None, det: _Boxes, obj: _Boxes) -> tuple[str
             f"got {list(names)}"
         )
     return names
+
+
+def _check_names(found: Sequence[Any], names: tuple[str, ...]) -> None:
+    """Refuse what a net with other classes has found: its numbers mean something else."""
+    for i, image in enumerate(found):
+        rows = getattr(image, "rows", None)
+        if not isinstance(rows, np.ndarray):  # not from `detect`
+            continue
+        labels = rows[:, 0].astype(np.int64).tolist()
+        for label, name in zip(labels, image.names, strict=True):
+            if name not in (names[label], str(label)):
+                raise ValueError(
+                    f"found[{i}]: expected class {label} to be {names[label]!r} as in "
+                    f"classes, got {name!r}; was the net trained with other classes?"
+                )
 
 
 # ---- pairs -----------------------------------------------------------------------------

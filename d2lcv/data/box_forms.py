@@ -53,6 +53,16 @@ def number(value: Any, name: str, place: str) -> float:
     return result
 
 
+def _mark(value: Any, name: str, place: str) -> bool:
+    """Yes or no, in the ways that programs write it; nothing is no."""
+    text = "" if value is None else str(value).strip().lower()
+    if text in ("", "0", "0.0", "false"):
+        return False
+    if text in ("1", "1.0", "true"):
+        return True
+    raise ValueError(f"{place}: {name} must be 0 or 1, got {value!r}")
+
+
 # ---- COCO ------------------------------------------------------------------------------
 
 
@@ -113,15 +123,16 @@ def read_coco(annotations: StrPath, images: StrPath | None = None) -> BoxSet:
                 ids[annotation["category_id"]],
                 (x, y, x + width, y + height),
                 place,
-                difficult=bool(annotation.get("ignore")),
-                crowd=bool(annotation.get("iscrowd")),
+                difficult=_mark(annotation.get("ignore"), "ignore", place),
+                crowd=_mark(annotation.get("iscrowd"), "iscrowd", place),
                 area=None if area is None else float(area),
             )
         )
     if empty:
         warnings.warn(
             f"{empty[0]}: the bbox has no width or no height; such boxes are left out, "
-            f"{len(empty)} of {len(content['annotations'])}",
+            f"{len(empty)} of {len(content['annotations'])}. Programs that count them find "
+            "lower numbers",
             stacklevel=3,
         )
     return pack(path, objects, classes)
@@ -277,7 +288,7 @@ def _read_xml(path: Path) -> tuple[Any, list[Any]]:
             number((thing.findtext(f"bndbox/{side}") or "").strip(), side, place)
             for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        difficult = (thing.findtext("difficult") or "").strip() == "1"
+        difficult = _mark(thing.findtext("difficult"), "difficult", place)
         rows.append((name, (x1 - first, y1 - first, x2, y2), place, difficult))
     return ((root.findtext("filename") or "").strip(), size), rows
 

@@ -3,7 +3,8 @@
 A part of a set is copied whole, its pictures as they are: what is read back has the same
 pictures in the same order, the same classes, and the same rows to the last digit; YOLO's
 centres and sizes lose what is below 1e-15 of the picture. Only Pascal VOC's form can say
-that an object is difficult; none of these has a place for crowds and areas.
+that an object is difficult; none of these has a place for crowds and areas, and a warning
+says how many were not written.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import io
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
-
-import numpy as np
 
 from ..checks import check_path, check_text, flag
 from ..files import make_folder, move_into, workspace
@@ -51,7 +51,9 @@ def write_csv(boxes: BoxSet, folder: StrPath, is_train: bool = True) -> str:
         rows = [[name, label, *box] for label, box in _in_pixels(boxes, i)]
         table.writerows(rows or [[name, -1, "", "", "", ""]])
     files[f"{part}/label.csv"] = text.getvalue()
-    return _write(boxes, root, files, [part])
+    written = _write(boxes, root, files, [part])
+    _warn_of_marks(boxes, "CSV")
+    return written
 
 
 def write_voc(boxes: BoxSet, folder: StrPath, is_train: bool = True) -> str:
@@ -75,7 +77,9 @@ def write_voc(boxes: BoxSet, folder: StrPath, is_train: bool = True) -> str:
         ElementTree.indent(top)
         text = ElementTree.tostring(top, encoding="unicode")
         files[f"{part}/{Path(name).stem}.xml"] = text + "\n"
-    return _write(boxes, root, files, [part])
+    written = _write(boxes, root, files, [part])
+    _warn_of_marks(boxes, "Pascal VOC's form", difficult=False)
+    return written
 
 
 def _add(parent: ElementTree.Element, tag: str, values: Mapping[str, object]) -> None:
@@ -100,33 +104,42 @@ def write_yolo(boxes: BoxSet, folder: StrPath, split: str = "") -> str:
             )
         files[f"{images}/{name}"] = path
         lines = []
-        for label, x1, y1, x2, y2 in _rows(boxes, i):
+        height, width = boxes.sizes[i].tolist()
+        for label, *box in _rows(boxes, i):
+            x1, x2 = (x / width for x in box[::2])
+            y1, y2 = (y / height for y in box[1::2])
             values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
             lines.append(" ".join(map(str, [int(label), *values])) + "\n")
         files[f"{labels}/{Path(name).stem}.txt"] = "".join(lines)
-    return _write(boxes, root, files, [images, labels])
+    written = _write(boxes, root, files, [images, labels])
+    _warn_of_marks(boxes, "YOLO's form")
+    return written
 
 
 def _rows(boxes: BoxSet, i: int) -> list[list[float]]:
-    labels = boxes.labels[i]
-    return labels[labels[:, 0] >= 0].astype(float).tolist()
+    rows = boxes.rows[i]
+    return rows[rows[:, 0] >= 0].tolist()
 
 
 def _in_pixels(boxes: BoxSet, i: int) -> Iterator[tuple[int, list[float]]]:
-    """The classes and boxes of a picture, in pixels that give the same fractions."""
-    height, width = boxes.sizes[i].tolist()
+    """The classes and boxes of a picture, whole numbers without a point."""
     for label, *box in _rows(boxes, i):
-        sides = (width, height, width, height)
-        yield int(label), [_pixel(x, n) for x, n in zip(box, sides, strict=True)]
+        yield int(label), [int(x) if x.is_integer() else x for x in box]
 
 
-def _pixel(fraction: float, side: int) -> float:
-    pixel = fraction * side
-    for digits in (0, 4):  # what float32 fractions have lost, where that changes none
-        short = round(pixel, digits)
-        if np.float32(short / side) == np.float32(fraction):
-            return int(short) if digits == 0 else short
-    return pixel
+def _warn_of_marks(boxes: BoxSet, form: str, *, difficult: bool = True) -> None:
+    """Say what the form has no place for."""
+    lost = {"crowds": int((boxes.crowds[:, :, 0] >= 0).sum())}
+    if difficult:
+        lost["marks of difficult objects"] = int(boxes.difficult.sum())
+    sides = boxes.rows[:, :, 3:] - boxes.rows[:, :, 1:3]
+    lost["areas of masks"] = int((abs(boxes.areas - sides.prod(2)) > 1e-3).sum())
+    what = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+    if what:
+        warnings.warn(
+            f"{form} has no place for {what}, which are not written; to_coco keeps them",
+            stacklevel=4,
+        )
 
 
 def _names(paths: Sequence[str]) -> list[str]:

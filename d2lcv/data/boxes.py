@@ -59,13 +59,14 @@ class BoxSet(NamedTuple):
         root: what was opened.
         paths: the N files.
         sizes: (N, 2) int64, height and width of each picture on disk.
-        labels: (N, G, 5) float32, G the largest number of objects in a picture. A row is
-            (class, x1, y1, x2, y2), the box in fractions of the picture's width and
-            height. Rows that are not needed have class −1 and zeros.
+        rows: (N, G, 5) float64, G the largest number of objects in a picture. A row is
+            (class, x1, y1, x2, y2), the box in pixels of the picture on disk. Rows that
+            are not needed have class −1 and zeros.
         difficult: (N, G) bool, whether an object is marked as difficult.
-        areas: (N, G) float64, the objects' areas in square pixels of the picture on disk:
-            those that the labels say, else those of the boxes; 0 of rows not needed.
-        crowds: (N, K, 5) float32, rows as in `labels`: areas with many objects.
+        areas: (N, G) float64, the objects' areas in square pixels: those that the labels
+            say, else those of the boxes; 0 of rows not needed.
+        crowds: (N, K, 5) float64, rows of the same form: regions with many objects. K can
+            be 0.
         classes: their names; of classes without names their numbers as text.
         num_clipped: boxes that reached up to a pixel beyond their picture.
     """
@@ -73,7 +74,7 @@ class BoxSet(NamedTuple):
     root: str
     paths: list[str]
     sizes: np.ndarray
-    labels: np.ndarray
+    rows: np.ndarray
     difficult: np.ndarray
     areas: np.ndarray
     crowds: np.ndarray
@@ -126,11 +127,11 @@ def pack(
         for crowd in (False, True)
     )
     most = max(1, *map(len, singles)), max(map(len, crowds))
-    labels, areas, clipped = _packed(singles, sizes, most[0])
+    packed, areas, clipped = _packed(singles, sizes, most[0])
     regions, _, also_clipped = _packed(crowds, sizes, most[1])
     difficult = np.zeros(areas.shape, bool)
-    for packed, rows in zip(difficult, singles, strict=True):
-        packed[: len(rows)] = [row.difficult for row in rows]
+    for marks, rows in zip(difficult, singles, strict=True):
+        marks[: len(rows)] = [row.difficult for row in rows]
     num_clipped = clipped + also_clipped
     if num_clipped:
         warnings.warn(
@@ -139,28 +140,27 @@ def pack(
             stacklevel=4,
         )
     paths = [picture.path for picture in objects]
-    rows = (labels, difficult, areas, regions)
-    return BoxSet(os.fspath(root), paths, sizes, *rows, classes, num_clipped)
+    arrays = (packed, difficult, areas, regions)
+    return BoxSet(os.fspath(root), paths, sizes, *arrays, classes, num_clipped)
 
 
 def _packed(
     objects: list[list[Object]], sizes: np.ndarray, most: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Rows (N, most, 5), areas (N, most), and how many boxes were clipped."""
-    labels = np.zeros((len(objects), most, 5), np.float32)
-    labels[:, :, 0] = -1
-    areas = np.zeros(labels.shape[:2])
+    packed = np.zeros((len(objects), most, 5))
+    packed[:, :, 0] = -1
+    areas = np.zeros(packed.shape[:2])
     num_clipped = 0
-    for i, (rows, (height, width)) in enumerate(
-        zip(objects, sizes.tolist(), strict=True)
-    ):
+    for i, (rows, size) in enumerate(zip(objects, sizes.tolist(), strict=True)):
         for k, row in enumerate(rows):
-            box, is_clipped = _checked_box(row, height, width)
+            box, is_clipped = _checked_box(row, *size)
             num_clipped += is_clipped
-            labels[i, k] = row.label, *(box / np.array([width, height, width, height]))
-            area = (box[2] - box[0]) * (box[3] - box[1])
+            packed[i, k] = row.label, *box
+            # rounded: fractions of a picture give 1024.0000000001
+            area = round((box[2] - box[0]) * (box[3] - box[1]), 4)
             areas[i, k] = area if row.area is None else row.area
-    return labels, areas, num_clipped
+    return packed, areas, num_clipped
 
 
 def checked_picture(picture: Picture) -> tuple[int, int]:

@@ -51,17 +51,18 @@ class DetectionDataset:
     x1, y1, x2, y2), the box in fractions of the picture; rows of class −1 are padding.
 
     `evaluate` measures what was detected in the pictures. Difficult objects (Pascal VOC)
-    are trained on and need not be found; crowds (COCO), areas with too many objects to
-    draw a box around each, are not trained on, and what is detected in them does not
-    count.
+    are in the labels like others, and need not be found. Crowds (COCO), regions with too
+    many objects to draw a box around each, are not in the labels: a training takes them
+    for background, and what is detected in them does not count.
 
     Attributes:
         paths: the N files.
         labels: (N, G, 5) float32.
         difficult: (N, G) bool, which rows of `labels` are marked as difficult.
-        areas: (N, G), square pixels on disk of the objects: of their masks where COCO's
-            file says so, else of the boxes.
-        crowds: (N, K, 5) float32, rows as in `labels`.
+        areas: (N, G) float64, of the objects, in square pixels of the pictures on disk: of
+            their masks where COCO's file says so, else of the boxes.
+        crowds: (N, K, 5) float64, rows of the same form, boxes in pixels of the pictures
+            on disk; K can be 0.
         sizes: (N, 2), height and width of the pictures on disk.
         classes: the names, a tuple; of classes without names their numbers as text.
         num_classes: how many there are.
@@ -72,8 +73,11 @@ class DetectionDataset:
     def __init__(self, boxes: BoxSet, size: tuple[int, int] | None = None) -> None:
         self.size = None if size is None else pair("size", size, 1)
         self.root, self.paths, self.sizes = boxes.root, boxes.paths, boxes.sizes
-        self.labels, self.num_clipped = boxes.labels, boxes.num_clipped
-        self.difficult, self.areas, self.crowds = boxes[4:7]
+        self._rows, self.difficult, self.areas, self.crowds = boxes[3:7]
+        self.labels, self.num_clipped = self._rows.astype(np.float32), boxes.num_clipped
+        self.labels[:, :, 1:] = (
+            self._rows[:, :, 1:] / np.tile(self.sizes[:, ::-1], 2)[:, None]
+        )
         self.classes, self.num_classes = tuple(boxes.classes), len(boxes.classes)
 
     @classmethod
@@ -99,9 +103,9 @@ class DetectionDataset:
     ) -> DetectionDataset:
         """COCO's JSON file, and the folder of the pictures (`None`: that of the file).
 
-        The classes are the categories by their ids. `iscrowd` and `ignore` mark crowds
-        and difficult objects; `area` is read. A box without width or height is left out,
-        with a warning that says how many.
+        The classes are the categories by their ids. `iscrowd` 1 marks a crowd; `ignore` 1,
+        which COCO's own program does not look at, a difficult object; `area` is read. A
+        box without width or height is left out, with a warning that says how many.
         """
         return DetectionDataset(read_coco(annotations, images), size)
 
@@ -187,8 +191,11 @@ class DetectionDataset:
 
     @property
     def truth(self) -> list[np.ndarray]:
-        """Each picture's objects: (g, 5), boxes in its pixels; difficult ones, too."""
-        return [self._in_pixels(self.labels, i) for i in range(len(self))]
+        """Each picture's objects: (g, 5), boxes in its pixels; difficult ones, too.
+
+        Padding is left out: `difficult[i, :g]` and `areas[i, :g]` belong to them.
+        """
+        return _objects_of(self._rows)
 
     def evaluate(
         self, found: Sequence[Any], score_threshold: float = 0.5
@@ -201,30 +208,30 @@ class DetectionDataset:
 
         Args:
             found: what was detected in each picture, as for `evaluate_detections`, boxes
-                in pixels of the pictures on disk.
+                in pixels of the pictures on disk, also if the set has a `size`.
             score_threshold: of the confusion matrix, in [0, 1].
 
         Raises:
             TypeError, ValueError: as `evaluate_detections`.
+            ValueError: there is no object that counts.
         """
-        is_object = self.labels[:, :, 0] >= 0
+        truth = self.truth
+        if not ((self._rows[:, :, 0] >= 0) & ~self.difficult).any():
+            raise ValueError(
+                f"{self.root}: expected a set with an object that counts, got "
+                f"{sum(map(len, truth))} objects, {int(self.difficult.sum())} of them "
+                f"difficult, and {int((self.crowds[:, :, 0] >= 0).sum())} crowds"
+            )
+        counts = list(map(len, truth))
         return evaluate_detections(
             found,
-            self.truth,
+            truth,
             self.classes,
             score_threshold,
-            difficult=[
-                x[rows] for x, rows in zip(self.difficult, is_object, strict=True)
-            ],
-            crowds=[self._in_pixels(self.crowds, i) for i in range(len(self))],
-            areas=[x[rows] for x, rows in zip(self.areas, is_object, strict=True)],
+            difficult=[x[:n] for x, n in zip(self.difficult, counts, strict=True)],
+            crowds=_objects_of(self.crowds),
+            areas=[x[:n] for x, n in zip(self.areas, counts, strict=True)],
         )
-
-    def _in_pixels(self, labels: np.ndarray, i: int) -> np.ndarray:
-        rows = labels[i, labels[i, :, 0] >= 0].astype(np.float64)
-        rows[:, 1:] *= np.tile(self.sizes[i, ::-1], 2)
-        rows[:, 1:] = np.round(rows[:, 1:], 4)  # what float32 fractions have lost
-        return rows
 
     def show(self, indices: Sequence[int] | None = None, scale: float = 2.5) -> Any:
         """Draw pictures with their boxes and names; returns the axes of `show_images`.
@@ -262,12 +269,19 @@ class DetectionDataset:
 
         The pictures stay where they are: `file_name` is the way to them from the file's
         folder, so that `from_coco(path)` reads the same set. Sizes are those on disk.
+        Difficult objects have `ignore` 1, which COCO's own program does not look at.
 
         Raises:
             TypeError, ValueError: `path` is none.
             IsADirectoryError: it is a folder.
+            FileExistsError: there is such a file.
         """
         target = check_path("path", path)
+        if target.is_file():
+            raise FileExistsError(
+                f"path: expected a file that is not there yet, and {target} is; choose "
+                "another name, or remove it"
+            )
         folder = os.path.abspath(target.parent)
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
@@ -276,10 +290,11 @@ class DetectionDataset:
             images.append(
                 {"id": i + 1, "file_name": name, "height": height, "width": width}
             )
-            for labels, crowd in ((self.labels, 0), (self.crowds, 1)):
-                for k, row in enumerate(self._in_pixels(labels, i).tolist()):
+            for rows, crowd in ((self._rows[i], 0), (self.crowds[i], 1)):
+                for k, row in enumerate(rows[rows[:, 0] >= 0].tolist()):
                     label, x1, y1, x2, y2 = row
-                    box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
+                    sides = x1, y1, x2 - x1, y2 - y1
+                    box = [round(x, 6) for x in sides]  # 5.3, not 5.300000000000001
                     area = box[2] * box[3] if crowd else float(self.areas[i, k])
                     annotations.append(
                         {
@@ -309,7 +324,8 @@ class DetectionDataset:
         these in `set_train/images/`, and `classes.txt`; with `is_train=False` the part is
         `set_val`. `from_csv(folder, is_train)` gives the same pictures and rows. Pictures
         keep their names, but are numbered where two would have one, or where they would
-        be read in another order.
+        be read in another order. The form has no place for marks of difficult objects,
+        crowds and areas of masks; a warning says how many there were.
 
         Raises:
             TypeError, ValueError: `folder` is no path; a class has a name that the form
@@ -326,8 +342,8 @@ class DetectionDataset:
         The XML files and copies of the pictures are in `train/`, or in `val/`, and the
         names in `classes.txt` beside it. `from_folder(folder, is_train)` gives the same
         pictures and rows, as does `from_voc(part, part, classes=…)`. Boxes are in pixels
-        of the pictures on disk, the first of which is 0; <difficult> is written. Names
-        and errors are those of `to_csv`.
+        of the pictures on disk, the first of which is 0; <difficult> is written, and
+        nothing of crowds. Names, warning and errors are those of `to_csv`.
         """
         return write_voc(self._boxes(), folder, is_train)
 
@@ -337,13 +353,18 @@ class DetectionDataset:
         It has copies of the pictures in `images/`, a text file for each in `labels/`,
         rows of a class and the box's centre and size in fractions of the picture, and
         `classes.txt`. `split`, such as "train", is a folder inside both.
-        `from_yolo(folder, split)` gives the same pictures and rows. Names and errors are
-        those of `to_csv`; and ValueError for a picture whose name has an ending that
-        `from_yolo` does not look for.
+        `from_yolo(folder, split)` gives the same pictures and rows. Names, warning and
+        errors are those of `to_csv`; and ValueError for a picture whose name has an
+        ending that `from_yolo` does not look for.
         """
         return write_yolo(self._boxes(), folder, split)
 
     def _boxes(self) -> BoxSet:
-        rows = (self.labels, self.difficult, self.areas, self.crowds)
+        rows = (self._rows, self.difficult, self.areas, self.crowds)
         names = (list(self.classes), self.num_clipped)
         return BoxSet(self.root, self.paths, self.sizes, *rows, *names)
+
+
+def _objects_of(rows: np.ndarray) -> list[np.ndarray]:
+    """Each picture's rows without padding."""
+    return [own[own[:, 0] >= 0] for own in rows]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .show import plt
+from .show import _drawn, plt
 
 __all__ = ["show_bars", "show_lines", "show_matrix"]
 
@@ -17,7 +17,7 @@ def show_bars(
     names: Sequence[str], values: Mapping[str, Sequence[float]], xlabel: str
 ) -> Axes:
     """Draw horizontal bars, a group for each name with one bar for each of `values`."""
-    _, axes = plt.subplots(
+    figure, axes = plt.subplots(
         figsize=(5, 1 + 0.22 * len(names) * (1 + len(values))), layout="constrained"
     )
     places, height = np.arange(len(names)), 0.8 / len(values)
@@ -29,6 +29,7 @@ def show_bars(
     axes.set_xlim(0, 1.08)
     axes.set_xlabel(xlabel)
     axes.legend(loc="lower right")
+    _drawn.add(figure)
     return axes
 
 
@@ -36,12 +37,13 @@ def show_lines(
     lines: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, ylabel: str
 ) -> Axes:
     """Draw curves in the unit square, each with its name."""
-    _, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
     for label, (x, y) in lines.items():
         axes.plot(x, y, label=label, marker="." if len(x) < 2 else "")
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.02), ylim=(0, 1.05))
     axes.grid(True)
     axes.legend(fontsize=8)
+    _drawn.add(figure)
     return axes
 
 
@@ -63,7 +65,7 @@ def show_matrix(
         )
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = 1.5 + 0.45 * len(names)
-    _, axes = plt.subplots(figsize=(side, side), layout="constrained")
+    figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, j), count in np.ndenumerate(counts):
         if count:
@@ -73,4 +75,5 @@ def show_matrix(
     axes.set_xticks(ticks, list(names), rotation=45, ha="right")
     axes.set_yticks(ticks, list(names))
     axes.set(xlabel=columns, ylabel=rows)
+    _drawn.add(figure)
     return axes

@@ -134,7 +134,7 @@ class Chapter:
                 "--data",
                 type=partial(named_or_there, data),
                 default=data[0],
-                help=f"{named}, or a folder in the same layout (default: the first)",
+                help=f"{named}, or a folder as the chapter reads it (default: the first)",
             )
         parser.add_argument(
             "--seed",

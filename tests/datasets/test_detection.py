@@ -315,8 +315,7 @@ def test_outlines_and_crowds(tmp_path):
     rows = cells("train")["cell1.png"][1]
     assert len(dataset.truth[1]) == len(rows) - 1
     assert dataset.crowds.shape == (12, 1, 5)
-    corners = dataset.crowds[1, 0, 1:] * [128, 96, 128, 96]
-    np.testing.assert_allclose([dataset.crowds[1, 0, 0], *corners], rows[0], atol=1e-4)
+    assert dataset.crowds[1, 0].tolist() == list(rows[0])
     assert (dataset.crowds[[0, *range(2, 12)], :, 0] == -1).all()
 
 
@@ -353,13 +352,23 @@ def test_marks_of_coco_and_back(marked, tmp_path):
     np.testing.assert_array_equal(again.difficult, dataset.difficult)
     np.testing.assert_allclose(again.areas, dataset.areas, atol=1e-4)
     np.testing.assert_allclose(again.crowds, dataset.crowds, atol=1e-6)
-    voc = DetectionDataset.from_folder(dataset.to_voc(tmp_path / "voc"))
+    lost = f"{(dataset.crowds[..., 0] >= 0).sum()} crowds, .* areas of masks"
+    with pytest.warns(UserWarning, match=rf"Pascal VOC's form .* {lost}.*not written"):
+        path = dataset.to_voc(tmp_path / "voc")
+    voc = DetectionDataset.from_folder(path)
     np.testing.assert_array_equal(voc.difficult, dataset.difficult)
     np.testing.assert_allclose(voc.labels, dataset.labels, atol=1e-7)
     assert voc.crowds.shape == (12, 0, 5)
     size = (dataset.labels[..., 3:] - dataset.labels[..., 1:3]).prod(-1)
     area = size * dataset.sizes.prod(1)[:, None]
     np.testing.assert_allclose(voc.areas, area, rtol=1e-5)
+    for name, write_it in (("CSV", dataset.to_csv), ("YOLO's", dataset.to_yolo)):
+        said = rf"{name}.* {dataset.difficult.sum()} marks of difficult objects"
+        with pytest.warns(UserWarning, match=said):
+            write_it(tmp_path / name)
+    yolo = DetectionDataset.from_yolo(tmp_path / "YOLO's")
+    np.testing.assert_allclose(yolo.areas, voc.areas, atol=1e-4)  # whole boxes
+    assert (yolo.areas % 1 == 0).all()
 
 
 def test_evaluate_is_pycocotools_on_the_same_files(d2l, marked):
@@ -403,6 +412,75 @@ def test_evaluate_is_pycocotools_on_the_same_files(d2l, marked):
     assert abs(without["AP"] - got["AP"]) > 1e-3  # what lies in crowds was wrong
 
 
+@pytest.mark.parametrize("width", [1920, 4032])
+def test_whole_boxes_of_large_pictures_stay_whole(tmp_path, width):
+    """Fractions in float32 do not hold them; the boxes themselves are kept."""
+    save({"a.png": (Image.new("RGB", (width, 100)), ())}, tmp_path / "images")
+    boxes = [[x, 3, width - x, 90] for x in range(width - 1)]
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 100, "width": width}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": [
+            {"id": i, "image_id": 1, "category_id": 1, "bbox": box}
+            for i, box in enumerate(boxes, 1)
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    dataset = DetectionDataset.from_coco(tmp_path / "a.json", tmp_path / "images")
+    expected = [[0, x, y, x + w, y + h] for x, y, w, h in boxes]
+    assert dataset.truth[0].tolist() == expected
+    again = json.loads(Path(dataset.to_coco(tmp_path / "b.json")).read_text())
+    assert [a["bbox"] for a in again["annotations"]] == boxes
+    for back in (
+        DetectionDataset.from_coco(tmp_path / "b.json"),
+        DetectionDataset.from_csv(dataset.to_csv(tmp_path / "csv")),
+    ):
+        assert back.truth[0].tolist() == expected
+        np.testing.assert_array_equal(back.labels, dataset.labels)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_crowd"),
+    [(1, True), (True, True), ("1", True), (0, False), ("0", False), ("false", False)]
+    + [(None, False), (2, None), ("x", None), ([0], None)],
+)
+def test_how_programs_write_a_mark(tmp_path, written, is_crowd):
+    root = write("coco", tmp_path)
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][3]["iscrowd"] = written
+    path.write_text(json.dumps(content))
+    if is_crowd is None:
+        with pytest.raises(
+            ValueError, match=r"annotations\[3\]: iscrowd must be 0 or 1"
+        ):
+            DetectionDataset.from_folder(root)
+        return
+    crowds = DetectionDataset.from_folder(root).crowds
+    assert (crowds[..., 0] >= 0).sum() == is_crowd
+
+
+def test_to_coco_replaces_nothing(sets, tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="expected a file that is not there yet"):
+        DetectionDataset.from_folder(sets["csv"]).to_coco(path)
+    assert path.read_text() == "mine"
+
+
+def test_a_set_without_an_object_that_counts_measures_nothing(tmp_path):
+    root = write("coco", tmp_path)
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"] = [content["annotations"][0] | {"iscrowd": 1}]
+    path.write_text(json.dumps(content))
+    dataset = DetectionDataset.from_folder(root)
+    with pytest.raises(
+        ValueError, match=r"that counts, got 0 objects, .* and 1 crowds"
+    ):
+        dataset.evaluate([[]] * len(dataset))
+
+
 def test_boxes_without_a_side_in_coco_are_left_out(tmp_path):
     root = write("coco", tmp_path)
     path = root / "annotations" / "instances_train2017.json"
@@ -426,6 +504,9 @@ def test_difficult_objects_of_voc(tmp_path):
     found = [np.insert(rows, 1, 0.9, axis=1) for rows in dataset.truth]
     found[1] = found[1][1:]  # not found, and that is no fault
     assert dataset.evaluate(found)["AR100"] == pytest.approx(1)
+    path.write_text(path.read_text().replace("<difficult>1", "<difficult>Unspecified"))
+    with pytest.raises(ValueError, match="object 1: difficult must be 0 or 1"):
+        DetectionDataset.from_folder(root)
 
 
 # ---- what is refused -----------------------------------------------------------------

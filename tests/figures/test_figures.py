@@ -684,6 +684,21 @@ def test_a_script_that_fails_keeps_its_curves(tmp_path):
     assert (tmp_path / "out" / "figure-1.png").exists()
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "show_bars(['cat'], {'AP': [0.5]}, 'x')",
+        "show_lines({'cat': ([0, 1], [1, 0])}, 'x', 'y')",
+        "show_matrix([[1, 0], [2, 3]], ['cat', 'dog'])",
+    ],
+)
+def test_charts_that_a_script_never_showed_are_written(tmp_path, drawn):
+    done = script(f"from d2lcv.figures.charts import *; {drawn}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "figure-1.png").exists()
+
+
 # show in a notebook
 
 

@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pytest
 
+from d2lcv import trained
+
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 NAMES += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -358,7 +360,11 @@ BAD = {
     "truth: expected at least one object": ([[ROW]], [[]], {}),
     "found[0]: expected shape (n, 6), got (1, 5)": ([[OBJECT]], [[OBJECT]], {}),
     "truth[0]: expected shape (n, 5)": ([[ROW]], [[ROW]], {}),
-    "truth: expected x1": ([[ROW]], [[[0, 9, 0, 0, 9]]], {}),
+    "truth[0]: expected x1 ≤ x2 and y1 ≤ y2, got 9, 0, 0, 9": (
+        [[ROW]],
+        [[[0, 9, 0, 0, 9]]],
+        {},
+    ),
     "found[0]: expected whole classes": ([[[0, np.nan, 0, 0, 9, 9]]], [[OBJECT]], {}),
     "truth[0]: expected whole classes": ([[ROW]], [[[0.5, 0, 0, 9, 9]]], {}),
     "found: expected classes from 0 to 1 (a, b), got 2": (
@@ -387,7 +393,7 @@ BAD = {
         [[OBJECT]],
         {"difficult": [[True]]},
     ),
-    "difficult: expected booleans for each of the 1 images": (
+    "difficult: expected a list for each of the 1 images": (
         [[ROW]],
         [[OBJECT]],
         {"difficult": []},
@@ -397,14 +403,22 @@ BAD = {
         [[OBJECT]],
         {"difficult": [[True, False]]},
     ),
-    "difficult[0]: expected booleans, got 2": (
+    "difficult: expected booleans, got 2": (
         [[ROW]],
         [[OBJECT]],
         {"difficult": [[2]]},
     ),
     "difficult[0]: expected numbers": ([[ROW]], [[OBJECT]], {"difficult": [["no"]]}),
-    "areas[0]: expected areas, got -1": ([[ROW]], [[OBJECT]], {"areas": [[-1]]}),
-    "areas[0]: expected areas, got nan": ([[ROW]], [[OBJECT]], {"areas": [[np.nan]]}),
+    "areas: expected finite areas of at least 0, got -1": (
+        [[ROW]],
+        [[OBJECT]],
+        {"areas": [[-1]]},
+    ),
+    "areas: expected finite areas of at least 0, got nan": (
+        [[ROW]],
+        [[OBJECT]],
+        {"areas": [[np.nan]]},
+    ),
     "areas: expected a list": ([[ROW]], [[OBJECT]], {"areas": 81}),
     "crowds: expected rows for each of the 1 images": (
         [[ROW]],
@@ -412,7 +426,17 @@ BAD = {
         {"crowds": [[], []]},
     ),
     "crowds[0]: expected shape (n, 5)": ([[ROW]], [[OBJECT]], {"crowds": [[ROW]]}),
-    "crowds: expected x1": ([[ROW]], [[OBJECT]], {"crowds": [[[0, 9, 0, 0, 9]]]}),
+    "crowds[0]: expected x1": ([[ROW]], [[OBJECT]], {"crowds": [[[0, 9, 0, 0, 9]]]}),
+    "crowds: expected classes from 0 to 0 (a), got 7": (
+        [[ROW]],
+        [[OBJECT]],
+        {"crowds": [[[7, 0, 0, 9, 9]]], "classes": ["a"]},
+    ),
+    "truth[0]: expected whole classes and finite numbers, got a row [-0.5,": (
+        [[ROW]],
+        [[OBJECT, [-0.5, 0, 0, 9, 9]]],
+        {},
+    ),
 }
 
 
@@ -422,6 +446,23 @@ def test_evaluate_detections_exception(d2l, said):
     with pytest.raises((TypeError, ValueError)) as error:
         d2l.evaluate_detections(found, truth, **options)
     assert said in str(error.value)
+
+
+def test_what_detect_found_has_the_names_of_the_classes(d2l):
+    """A net with the same classes in another order does not measure anything."""
+    picture = np.zeros((20, 20, 3), np.uint8)
+    rows = np.array([[1, 0.9, 0, 0, 9, 9]])
+    found = trained.Detections(picture, rows, ("cat", "dog"))
+    truth = [[[1, 0, 0, 9, 9]]]
+    assert d2l.evaluate_detections([found], truth, ["cat", "dog"])["AP50"] > 0.99
+    unnamed = trained.Detections(picture, rows, None)
+    assert d2l.evaluate_detections([unnamed], truth, ["cat", "dog"])["AP50"] > 0.99
+    with pytest.raises(
+        ValueError, match=r"found\[0\]: expected class 1 to be 'cat' .*'dog'"
+    ):
+        d2l.evaluate_detections(iter([found]), truth, ["dog", "cat"])
+    with pytest.raises(TypeError, match=r"found: .* write \[found\]"):
+        d2l.evaluate_detections(found, truth)
 
 
 def test_pictures(d2l):
