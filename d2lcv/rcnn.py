@@ -525,7 +525,7 @@ def mask_iou(
             f"detections: expected as many images as labels has, {len(objects)}, got "
             f"{len(found)}"
         )
-    best = []
+    best: list[float] = []
     for rows, inside, label, truth in zip(
         found, inside_of, objects, truth_of, strict=True
     ):

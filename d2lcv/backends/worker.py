@@ -207,7 +207,7 @@ def _encode(message: Any) -> tuple[Any, ...]:
     arrays: list[np.ndarray] = []
     head = json.dumps(_pack(message, arrays)).encode()
     body = io.BytesIO()
-    np.savez(body, **{str(i): array for i, array in enumerate(arrays)})
+    np.savez(body, *arrays)  # called arr_0, arr_1, …
     return MARK, struct.pack("<QQ", len(head), body.tell()), head, body.getbuffer()
 
 
@@ -263,7 +263,7 @@ def _unpack(value: Any, arrays: Any) -> Any:
         return value
     ((kind, content),) = value.items()
     if kind == "array":
-        return arrays[str(content)]
+        return arrays[f"arr_{content}"]
     if kind == "dict":
         return {_unpack(k, arrays): _unpack(v, arrays) for k, v in content}
     items = [_unpack(v, arrays) for v in content]

@@ -132,9 +132,12 @@ def draw_voc(
     short = round(size * rng.uniform(0.65, 0.85))
     height, width = (short, long) if rng.random() < 0.88 else (long, short)
     main = DRAWN_CLASSES[index % len(DRAWN_CLASSES)]
-    place = rng.choice([name for name, there in _THERE.items() if main in there])
+    places = [name for name, there in _THERE.items() if main in there]
+    place = places[rng.choice(len(places))]
     scene = PLACES[place](rng, (height, width))
-    others = rng.choice(_THERE[place], rng.choice(4, p=[0.4, 0.35, 0.15, 0.1]))
+    there = _THERE[place]
+    number = rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])
+    others = [there[i] for i in rng.choice(len(there), number)]
     numbers = _stand(rng, scene, [main, *others], in_the_air=place == "sky")
     return scene.photograph(), _label(scene.owner, numbers)
 

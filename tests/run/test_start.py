@@ -16,7 +16,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 MINE = "{}.{}".format(*sys.version_info)
-FIRST, SECOND, *_ = REGISTRY
+FIRST, SECOND, *_ = (name for name, entry in REGISTRY.items() if MINE in entry.pythons)
 
 
 class Machine:
