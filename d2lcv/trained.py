@@ -446,7 +446,7 @@ class Detections(_Found):
         pixels = self.image.astype(np.float32)
         for mask, color in zip([] if self.masks is None else self.masks, colors):  # noqa: B905
             pixels[mask] = (pixels[mask] + color) / 2
-        picture = Image.fromarray(np.uint8(pixels + 0.5))
+        picture = Image.fromarray((pixels + 0.5).astype(np.uint8))
         labels = _Labels(picture)
         found = zip(self.boxes.tolist(), self.names, self.scores, colors, strict=True)
         for box, name, score, color in found:
@@ -668,7 +668,7 @@ class Segmentation(_Found):
 
         colored = (self.image.astype(np.float32) + label2image(self.classes)) / 2
         mixed = np.where(self.classes[..., None] > 0, colored, self.image)
-        picture = Image.fromarray(np.uint8(mixed + 0.5))
+        picture = Image.fromarray((mixed + 0.5).astype(np.uint8))
         labels, y = _Labels(picture), 0.0
         for name, share in list(self.shares.items())[:5]:
             color = label2image(np.array(self.names.index(name))).tolist()
@@ -782,4 +782,4 @@ def _stylize(
         trainer.lr = lr * 0.8 ** (15 * i // num_steps)
         trainer.step(step)
     result = t.numpy(postprocess(predict(image)))
-    return Image.fromarray(np.uint8(255 * result + 0.5))
+    return Image.fromarray((255 * result + 0.5).astype(np.uint8))

@@ -101,7 +101,7 @@ class Scene:
         self.count += 1
         here, there = overlap(self.owner.shape, sprite.cover.shape, top, left)
         cover = sprite.cover[there]
-        region = self.picture[(slice(None), *here)]
+        region = self.picture[:, here[0], here[1]]
         change = sprite.colour[there].transpose(2, 0, 1) - region
         change *= cover
         region += change
@@ -159,7 +159,7 @@ class Scene:
         row = top + height - low + round(0.3 * soft)
         here, there = overlap(self.owner.shape, (out_h, out_w), row, left - x0)
         shade = np.asarray(image)[there] * np.float32(dark / 255)
-        self.picture[(slice(None), *here)] *= 1 - shade
+        self.picture[:, here[0], here[1]] *= 1 - shade
 
     def photograph(self, noise: float | None = None) -> np.ndarray:
         """The picture as a camera gives it: exposure, cast, vignette, softness, noise."""

@@ -153,7 +153,7 @@ class Canvas:
         rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
         part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         cover = self._cover[part]
-        colour = self._premultiplied[(slice(None), *part)] / np.maximum(cover, 1e-3)
+        colour = self._premultiplied[:, part[0], part[1]] / np.maximum(cover, 1e-3)
         return Sprite(colour.transpose(1, 2, 0), cover)
 
     def _fill(
@@ -200,7 +200,7 @@ class Canvas:
                 light -= 5.4
                 colour += 255 * gloss * np.maximum(light, 0, out=light) ** 2
         part = slice(low[1], high[1]), slice(low[0], high[0])
-        below, cover = self._premultiplied[(slice(None), *part)], self._cover[part]
+        below, cover = self._premultiplied[:, part[0], part[1]], self._cover[part]
         change = np.minimum(colour, 255) - below
         change *= mask
         below += change
