@@ -139,7 +139,10 @@ def _unpack(archive: Path, folder: Path, limit: int) -> int:
             "or later)"
         )
     with tarfile.open(archive) as source:
-        for member in tqdm(iter(source.next, None), **options):
+        # looking for more in an empty archive is an error of Python 3.10
+        is_empty = source.firstmember is None  # type: ignore[attr-defined]
+        members = () if is_empty else iter(source.next, None)
+        for member in tqdm(members, **options):
             source.members = []  # type: ignore[attr-defined]  # else all stay in memory
             plain = member.isdir() or member.isreg()
             member.name = gate.admit(member.name, member.isdir(), plain, member.size)

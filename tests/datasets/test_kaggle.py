@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2lcv.datasets import kaggle
 from d2lcv.datasets.kaggle import (
     copyfile,
     read_csv_labels,
@@ -465,7 +464,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(kaggle.os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="full"):
         write_submission(path, ["1"], ["dog"])
     assert read(path) == [["id", "label"], ["1", "cat"]]
