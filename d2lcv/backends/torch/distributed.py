@@ -1,5 +1,6 @@
 """Several processes in PyTorch, started by `torchrun`."""
 
+import atexit
 import os
 
 import torch
@@ -15,6 +16,8 @@ def join():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     # "cpu:gloo,cuda:nccl": each kind of tensor by what serves it
     dist.init_process_group()
+    # left running to the end, its threads sometimes abort a process that has done its work
+    atexit.register(dist.destroy_process_group)
     return dist.get_rank(), dist.get_world_size()
 
 
