@@ -41,7 +41,7 @@ def _moved_apart(boxes, scores, classes, iou_threshold):
     """One suppression, of each class elsewhere: how many there are is not known."""
     if not len(boxes):
         return nms(boxes, scores, iou_threshold)
-    boxes = boxes.double()  # in which moving rounds nothing away
+    boxes = boxes.double()  # where float32 corners keep their digits when moved
     span = boxes.max() - boxes.min() + 1
     _, classes = classes.unique(return_inverse=True)
     return nms(boxes + (classes * span)[:, None], scores.double(), iou_threshold)
